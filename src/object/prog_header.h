@@ -1,0 +1,35 @@
+// ProgHeader: a loaded program as native code, tail calls and the agent see it. In the control segment:
+// a traced process reads it and can't change it. Freestanding.
+#pragma once
+
+#include <cstdint>
+
+namespace skep {
+
+// What native code's entry looks like: r1 = ctx, and the run's context.
+using ProgEntry = uint64_t (*)(void* ctx, void* helper_context);
+
+struct alignas(64) ProgHeader {
+  uint32_t magic;  // kProgMagic once published, 0 when free
+  uint32_t id;
+  uint32_t type;  // ProgType
+  uint32_t expected_attach_type;
+  uint64_t entry;       // address in the code segment: ProgEntry
+  uint64_t tail_entry;  // where a tail call jumps to: after the prologue
+  uint64_t code_size;
+  uint64_t stats;  // address of ProgStats in the data segment
+  uint64_t insn_count;
+  uint8_t tag[8];
+  uint64_t flags;
+  char name[16];
+};
+
+struct alignas(64) ProgStats {
+  uint64_t run_count;
+  uint64_t run_ns;
+  uint64_t recursion_misses;
+};
+
+inline constexpr uint32_t kProgMagic = 0x676f7270;  // "prog"
+
+}  // namespace skep

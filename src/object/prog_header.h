@@ -19,6 +19,10 @@ struct alignas(64) ProgHeader {
   uint64_t code_size;
   uint64_t stats;  // address of ProgStats in the data segment
   uint64_t insn_count;
+  // Loads that may fault: sorted vm fault table entries (address of the load, where to go on), in the
+  // control segment. A SIGSEGV handler finds the program by entry <= rip < entry + code_size.
+  uint64_t fault_table;
+  uint64_t fault_count;
   uint8_t tag[8];
   uint64_t flags;
   char name[16];

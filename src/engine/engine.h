@@ -1,0 +1,68 @@
+// Engine: the UAPI boundary. bpf(2) and what goes with it, answered by the user engine (engine/user, in
+// this process, no privilege) or by Linux (engine/kernel). Whatever is above speaks only this, so it runs
+// on either.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <utility>
+
+#include "base/result.h"
+#include "engine/bpf_attr.h"
+
+namespace skep::btf {
+class Btf;
+}
+
+namespace skep::engine {
+
+class Engine {
+ public:
+  virtual ~Engine() = default;
+  [[nodiscard]] virtual std::string_view name() const = 0;  // "user" or "kernel"
+
+  // bpf(2): what the system call returns (a file descriptor, a count or 0), or -errno. `attr` is the
+  // command's structure of bpf_attr.h, `size` its size; pointers in it are this process's.
+  // Thread-safe. Descriptors are real file descriptors of this process; close them with close().
+  [[nodiscard]] virtual int64_t bpf(Cmd cmd, void* attr, uint32_t size) = 0;
+  virtual void close(int fd) = 0;
+
+  // The engine's vmlinux BTF, to which CO-RE relocates.
+  [[nodiscard]] virtual Result<std::shared_ptr<const btf::Btf>> vmlinux_btf() = 0;
+
+  template <class Attr>
+  [[nodiscard]] int64_t call(Cmd cmd, Attr& attr) {
+    return bpf(cmd, &attr, sizeof attr);
+  }
+};
+
+// Owns a descriptor of an engine.
+class EngineFd {
+ public:
+  EngineFd() = default;
+  EngineFd(Engine* engine, int fd) : engine_(engine), fd_(fd) {}
+  EngineFd(EngineFd&& other) noexcept
+      : engine_(other.engine_), fd_(std::exchange(other.fd_, -1)) {}
+  EngineFd& operator=(EngineFd&& other) noexcept {
+    if (this != &other) {
+      reset();
+      engine_ = other.engine_;
+      fd_ = std::exchange(other.fd_, -1);
+    }
+    return *this;
+  }
+  ~EngineFd() { reset(); }
+
+  [[nodiscard]] int get() const { return fd_; }
+  [[nodiscard]] explicit operator bool() const { return fd_ >= 0; }
+  void reset() {
+    if (fd_ >= 0) engine_->close(std::exchange(fd_, -1));
+  }
+
+ private:
+  Engine* engine_ = nullptr;
+  int fd_ = -1;
+};
+
+}  // namespace skep::engine

@@ -57,6 +57,12 @@ struct LineInfo {
   [[nodiscard]] uint32_t column() const { return line_col & 0x3ff; }
 };
 
+// An instruction that could not be relocated and was poisoned: an error only if a path reaches it.
+struct CoreFailure {
+  uint32_t insn_off = 0;
+  std::string text;  // "byte_off of struct task_struct.foo: the target has no such field"
+};
+
 struct Program {
   std::string name;
   ProgType type{};
@@ -74,6 +80,7 @@ struct Program {
   std::shared_ptr<const btf::Btf> btf;  // the program's own; none where the object has none
   std::vector<FuncInfo> func_info;
   std::vector<LineInfo> line_info;
+  std::vector<CoreFailure> core_failures;  // ascending; each insn is a call of object::kPoisonedCore
 
   // tp_btf, fentry, LSM, struct_ops, iterators: the target's BTF and type.
   std::shared_ptr<const btf::Btf> attach_btf;

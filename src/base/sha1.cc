@@ -13,7 +13,8 @@ struct State {
     for (unsigned i = 0; i < 16; ++i) {
       w[i] = std::byteswap(load<uint32_t>(bytes + 4 * i));
     }
-    for (unsigned i = 16; i < 80; ++i) w[i] = std::rotl(w[i - 3] ^ w[i - 8] ^ w[i - 14] ^ w[i - 16], 1);
+    for (unsigned i = 16; i < 80; ++i)
+      w[i] = std::rotl(w[i - 3] ^ w[i - 8] ^ w[i - 14] ^ w[i - 16], 1);
     auto [a, b, c, d, e] = h;
     for (unsigned i = 0; i < 80; ++i) {
       uint32_t f;

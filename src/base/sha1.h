@@ -1,5 +1,5 @@
-// SHA-1 (FIPS 180-4): not for security here, but because a program's tag is the first 8 bytes of it, and
-// tools compare tags.
+// SHA-1 (FIPS 180-4): not for security here, but because a program's tag is the first 8 bytes of
+// it, and tools compare tags.
 #pragma once
 
 #include <array>

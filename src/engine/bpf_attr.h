@@ -1,8 +1,9 @@
-// union bpf_attr, one struct a command: the memory layouts of bpf(2)'s attributes as of Linux 6.18, which
-// is newer than any distribution's <linux/bpf.h>. Byte order is the host's; every pointer is a u64.
+// union bpf_attr, one struct a command: the memory layouts of bpf(2)'s attributes as of Linux 6.18,
+// which is newer than any distribution's <linux/bpf.h>. Byte order is the host's; every pointer is
+// a u64.
 //
-// A caller may pass a shorter attribute (the rest reads as 0) or a longer one (whose rest must be 0, or the
-// call fails with E2BIG), as bpf(2) has it. All structs are zero by default.
+// A caller may pass a shorter attribute (the rest reads as 0) or a longer one (whose rest must be
+// 0, or the call fails with E2BIG), as bpf(2) has it. All structs are zero by default.
 #pragma once
 
 #include <cstdint>
@@ -11,19 +12,49 @@ namespace skep::engine {
 
 // bpf(2)'s first argument.
 enum class Cmd : uint32_t {
-  BPF_MAP_CREATE, BPF_MAP_LOOKUP_ELEM, BPF_MAP_UPDATE_ELEM, BPF_MAP_DELETE_ELEM, BPF_MAP_GET_NEXT_KEY,
-  BPF_PROG_LOAD, BPF_OBJ_PIN, BPF_OBJ_GET, BPF_PROG_ATTACH, BPF_PROG_DETACH, BPF_PROG_TEST_RUN,
-  BPF_PROG_GET_NEXT_ID, BPF_MAP_GET_NEXT_ID, BPF_PROG_GET_FD_BY_ID, BPF_MAP_GET_FD_BY_ID,
-  BPF_OBJ_GET_INFO_BY_FD, BPF_PROG_QUERY, BPF_RAW_TRACEPOINT_OPEN, BPF_BTF_LOAD, BPF_BTF_GET_FD_BY_ID,
-  BPF_TASK_FD_QUERY, BPF_MAP_LOOKUP_AND_DELETE_ELEM, BPF_MAP_FREEZE, BPF_BTF_GET_NEXT_ID,
-  BPF_MAP_LOOKUP_BATCH, BPF_MAP_LOOKUP_AND_DELETE_BATCH, BPF_MAP_UPDATE_BATCH, BPF_MAP_DELETE_BATCH,
-  BPF_LINK_CREATE, BPF_LINK_UPDATE, BPF_LINK_GET_FD_BY_ID, BPF_LINK_GET_NEXT_ID, BPF_ENABLE_STATS,
-  BPF_ITER_CREATE, BPF_LINK_DETACH, BPF_PROG_BIND_MAP, BPF_TOKEN_CREATE, BPF_PROG_STREAM_READ_BY_FD,
+  BPF_MAP_CREATE,
+  BPF_MAP_LOOKUP_ELEM,
+  BPF_MAP_UPDATE_ELEM,
+  BPF_MAP_DELETE_ELEM,
+  BPF_MAP_GET_NEXT_KEY,
+  BPF_PROG_LOAD,
+  BPF_OBJ_PIN,
+  BPF_OBJ_GET,
+  BPF_PROG_ATTACH,
+  BPF_PROG_DETACH,
+  BPF_PROG_TEST_RUN,
+  BPF_PROG_GET_NEXT_ID,
+  BPF_MAP_GET_NEXT_ID,
+  BPF_PROG_GET_FD_BY_ID,
+  BPF_MAP_GET_FD_BY_ID,
+  BPF_OBJ_GET_INFO_BY_FD,
+  BPF_PROG_QUERY,
+  BPF_RAW_TRACEPOINT_OPEN,
+  BPF_BTF_LOAD,
+  BPF_BTF_GET_FD_BY_ID,
+  BPF_TASK_FD_QUERY,
+  BPF_MAP_LOOKUP_AND_DELETE_ELEM,
+  BPF_MAP_FREEZE,
+  BPF_BTF_GET_NEXT_ID,
+  BPF_MAP_LOOKUP_BATCH,
+  BPF_MAP_LOOKUP_AND_DELETE_BATCH,
+  BPF_MAP_UPDATE_BATCH,
+  BPF_MAP_DELETE_BATCH,
+  BPF_LINK_CREATE,
+  BPF_LINK_UPDATE,
+  BPF_LINK_GET_FD_BY_ID,
+  BPF_LINK_GET_NEXT_ID,
+  BPF_ENABLE_STATS,
+  BPF_ITER_CREATE,
+  BPF_LINK_DETACH,
+  BPF_PROG_BIND_MAP,
+  BPF_TOKEN_CREATE,
+  BPF_PROG_STREAM_READ_BY_FD,
 };
 
 struct MapCreateAttr {
-  uint32_t map_type = 0, key_size = 0, value_size = 0, max_entries = 0, map_flags = 0, inner_map_fd = 0,
-           numa_node = 0;
+  uint32_t map_type = 0, key_size = 0, value_size = 0, max_entries = 0, map_flags = 0,
+           inner_map_fd = 0, numa_node = 0;
   char map_name[16] = {};
   uint32_t map_ifindex = 0, btf_fd = 0, btf_key_type_id = 0, btf_value_type_id = 0,
            btf_vmlinux_value_type_id = 0;
@@ -118,13 +149,34 @@ struct BtfLoadAttr {
 struct LinkCreateAttr {
   uint32_t prog_fd = 0, target_fd = 0, attach_type = 0, flags = 0;
   union {
-    struct { uint64_t bpf_cookie; } perf_event;
-    struct { uint64_t iter_info; uint32_t iter_info_len; } iter;
-    struct { uint32_t relative_fd, pad; uint64_t expected_revision; } tcx;
-    struct { uint32_t target_btf_id, pad; uint64_t cookie; } tracing;
-    struct { uint32_t pf, hooknum; int32_t priority; uint32_t flags; } netfilter;
-    struct { uint32_t flags, cnt; uint64_t syms, addrs, cookies; } kprobe_multi;
-    struct { uint64_t path, offsets, ref_ctr_offsets, cookies; uint32_t cnt, flags, pid; } uprobe_multi;
+    struct {
+      uint64_t bpf_cookie;
+    } perf_event;
+    struct {
+      uint64_t iter_info;
+      uint32_t iter_info_len;
+    } iter;
+    struct {
+      uint32_t relative_fd, pad;
+      uint64_t expected_revision;
+    } tcx;
+    struct {
+      uint32_t target_btf_id, pad;
+      uint64_t cookie;
+    } tracing;
+    struct {
+      uint32_t pf, hooknum;
+      int32_t priority;
+      uint32_t flags;
+    } netfilter;
+    struct {
+      uint32_t flags, cnt;
+      uint64_t syms, addrs, cookies;
+    } kprobe_multi;
+    struct {
+      uint64_t path, offsets, ref_ctr_offsets, cookies;
+      uint32_t cnt, flags, pid;
+    } uprobe_multi;
     uint64_t words[6] = {};
   };
 };
@@ -162,7 +214,8 @@ struct ProgInfo {
   uint64_t func_info = 0;
   uint32_t nr_func_info = 0, nr_line_info = 0;
   uint64_t line_info = 0, jited_line_info = 0;
-  uint32_t nr_jited_line_info = 0, line_info_rec_size = 0, jited_line_info_rec_size = 0, nr_prog_tags = 0;
+  uint32_t nr_jited_line_info = 0, line_info_rec_size = 0, jited_line_info_rec_size = 0,
+           nr_prog_tags = 0;
   uint64_t prog_tags = 0, run_time_ns = 0, run_cnt = 0, recursion_misses = 0;
   uint32_t verified_insns = 0, attach_btf_obj_id = 0, attach_btf_id = 0, pad = 0;
 };
@@ -191,10 +244,24 @@ static_assert(sizeof(BtfInfo) == 32);
 struct LinkInfo {
   uint32_t type = 0, id = 0, prog_id = 0, pad = 0;
   union {
-    struct { uint64_t tp_name; uint32_t tp_name_len, pad; uint64_t cookie; } raw_tracepoint;
-    struct { uint32_t attach_type, target_obj_id, target_btf_id; } tracing;
-    struct { uint64_t cgroup_id; uint32_t attach_type; } cgroup;
-    struct { uint32_t type, pad; uint64_t name; uint32_t name_len, offset; uint64_t cookie; } perf_event;
+    struct {
+      uint64_t tp_name;
+      uint32_t tp_name_len, pad;
+      uint64_t cookie;
+    } raw_tracepoint;
+    struct {
+      uint32_t attach_type, target_obj_id, target_btf_id;
+    } tracing;
+    struct {
+      uint64_t cgroup_id;
+      uint32_t attach_type;
+    } cgroup;
+    struct {
+      uint32_t type, pad;
+      uint64_t name;
+      uint32_t name_len, offset;
+      uint64_t cookie;
+    } perf_event;
     uint64_t words[8] = {};
   };
 };

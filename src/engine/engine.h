@@ -1,6 +1,6 @@
-// Engine: the UAPI boundary. bpf(2) and what goes with it, answered by the user engine (engine/user, in
-// this process, no privilege) or by Linux (engine/kernel). Whatever is above speaks only this, so it runs
-// on either.
+// Engine: the UAPI boundary. bpf(2) and what goes with it, answered by the user engine
+// (engine/user, in this process, no privilege) or by Linux (engine/kernel). Whatever is above
+// speaks only this, so it runs on either.
 #pragma once
 
 #include <cstdint>
@@ -22,8 +22,8 @@ class Engine {
   virtual ~Engine() = default;
   [[nodiscard]] virtual std::string_view name() const = 0;  // "user" or "kernel"
 
-  // bpf(2): what the system call returns (a file descriptor, a count or 0), or -errno. `attr` is the
-  // command's structure of bpf_attr.h, `size` its size; pointers in it are this process's.
+  // bpf(2): what the system call returns (a file descriptor, a count or 0), or -errno. `attr` is
+  // the command's structure of bpf_attr.h, `size` its size; pointers in it are this process's.
   // Thread-safe. Descriptors are real file descriptors of this process; close them with close().
   [[nodiscard]] virtual int64_t bpf(Cmd cmd, void* attr, uint32_t size) = 0;
   virtual void close(int fd) = 0;
@@ -42,8 +42,7 @@ class EngineFd {
  public:
   EngineFd() = default;
   EngineFd(Engine* engine, int fd) : engine_(engine), fd_(fd) {}
-  EngineFd(EngineFd&& other) noexcept
-      : engine_(other.engine_), fd_(std::exchange(other.fd_, -1)) {}
+  EngineFd(EngineFd&& other) noexcept : engine_(other.engine_), fd_(std::exchange(other.fd_, -1)) {}
   EngineFd& operator=(EngineFd&& other) noexcept {
     if (this != &other) {
       reset();

@@ -1,5 +1,5 @@
-// ProgHeader: a loaded program as native code, tail calls and the agent see it. In the control segment:
-// a traced process reads it and can't change it. Freestanding.
+// ProgHeader: a loaded program as native code, tail calls and the agent see it. In the control
+// segment: a traced process reads it and can't change it. Freestanding.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +19,8 @@ struct alignas(64) ProgHeader {
   uint64_t code_size;
   uint64_t stats;  // address of ProgStats in the data segment
   uint64_t insn_count;
-  // Loads that may fault: sorted vm fault table entries (address of the load, where to go on), in the
-  // control segment. A SIGSEGV handler finds the program by entry <= rip < entry + code_size.
+  // Loads that may fault: sorted vm fault table entries (address of the load, where to go on), in
+  // the control segment. A SIGSEGV handler finds the program by entry <= rip < entry + code_size.
   uint64_t fault_table;
   uint64_t fault_count;
   uint8_t tag[8];

@@ -1,7 +1,7 @@
 // Btf: a parsed BTF blob, immutable and shared.
 //
-//   header (24 bytes or more): magic 0xeb9f, version, flags, hdr_len, type_off, type_len, str_off,
-//   str_len types: records one after another, numbered from 1 (0 is void)
+//   header (24 bytes or more): magic 0xeb9f, version, flags, hdr_len, type_off, type_len, str_off, str_len
+//   types: records one after another, numbered from 1 (0 is void)
 //          | name_off u32 | info u32 | size or type u32 | what its kind and vlen say |
 //          info: bits 0-23 vlen, 24-30 kind, 31 kind_flag
 //   strings: NUL-terminated; offset 0 is ""
@@ -11,13 +11,12 @@
 //
 // Parsing is one pass that proves every record lies inside the blob, every type id exists and every
 // name lies in the strings; it keeps one u32 a type (where its record starts) and nothing else. The
-// index by name is made at the first lookup by name. What parsing does not prove (cycles of
-// typedefs or of structs by value, array sizes that overflow) is bounded wherever it is walked;
-// validate() proves it.
+// index by name is made at the first lookup by name. What parsing does not prove (cycles of typedefs
+// or of structs by value, array sizes that overflow) is bounded wherever it is walked; validate()
+// proves it.
 //
 // All members are const and safe to call from several threads. Bytes of the other byte order are
-// swapped as they come in. Every function is total: an id or offset that does not exist yields
-// void,
+// swapped as they come in. Every function is total: an id or offset that does not exist yields void,
 // "" or nothing.
 #pragma once
 
@@ -37,26 +36,8 @@ using TypeId = uint32_t;  // 0 is void
 
 // BTF_KIND_*, with the kernel's numbers.
 enum class Kind : uint8_t {
-  Void,
-  Int,
-  Ptr,
-  Array,
-  Struct,
-  Union,
-  Enum,
-  Fwd,
-  Typedef,
-  Volatile,
-  Const,
-  Restrict,
-  Func,
-  FuncProto,
-  Var,
-  Datasec,
-  Float,
-  DeclTag,
-  TypeTag,
-  Enum64,
+  Void, Int, Ptr, Array, Struct, Union, Enum, Fwd, Typedef, Volatile, Const, Restrict, Func, FuncProto,
+  Var, Datasec, Float, DeclTag, TypeTag, Enum64,
 };
 inline constexpr unsigned kKinds = 20;
 [[nodiscard]] std::string_view kind_name(Kind kind);  // "STRUCT", "TYPE_TAG"
@@ -149,8 +130,7 @@ class Btf {
   // Copies `bytes`. EINVAL, with the offset and what was found, where they are not BTF.
   [[nodiscard]] static Result<std::shared_ptr<const Btf>> parse(
       ByteSpan bytes, std::shared_ptr<const Btf> base = {});
-  // Reads in place (copies only to swap byte order): `bytes` stay unchanged as long as `keep`
-  // lives.
+  // Reads in place (copies only to swap byte order): `bytes` stay unchanged as long as `keep` lives.
   [[nodiscard]] static Result<std::shared_ptr<const Btf>> parse_in_place(
       ByteSpan bytes, std::shared_ptr<const void> keep, std::shared_ptr<const Btf> base = {});
 
@@ -160,9 +140,7 @@ class Btf {
   // kernel's own BTF need not be.
   [[nodiscard]] Result<> validate() const;
 
-  [[nodiscard]] TypeId type_begin() const {
-    return start_id_;
-  }  // first of its own; 1 without a base
+  [[nodiscard]] TypeId type_begin() const { return start_id_; }  // first of its own; 1 without a base
   [[nodiscard]] TypeId type_end() const { return start_id_ + static_cast<TypeId>(offsets_.size()); }
   [[nodiscard]] const std::shared_ptr<const Btf>& base() const { return base_; }
   [[nodiscard]] uint32_t string_end() const {
@@ -213,7 +191,7 @@ class Btf {
   TypeId start_id_ = 1;
   uint32_t string_start_ = 0;
   bool swapped_ = false;
-  std::vector<uint32_t> offsets_;     // of the record of type start_id_ + i, into types_
+  std::vector<uint32_t> offsets_;  // of the record of type start_id_ + i, into types_
   std::unique_ptr<NameIndex> index_;  // filled once, under its own flag
 };
 

@@ -1,5 +1,4 @@
-// BTF as C: declarations that a compiler takes back to the same layout, and type names for
-// messages.
+// BTF as C: declarations that a compiler takes back to the same layout, and type names for messages.
 #pragma once
 
 #include <cstdint>

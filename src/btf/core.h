@@ -1,5 +1,5 @@
-// CO-RE as a pure function: (a program's BTF, one relocation, the target's BTF) → the value that
-// the instruction should carry. Patching instructions is object/'s part.
+// CO-RE as a pure function: (a program's BTF, one relocation, the target's BTF) → the value that the
+// instruction should carry. Patching instructions is object/'s part.
 //
 // The rules are those of the kernel's and libbpf's relo_core: a candidate is a target type of the
 // same kind whose name is equal up to a ___flavour; a field is found by name through anonymous
@@ -17,19 +17,8 @@ namespace skep::btf {
 
 // enum bpf_core_relo_kind.
 enum class CoreKind : uint32_t {
-  FieldByteOffset,
-  FieldByteSize,
-  FieldExists,
-  FieldSigned,
-  FieldLshiftU64,
-  FieldRshiftU64,
-  TypeIdLocal,
-  TypeIdTarget,
-  TypeExists,
-  TypeSize,
-  EnumvalExists,
-  EnumvalValue,
-  TypeMatches,
+  FieldByteOffset, FieldByteSize, FieldExists, FieldSigned, FieldLshiftU64, FieldRshiftU64,
+  TypeIdLocal, TypeIdTarget, TypeExists, TypeSize, EnumvalExists, EnumvalValue, TypeMatches,
 };
 inline constexpr unsigned kCoreKinds = 13;
 [[nodiscard]] std::string_view core_kind_name(CoreKind kind);  // "byte_off", "type_exists", …
@@ -55,13 +44,13 @@ struct CoreValue {
   // access through it is poisoned.
   bool cannot_adjust_size = false;
   uint32_t local_size = 0, target_size = 0;  // bytes
-  TypeId target_type = 0;                    // the candidate that matched, 0 where there is none
-  uint32_t target_index = 0;                 // which of the targets it is in
+  TypeId target_type = 0;     // the candidate that matched, 0 where there is none
+  uint32_t target_index = 0;  // which of the targets it is in
 };
 
-// `targets`: the kernel's (or user engine's) BTF, then its modules'. Where the first has a
-// candidate the others are not looked at. EINVAL for a malformed or ambiguous relocation; a failed
-// one is `poison`.
+// `targets`: the kernel's (or user engine's) BTF, then its modules'. Where the first has a candidate
+// the others are not looked at. EINVAL for a malformed or ambiguous relocation; a failed one is
+// `poison`.
 [[nodiscard]] Result<CoreValue> core_resolve(const Btf& local, const CoreRelocation& relocation,
                                              std::span<const std::shared_ptr<const Btf>> targets);
 

@@ -1,5 +1,5 @@
-// .BTF.ext: what belongs to instructions, not to types: functions, source lines, CO-RE relocations,
-// a list for each ELF section. Offsets here are bytes from the section's start.
+// .BTF.ext: what belongs to instructions, not to types: functions, source lines, CO-RE relocations, a
+// list for each ELF section. Offsets here are bytes from the section's start.
 #pragma once
 
 #include <cstdint>
@@ -34,8 +34,8 @@ struct ExtSection {
   std::vector<ExtCore> relocations;
 };
 
-// Every record lies inside the blob and its strings exist in `btf`; type ids and instruction
-// offsets are for the caller to check, who knows the sections.
+// Every record lies inside the blob and its strings exist in `btf`; type ids and instruction offsets
+// are for the caller to check, who knows the sections.
 [[nodiscard]] Result<std::vector<ExtSection>> parse_btf_ext(ByteSpan bytes, const Btf& btf);
 
 }  // namespace skep::btf

@@ -197,6 +197,27 @@ struct ProgBindMapAttr {
   uint32_t prog_fd = 0, map_fd = 0, flags = 0;
 };
 
+// struct perf_event_attr, as far as attaching needs it.
+struct PerfEventAttr {
+  uint32_t type = 0, size = 128;
+  uint64_t config = 0, sample_period = 0, sample_type = 0, read_format = 0;
+  uint64_t bits = 0;  // disabled:1, inherit:1, …
+  uint32_t wakeup_events = 0, bp_type = 0;
+  uint64_t config1 = 0;  // uprobe: path
+  uint64_t config2 = 0;  // uprobe: file offset
+  uint64_t branch_sample_type = 0, sample_regs_user = 0;
+  uint32_t sample_stack_user = 0;
+  int32_t clockid = 0;
+  uint64_t sample_regs_intr = 0;
+  uint32_t aux_watermark = 0;
+  uint16_t sample_max_stack = 0, reserved = 0;
+  uint32_t aux_sample_size = 0, aux_action = 0;
+  uint64_t sig_data = 0;
+};
+static_assert(sizeof(PerfEventAttr) == 128);
+inline constexpr uint32_t PERF_TYPE_SOFTWARE = 1, PERF_TYPE_TRACEPOINT = 2;
+inline constexpr uint64_t PERF_COUNT_SW_BPF_OUTPUT = 10;
+
 // struct bpf_prog_info, to jited_func_lens and beyond as 6.18 has it.
 struct ProgInfo {
   uint32_t type = 0, id = 0;

@@ -28,6 +28,17 @@ class Engine {
   [[nodiscard]] virtual int64_t bpf(Cmd cmd, void* attr, uint32_t size) = 0;
   virtual void close(int fd) = 0;
 
+  // perf_event_open(2): an event to attach to with BPF_LINK_CREATE, or -errno. pid, cpu, group_fd and flags
+  // as there.
+  [[nodiscard]] virtual int64_t perf_event_open(const PerfEventAttr& attr, int pid, int cpu, int group_fd,
+                                                uint64_t flags) = 0;
+  // PerfEventAttr::type of a dynamic unit ("uprobe").
+  [[nodiscard]] virtual Result<uint32_t> perf_type(std::string_view unit) = 0;
+  // PerfEventAttr::config of a tracepoint.
+  [[nodiscard]] virtual Result<uint64_t> tracepoint_id(std::string_view category, std::string_view name) = 0;
+  // Copies of a value in a per-CPU map, as user space sees it.
+  [[nodiscard]] virtual uint32_t possible_cpus() = 0;
+
   // The engine's vmlinux BTF, to which CO-RE relocates.
   [[nodiscard]] virtual Result<std::shared_ptr<const btf::Btf>> vmlinux_btf() = 0;
 

@@ -85,6 +85,14 @@ struct HelperContext {
   uint64_t (*call_bpf)(HelperContext*, uint64_t entry, uint64_t r1, uint64_t r2, uint64_t r3,
                        uint64_t r4, uint64_t r5) = nullptr;
   void* engine_data = nullptr;  // the interpreter's own
+  // The ring of the last bpf_ringbuf_reserve (a MapHeader), so that submit need not search for it.
+  const void* ring = nullptr;
+};
+
+// One row of a room's helpers: `id` is BPF_FUNC_*.
+struct HelperBinding {
+  uint32_t id;
+  HelperFn fn;
 };
 
 }  // namespace skep

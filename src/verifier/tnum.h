@@ -44,10 +44,14 @@ struct Tnum {
 [[nodiscard]] Tnum tnum_xor(Tnum a, Tnum b);
 [[nodiscard]] Tnum tnum_mul(Tnum a, Tnum b);
 
-[[nodiscard]] bool tnum_overlap(Tnum a, Tnum b);            // have a word in common
-[[nodiscard]] Tnum tnum_intersect(Tnum a, Tnum b);          // of overlapping sets
-[[nodiscard]] Tnum tnum_union(Tnum a, Tnum b);              // the smallest that holds both
-[[nodiscard]] bool tnum_subset(Tnum outer, Tnum inner);     // every word of inner is in outer
+[[nodiscard]] bool tnum_overlap(Tnum a, Tnum b);         // have a word in common
+[[nodiscard]] Tnum tnum_intersect(Tnum a, Tnum b);       // of overlapping sets
+[[nodiscard]] Tnum tnum_union(Tnum a, Tnum b);           // the smallest that holds both
+[[nodiscard]] bool tnum_subset(Tnum outer, Tnum inner);  // every word of inner is in outer
+// The smallest member that is >= least (where least <= max()), the largest that is <= most (where
+// most >= min()).
+[[nodiscard]] uint64_t tnum_first_member(Tnum a, uint64_t least);
+[[nodiscard]] uint64_t tnum_last_member(Tnum a, uint64_t most);
 [[nodiscard]] bool tnum_is_aligned(Tnum a, uint64_t size);  // all multiples of size, a power of two
 
 [[nodiscard]] Tnum tnum_cast(Tnum a, unsigned bytes);        // zero-extended low bytes

@@ -181,7 +181,7 @@ class Btf {
   friend class Type;
   struct NameIndex;
   Result<> read(ByteSpan bytes);
-  Result<> read_types(uint32_t id_limit_known);
+  Result<> read_types();
   const NameIndex& name_index() const;
 
   std::shared_ptr<const Btf> base_;

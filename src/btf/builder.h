@@ -44,7 +44,6 @@ class BtfBuilder {
   // One record of another BTF as it is, each id in it through `map_id`.
   TypeId add_copy(const Type& type, const std::function<TypeId(TypeId)>& map_id);
 
-  // Sets a variable's size and offset in a DATASEC added here (compilers leave them 0).
   [[nodiscard]] std::vector<std::byte> bytes() const;
   [[nodiscard]] Result<std::shared_ptr<const Btf>> finish() const;
 

@@ -144,12 +144,15 @@ struct Interval {
     const int64_t first = smin / divisor, last = smax / divisor;
     return of_signed(std::min(first, last), std::max(first, last));
   }
-  // x mod d < d, and is never above x.
-  [[nodiscard]] Interval mod(uint64_t d) const { return of_unsigned(0, std::min(umax, d - 1)); }
+  // x mod d < d, and is never above x. Of a constant both remainders are computed.
+  [[nodiscard]] Interval mod(uint64_t d) const {
+    return umin == umax ? of_constant(umin % d) : of_unsigned(0, std::min(umax, d - 1));
+  }
   // The remainder has x's sign (or is 0), its magnitude is below |d| and not above |x|.
   [[nodiscard]] Interval smod(uint64_t d) const {
     const uint64_t magnitude = to_signed(d) < 0 ? (0 - d) & kMax : d;
     const auto most = static_cast<int64_t>(magnitude - 1);
+    if (smin == smax && magnitude != 1) return of_constant(to_word(smin % to_signed(d)));
     return of_signed(smin >= 0 ? 0 : std::max(smin, -most), smax <= 0 ? 0 : std::min(smax, most));
   }
   // `bits` is the tnum of the result, from which narrow_to takes the rest.

@@ -126,7 +126,9 @@ TEST(Tnum, set_operations_agree_with_sets) {
       for (uint64_t x = 0; x <= kMask; x++) {
         overlap |= a.contains(x) && b.contains(x);
         subset &= !b.contains(x) || a.contains(x);
-        if (a.contains(x) || b.contains(x)) ASSERT_TRUE(tnum_union(a, b).contains(x));
+        if (a.contains(x) || b.contains(x)) {
+          ASSERT_TRUE(tnum_union(a, b).contains(x));
+        }
       }
       ASSERT_EQ(tnum_overlap(a, b), overlap);
       ASSERT_EQ(tnum_subset(a, b), subset);

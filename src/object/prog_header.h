@@ -16,11 +16,12 @@ struct alignas(64) ProgHeader {
   uint32_t expected_attach_type;
   uint64_t entry;       // address in the code segment: ProgEntry
   uint64_t tail_entry;  // where a tail call jumps to: after the prologue
-  uint64_t code_size;
+  uint64_t code;        // address of the code block; fault offsets count from here
+  uint64_t code_size;   // bytes of instructions in it
   uint64_t stats;  // address of ProgStats in the data segment
   uint64_t insn_count;
-  // Loads that may fault: sorted vm fault table entries (address of the load, where to go on), in
-  // the control segment. A SIGSEGV handler finds the program by entry <= rip < entry + code_size.
+  // Loads that may fault: `fault_count` pairs of u32 {offset of the load, offset where to go on} from
+  // `code`, sorted, inside the code block. A SIGSEGV handler finds the program by code <= rip < code + code_size.
   uint64_t fault_table;
   uint64_t fault_count;
   uint8_t tag[8];

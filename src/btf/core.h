@@ -10,6 +10,8 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <unordered_map>
+#include <vector>
 
 #include "btf/btf.h"
 
@@ -48,9 +50,32 @@ struct CoreValue {
   uint32_t target_index = 0;  // which of the targets it is in
 };
 
+// Resolves the relocations of one program. Keeps, for each local type, the candidates that are still
+// possible: what an earlier relocation of that type did not match, a later one does not look at (so
+// libbpf does, and the order of relocations matters).
+//
 // `targets`: the kernel's (or user engine's) BTF, then its modules'. Where the first has a candidate
-// the others are not looked at. EINVAL for a malformed or ambiguous relocation; a failed one is
-// `poison`.
+// the others are not looked at. All must outlive the resolver.
+class CoreResolver {
+ public:
+  CoreResolver(const Btf& local, std::span<const std::shared_ptr<const Btf>> targets)
+      : local_(local), targets_(targets) {}
+  // EINVAL for a malformed or ambiguous relocation; one that finds nothing is `poison`, not an error.
+  [[nodiscard]] Result<CoreValue> resolve(const CoreRelocation& relocation);
+
+ private:
+  struct Candidate {
+    uint32_t target = 0;  // index into targets_
+    TypeId type = 0;
+  };
+  std::vector<Candidate>& candidates(const Type& local);
+
+  const Btf& local_;
+  std::span<const std::shared_ptr<const Btf>> targets_;
+  std::unordered_map<TypeId, std::vector<Candidate>> candidates_;
+};
+
+// One relocation on its own.
 [[nodiscard]] Result<CoreValue> core_resolve(const Btf& local, const CoreRelocation& relocation,
                                              std::span<const std::shared_ptr<const Btf>> targets);
 

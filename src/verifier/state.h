@@ -188,6 +188,7 @@ struct HistoryEntry {
 };
 
 struct CachedState;
+struct SccVisit;
 
 struct VerifierState {
   std::array<FuncState*, isa::kMaxCallFrames> frames{};  // owned by the pool
@@ -213,9 +214,9 @@ struct VerifierState {
 struct CachedState {
   VerifierState state;
   uint32_t hits = 0, misses = 0;
-  uint32_t pins = 0;         // back edges that name it
-  bool evicted = false;      // no longer in its list; lives until branches and pins are 0
-  bool cleaned = false;      // what is dead in it has been forgotten
+  SccVisit* scc = nullptr;  // the loop visit that it is part of
+  bool evicted = false;     // no longer in its list; lives until branches is 0
+  bool cleaned = false;     // what is dead in it has been forgotten
 };
 
 }  // namespace skep::verifier

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -36,6 +38,11 @@ class Engine {
   [[nodiscard]] virtual Result<uint32_t> perf_type(std::string_view unit) = 0;
   // PerfEventAttr::config of a tracepoint.
   [[nodiscard]] virtual Result<uint64_t> tracepoint_id(std::string_view category, std::string_view name) = 0;
+  // What BPF_LINK_CREATE and BPF_PROG_ATTACH take as the target of cgroup programs. The user engine's only one
+  // is "": the processes that it traces.
+  [[nodiscard]] virtual Result<int> open_cgroup(const std::string& path) = 0;
+  // Why the last call that failed did, in words, where the engine knows more than the errno.
+  [[nodiscard]] virtual std::optional<Error> last_error() const { return std::nullopt; }
   // Copies of a value in a per-CPU map, as user space sees it.
   [[nodiscard]] virtual uint32_t possible_cpus() = 0;
 

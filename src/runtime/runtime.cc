@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "helpers/bindings.h"
-#include "maps/bindings.h"
+#include "maps/map_helpers.h"
 
 namespace skep::runtime {
 namespace {

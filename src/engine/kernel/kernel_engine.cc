@@ -58,6 +58,11 @@ class KernelEngine : public Engine {
                                .with_hint("mount -t tracefs tracefs /sys/kernel/tracing"));
   }
 
+  [[nodiscard]] Result<int> open_cgroup(const std::string& path) override {
+    SKEP_TRY(directory, open_file(path, O_RDONLY | O_DIRECTORY));
+    return directory.release();
+  }
+
   [[nodiscard]] uint32_t possible_cpus() override {
     // "0-7": the last number of the list and one.
     auto bytes = read_file("/sys/devices/system/cpu/possible");

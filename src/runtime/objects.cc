@@ -2,6 +2,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/sha1.h"
@@ -79,6 +80,16 @@ ProgObject::~ProgObject() {
     if (stats != nullptr) hive.free_data(stats);
     if (block.size != 0) hive.code_memory().free(block);
   });
+}
+
+std::vector<std::shared_ptr<MapObject>> ProgObject::maps() const {
+  std::lock_guard lock(mutex_);
+  return maps_;
+}
+
+void ProgObject::bind(std::shared_ptr<MapObject> map) {
+  std::lock_guard lock(mutex_);
+  if (std::find(maps_.begin(), maps_.end(), map) == maps_.end()) maps_.push_back(std::move(map));
 }
 
 std::array<uint8_t, 8> program_tag(std::span<const Insn> insns) {

@@ -94,7 +94,9 @@ class ProgObject {
   [[nodiscard]] const ProgHeader& header() const { return *header_; }
   [[nodiscard]] const VerifiedProgram& verified() const { return verified_; }
   [[nodiscard]] const jit::NativeCode& native() const { return native_; }
-  [[nodiscard]] const std::vector<std::shared_ptr<MapObject>>& maps() const { return maps_; }
+  // The maps that it uses, and those bound to it with bind().
+  [[nodiscard]] std::vector<std::shared_ptr<MapObject>> maps() const;
+  void bind(std::shared_ptr<MapObject> map);  // BPF_PROG_BIND_MAP: keeps it alive
   [[nodiscard]] const std::shared_ptr<BtfObject>& btf() const { return btf_; }
   [[nodiscard]] ProgType type() const { return verified_.program().type; }
   [[nodiscard]] uint64_t load_time_ns() const { return load_time_ns_; }  // CLOCK_BOOTTIME
@@ -110,6 +112,7 @@ class ProgObject {
   ProgHeader* header_ = nullptr;
   void* stats_ = nullptr;
   std::vector<Insn> original_insns_;
+  mutable std::mutex mutex_;
   std::vector<std::shared_ptr<MapObject>> maps_;
   std::shared_ptr<BtfObject> btf_;
   uint64_t load_time_ns_ = 0;
@@ -118,6 +121,18 @@ class ProgObject {
 
 // The kernel's tag: the first 8 bytes of SHA-1 over the instructions with map references zeroed.
 [[nodiscard]] std::array<uint8_t, 8> program_tag(std::span<const Insn> insns);
+
+// While one lives, run times are added up beside run counts (BPF_ENABLE_STATS).
+class RunTimes {
+ public:
+  explicit RunTimes(Runtime& runtime);
+  ~RunTimes();
+  RunTimes(const RunTimes&) = delete;
+  RunTimes& operator=(const RunTimes&) = delete;
+
+ private:
+  Runtime& runtime_;
+};
 
 // How a program is run in this process.
 enum class Via { jit, interpreter };
@@ -167,6 +182,8 @@ class Runtime {
   enum class Kind { btf, map, prog };
   [[nodiscard]] std::optional<uint32_t> next_id(Kind kind, uint32_t id) const;
 
+  [[nodiscard]] std::shared_ptr<RunTimes> enable_run_times();
+
   // EINVAL where the program's type can't run over this input, as the kernel has it (docs/user-engine.md).
   [[nodiscard]] Result<RunOutput> run(const ProgObject& program, const RunInput& input);
 
@@ -174,6 +191,7 @@ class Runtime {
   friend class BtfObject;
   friend class MapObject;
   friend class ProgObject;
+  friend class RunTimes;
   Runtime() = default;
   Result<> compile(ProgObject& program);
   template <class T>
@@ -184,6 +202,7 @@ class Runtime {
   Table<BtfObject> btfs_;
   Table<MapObject> maps_;
   Table<ProgObject> programs_;
+  uint32_t run_times_ = 0;  // RunTimes that live
 };
 
 }  // namespace skep::runtime

@@ -9,8 +9,8 @@
 // immediate divisors of 0 and immediate shifts of the width or more (RFC 9669 defines both, the
 // kernel refuses them), jump targets, which helpers and maps exist.
 //
-// To add an instruction: a row here, a line in disassembler.cc and assembler.cc, one in the random
-// generator of tests/isa/support.h, the interpreter, the JITs, and cases in tests/corpus/insn.
+// To add an instruction: a row here (the random tests then make it), a line in disassembler.cc and
+// assembler.cc, the interpreter, the JITs, and cases in tests/corpus/insn.
 #pragma once
 
 #include <array>

@@ -78,6 +78,7 @@ enum class MapType : uint32_t {
   BPF_MAP_TYPE_CGRP_STORAGE,
   BPF_MAP_TYPE_ARENA,
   BPF_MAP_TYPE_INSN_ARRAY,
+  BPF_MAP_TYPE_RHASH,
 };
 
 enum class AttachType : uint32_t {
@@ -140,6 +141,9 @@ enum class AttachType : uint32_t {
   BPF_TRACE_KPROBE_SESSION,
   BPF_TRACE_UPROBE_SESSION,
   BPF_TRACE_FSESSION,
+  BPF_TRACE_FENTRY_MULTI,
+  BPF_TRACE_FEXIT_MULTI,
+  BPF_TRACE_FSESSION_MULTI,
 };
 
 // Linux version as the tables and KernelProfile use it: 5.10 is 0x050a.
@@ -147,6 +151,31 @@ using KernelVersion = uint16_t;
 [[nodiscard]] constexpr KernelVersion kernel_version(unsigned major, unsigned minor) {
   return static_cast<KernelVersion>(major << 8 | minor);
 }
+
+// Sets of them, as columns of the tables: bit n is the type of number n.
+using ProgTypeSet = uint64_t;
+using MapTypeSet = uint64_t;
+using AttachTypeSet = uint64_t;
+inline constexpr unsigned kProgTypes = 33, kMapTypes = 36, kAttachTypes = 62;
+template <class... T>
+[[nodiscard]] constexpr uint64_t set_of(T... types) {
+  return ((uint64_t{1} << static_cast<uint32_t>(types)) | ... | 0);
+}
+[[nodiscard]] constexpr bool in_set(uint64_t set, ProgType type) {
+  return (set >> static_cast<uint32_t>(type) & 1) != 0;
+}
+[[nodiscard]] constexpr bool in_set(uint64_t set, MapType type) {
+  return (set >> static_cast<uint32_t>(type) & 1) != 0;
+}
+[[nodiscard]] constexpr bool in_set(uint64_t set, AttachType type) {
+  return (set >> static_cast<uint32_t>(type) & 1) != 0;
+}
+
+namespace spec {
+// What the user engine does with a row. `works`: a test uses it; `refused`: an error that gives the
+// row's reason.
+enum class UserStatus : uint8_t { works, refused };
+}  // namespace spec
 
 // BPF_F_* of BPF_MAP_CREATE.
 inline constexpr uint32_t BPF_F_NO_PREALLOC = 1u << 0, BPF_F_NO_COMMON_LRU = 1u << 1,

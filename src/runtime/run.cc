@@ -148,6 +148,36 @@ uint64_t now_ns() {
 
 }  // namespace
 
+Result<const vm::Interpreter*> ProgObject::interpreter() const {
+  std::lock_guard lock(mutex_);
+  if (!interpreter_) {
+    const auto& page = *reinterpret_cast<const hive::ProcessPage*>(hive::kProcessPage);
+    vm::InterpreterOptions options;
+    options.helpers = page.helpers;
+    options.kfuncs = page.kfuncs;
+    options.tail_call = [](void* data, HelperContext*, uint64_t map, uint32_t index) -> const vm::Interpreter* {
+      // The element is any process's to write: it counts only as an address of a program that we know.
+      const auto& array = *reinterpret_cast<const MapHeader*>(map);
+      if (index >= array.max_entries) return nullptr;
+      auto element = std::atomic_ref(*reinterpret_cast<uint64_t*>(array.values + 8 * uint64_t{index})).load();
+      auto program = static_cast<Runtime*>(data)->find_program_at(element);
+      if (!program) return nullptr;
+      auto next = program->interpreter();
+      return next ? *next : nullptr;  // the prog array holds the program while this runs
+    };
+    options.tail_call_data = &runtime_;
+    auto made = vm::Interpreter::make(verified_, options);
+    if (!made) return fail(made, "program {}", header_->name);
+    interpreter_.emplace(std::move(*made));
+  }
+  return &*interpreter_;
+}
+
+Result<uint64_t> Runtime::interpret(const ProgObject& program, HelperContext& context) {
+  SKEP_TRY(interpreter, program.interpreter());
+  return interpreter->run(context.ctx, &context);
+}
+
 Result<RunOutput> Runtime::run(const ProgObject& program, const RunInput& input) {
   auto frame = Frame::make(program, input);
   if (!frame) return fail(frame, "running program {}", program.header().name);

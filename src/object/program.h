@@ -71,16 +71,17 @@ struct Program {
   uint32_t kern_version = 0;
   std::string license;
 
-  // Relocated: calls to subprograms are BPF_PSEUDO_CALL with imm relative, subprograms follow the main
-  // one, and ld_imm64 of a map is BPF_PSEUDO_MAP_IDX or _MAP_IDX_VALUE with imm an index into `maps`
-  // (the second slot's imm: the offset into the value). File descriptors have been resolved.
+  // Relocated: calls to subprograms are BPF_PSEUDO_CALL with imm relative, subprograms follow the
+  // main one, and ld_imm64 of a map is BPF_PSEUDO_MAP_IDX or _MAP_IDX_VALUE with imm an index into
+  // `maps` (the second slot's imm: the offset into the value). File descriptors have been resolved.
   std::vector<Insn> insns;
   std::vector<MapDescriptor> maps;
 
   std::shared_ptr<const btf::Btf> btf;  // the program's own; none where the object has none
   std::vector<FuncInfo> func_info;
   std::vector<LineInfo> line_info;
-  std::vector<CoreFailure> core_failures;  // ascending; each insn is a call of object::kPoisonedCore
+  std::vector<CoreFailure>
+      core_failures;  // ascending; each insn is a call of object::kPoisonedCore
 
   // tp_btf, fentry, LSM, struct_ops, iterators: the target's BTF and type.
   std::shared_ptr<const btf::Btf> attach_btf;

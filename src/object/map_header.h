@@ -1,6 +1,6 @@
-// MapHeader: a map as programs and native code see it. It lies in the control segment, so that a traced
-// process can read it and never change it: geometry and addresses read from here can be trusted, what
-// they point to (the data segment) is any process's to scribble on.
+// MapHeader: a map as programs and native code see it. It lies in the control segment, so that a
+// traced process can read it and never change it: geometry and addresses read from here can be
+// trusted, what they point to (the data segment) is any process's to scribble on.
 //
 // Freestanding: the agent compiles this.
 #pragma once

@@ -5,6 +5,7 @@
 #include "hooks/agent/exec.h"
 #include "hooks/agent/patch.h"
 #include "hooks/agent/thread.h"
+#include "hooks/agent/uprobe.h"
 #include "hooks/attach_table.h"
 #include "object/prog_header.h"
 
@@ -181,6 +182,20 @@ int64_t on_arch_prctl(Thread* thread) {
   return plain(f);
 }
 
+// Calls that change the address space: probes come with a mapping and go with it.
+int64_t on_mmap(const Frame& f) {
+  constexpr uint64_t kMapFixedMask = kMapFixed;
+  if ((f.r10 & kMapFixedMask) != 0) uprobes_unmapped(f.rdi, f.rsi);
+  int64_t result = plain(f);
+  if (!is_error(result))
+    uprobes_mapped(static_cast<uint64_t>(result), f.rsi, f.rdx, f.r10, static_cast<int>(f.r8), f.r9);
+  return result;
+}
+int64_t on_munmap(const Frame& f) {
+  uprobes_unmapped(f.rdi, f.rsi);
+  return plain(f);
+}
+
 }  // namespace
 
 // What the agent itself has to do with a call. Every number here is also in needs_agent().
@@ -204,6 +219,8 @@ int act(Thread* thread) {
     case kNrExecveat: return done(thread, on_exec(thread));
     case kNrExit: thread_exits(thread); return ENTER_PLAIN;
     case kNrExitGroup: process_exits(thread); return ENTER_PLAIN;
+    case kNrMmap: return done(thread, on_mmap(thread->frame));
+    case kNrMunmap: return done(thread, on_munmap(thread->frame));
     case kNrPrctl: return done(thread, on_prctl(thread));
     case kNrArchPrctl: return done(thread, on_arch_prctl(thread));
     case kNrSetuid:
@@ -223,7 +240,7 @@ bool needs_agent(uint32_t nr) {
     case kNrRtSigaction: case kNrRtSigprocmask: case kNrRtSigreturn: case kNrRtSigpending: case kNrSigaltstack:
     case kNrRtSigsuspend: case kNrPpoll: case kNrEpollPwait: case kNrEpollPwait2: case kNrPselect6: case kNrClone:
     case kNrFork: case kNrVfork: case kNrClone3: case kNrExecve: case kNrExecveat: case kNrExit: case kNrExitGroup:
-    case kNrPrctl: case kNrArchPrctl: case kNrSetuid: case kNrSetgid: case kNrSetreuid: case kNrSetregid:
+    case kNrMmap: case kNrMunmap: case kNrPrctl: case kNrArchPrctl: case kNrSetuid: case kNrSetgid: case kNrSetreuid: case kNrSetregid:
     case kNrSetresuid: case kNrSetresgid: case kNrSetfsuid: case kNrSetfsgid:
       return true;
     default: return false;

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 
 #include "base/sha1.h"
@@ -19,7 +20,12 @@ BtfObject::~BtfObject() {
 }
 
 MapObject::MapObject(Runtime& runtime, MapHeader* header, MapCreation creation)
-    : runtime_(runtime), header_(header), creation_(std::move(creation)) {}
+    : runtime_(runtime), header_(header), creation_(std::move(creation)) {
+  if (!creation_.btf) return;
+  header_->btf_key_type_id = creation_.btf_key_type_id;
+  header_->btf_value_type_id = creation_.btf_value_type_id;
+  std::atomic_ref(header_->btf_id).store(creation_.btf->id(), std::memory_order_release);
+}
 
 MapObject::~MapObject() { maps::destroy_map(runtime_.hive(), header_); }
 

@@ -1,6 +1,7 @@
 #include "runtime/runtime.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 
 #include "helpers/bindings.h"
@@ -89,6 +90,7 @@ Result<Runtime::Loaded> Runtime::load_program(ProgLoad load) {
   SKEP_CHECK(compile(*program));
   {
     std::lock_guard lock(mutex_);
+    if (run_times_ > 0) program->header_->flags = kProgRunTimes;
     enter(programs_, program->id(), program);
   }
   loaded.program = std::move(program);
@@ -123,6 +125,27 @@ Result<> Runtime::compile(ProgObject& object) {
   return hive_->publish_object(hive::ObjectKind::kProg, header->id, header);
 }
 
+RunTimes::RunTimes(Runtime& runtime) : runtime_(runtime) {
+  std::lock_guard lock(runtime_.mutex_);
+  if (runtime_.run_times_++ == 0) runtime_.set_run_times(true);
+}
+RunTimes::~RunTimes() {
+  std::lock_guard lock(runtime_.mutex_);
+  if (--runtime_.run_times_ == 0) runtime_.set_run_times(false);
+}
+
+std::shared_ptr<RunTimes> Runtime::enable_run_times() { return std::make_shared<RunTimes>(*this); }
+
+// Called with the lock held.
+void Runtime::set_run_times(bool on) {
+  for (const auto& [id, weak] : programs_) {
+    // The last reference may go here: its destructor takes no lock of ours.
+    if (auto program = weak.lock()) {
+      std::atomic_ref(program->header_->flags).store(on ? kProgRunTimes : 0, std::memory_order_relaxed);
+    }
+  }
+}
+
 std::shared_ptr<BtfObject> Runtime::find_btf(uint32_t id) const {
   std::lock_guard lock(mutex_);
   return find_in(btfs_, id);
@@ -134,6 +157,16 @@ std::shared_ptr<MapObject> Runtime::find_map(uint32_t id) const {
 std::shared_ptr<ProgObject> Runtime::find_program(uint32_t id) const {
   std::lock_guard lock(mutex_);
   return find_in(programs_, id);
+}
+
+std::shared_ptr<ProgObject> Runtime::find_program_at(uint64_t header) const {
+  if (header == 0) return nullptr;
+  std::lock_guard lock(mutex_);
+  for (const auto& [id, weak] : programs_) {
+    auto program = weak.lock();
+    if (program && reinterpret_cast<uint64_t>(program->header_) == header) return program;
+  }
+  return nullptr;
 }
 
 std::optional<uint32_t> Runtime::next_id(Kind kind, uint32_t id) const {

@@ -89,9 +89,12 @@ Result<int64_t> UserEngine::dispatch(Cmd cmd, void* attr, uint32_t size) {
     case Cmd::BPF_LINK_UPDATE:
     case Cmd::BPF_ITER_CREATE:
     case Cmd::BPF_TOKEN_CREATE:
-    case Cmd::BPF_PROG_STREAM_READ_BY_FD: break;
+    case Cmd::BPF_PROG_STREAM_READ_BY_FD:
+    case Cmd::BPF_PROG_ASSOC_STRUCT_OPS: break;
   }
-  return fail(EINVAL, "the user engine does not have bpf(2) command {}", static_cast<uint32_t>(cmd));
+  const spec::CommandRow* row = spec::find_command(static_cast<uint32_t>(cmd));
+  return fail(EINVAL, "the user engine does not have bpf(2) command {} ({})", static_cast<uint32_t>(cmd),
+              row != nullptr ? row->name : "unknown");
 }
 
 void UserEngine::close(int fd) { descriptors_.close(fd); }

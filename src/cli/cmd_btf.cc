@@ -5,7 +5,7 @@
 #include "base/fd.h"
 #include "btf/btf.h"
 #include "btf/c_dump.h"
-#include "btf/user_engine_btf.h"
+#include "btf/user_engine/user_engine.h"
 #include "cli/input.h"
 
 namespace skep::cli {

@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/fd.h"
-#include "btf/user_engine_btf.h"
+#include "btf/user_engine/user_engine.h"
 #include "cli/input.h"
 #include "isa/disassembler.h"
 

@@ -2,7 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
-#include "btf/user_engine_btf.h"
+#include "btf/user_engine/user_engine.h"
 #include "cli/input.h"
 #include "cli/rejection.h"
 #include "loader/loader.h"

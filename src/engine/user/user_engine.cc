@@ -2,7 +2,7 @@
 
 #include <unistd.h>
 
-#include "btf/user_engine_btf.h"
+#include "btf/user_engine/user_engine.h"
 #include "engine/user/memory.h"
 #include "hooks/syscalls.h"
 
@@ -18,14 +18,18 @@ constexpr uint64_t kFirstSyscallTracepoint = 16;
 constexpr uint64_t kRawSysEnter = 2, kRawSysExit = 3;
 }  // namespace
 
-Result<std::unique_ptr<UserEngine>> UserEngine::create(const runtime::RuntimeOptions& options) {
+Result<std::unique_ptr<UserEngine>> UserEngine::create(const runtime::RuntimeOptions& options,
+                                                       const hooks::SessionOptions& session_options) {
   std::unique_ptr<UserEngine> engine(new UserEngine);
   auto runtime = runtime::Runtime::create(options);
   if (!runtime) return fail(runtime, "user engine");
   engine->runtime_ = std::move(*runtime);
-  auto hooks = hooks::AttachPoints::create(engine->runtime_->hive());
-  if (!hooks) return fail(hooks, "user engine");
-  engine->hooks_ = std::move(*hooks);
+  auto session = hooks::Session::create(engine->runtime_->hive(), session_options);
+  if (!session) return fail(session, "user engine");
+  engine->session_ = std::move(*session);
+  auto uprobes = hooks::UprobeTable::create(engine->runtime_->hive());
+  if (!uprobes) return fail(uprobes, "user engine");
+  engine->uprobes_ = std::move(*uprobes);
   return engine;
 }
 
@@ -33,7 +37,6 @@ UserEngine::~UserEngine() {
   // Links before programs before maps: what is released first must not be in use.
   attached_.clear();
   descriptors_.clear();
-  hooks_.reset();
 }
 
 int64_t UserEngine::bpf(Cmd cmd, void* attr, uint32_t size) {

@@ -3,6 +3,7 @@
 // (EINVAL for commands and types, EOPNOTSUPP for operations), and last_error() says why in words.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -10,7 +11,8 @@
 
 #include "engine/engine.h"
 #include "engine/user/descriptors.h"
-#include "hooks/attach.h"
+#include "hooks/session.h"
+#include "hooks/uprobe_table.h"
 #include "runtime/runtime.h"
 
 namespace skep::engine {
@@ -32,14 +34,15 @@ struct LinkObject {
   std::shared_ptr<EventObject> event;  // perf events
   std::string name;                    // raw tracepoints
   uint64_t cookie = 0;
-  hooks::Attachment attachment;  // what it holds in the hook tables
+  std::function<void()> release;  // takes it out of the hook tables; called once
 };
 
 }  // namespace user
 
 class UserEngine : public Engine {
  public:
-  [[nodiscard]] static Result<std::unique_ptr<UserEngine>> create(const runtime::RuntimeOptions& options = {});
+  [[nodiscard]] static Result<std::unique_ptr<UserEngine>> create(const runtime::RuntimeOptions& options = {},
+                                                                  const hooks::SessionOptions& session = {});
   ~UserEngine() override;
 
   [[nodiscard]] std::string_view name() const override { return "user"; }
@@ -55,7 +58,7 @@ class UserEngine : public Engine {
   [[nodiscard]] std::optional<Error> last_error() const override;
 
   [[nodiscard]] runtime::Runtime& runtime() { return *runtime_; }
-  [[nodiscard]] hooks::AttachPoints& hooks() { return *hooks_; }
+  [[nodiscard]] hooks::Session& session() { return *session_; }
   [[nodiscard]] Result<std::shared_ptr<runtime::MapObject>> map_of(int fd) const;
   [[nodiscard]] Result<std::shared_ptr<runtime::ProgObject>> program_of(int fd) const;
 
@@ -84,12 +87,18 @@ class UserEngine : public Engine {
   Result<int64_t> publish_link(std::shared_ptr<user::LinkObject> link);
   Result<std::shared_ptr<user::LinkObject>> attach_event(std::shared_ptr<runtime::ProgObject> program,
                                                          std::shared_ptr<user::EventObject> event, uint64_t cookie);
+  Result<> attach_uprobe(user::LinkObject& link);
+  Result<> attach_tracepoint(user::LinkObject& link);
+  Result<> hold_hook(user::LinkObject& link, Result<hooks::AttachHandle> handle);
   Result<std::shared_ptr<user::LinkObject>> attach_cgroup(std::shared_ptr<runtime::ProgObject> program,
                                                           AttachType type);
 
   std::unique_ptr<runtime::Runtime> runtime_;
-  std::unique_ptr<hooks::AttachPoints> hooks_;
+  // Shared with links, which may be released after a caller has let go of the engine's descriptors.
+  std::unique_ptr<hooks::Session> session_;
+  std::unique_ptr<hooks::UprobeTable> uprobes_;
   user::Descriptors descriptors_;
+  std::mutex hooks_mutex_;  // session_'s attaching and uprobes_
   mutable std::mutex mutex_;
   std::optional<Error> last_error_;
   std::map<uint32_t, std::weak_ptr<user::LinkObject>> links_;

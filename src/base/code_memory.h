@@ -1,5 +1,5 @@
-// CodeMemory: where native code goes. Every block has two mappings: one that is executable and never
-// writable, and one that is writable and never executable (W^X, always).
+// CodeMemory: where native code goes. Every block has two mappings: one that is executable and
+// never writable, and one that is writable and never executable (W^X, always).
 #pragma once
 
 #include <cstddef>

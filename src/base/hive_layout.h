@@ -1,12 +1,13 @@
 // Where the hive lies: the same address in every process (docs/decisions/0003). Constants only, so
 // that the freestanding agent, the JIT and the library agree without including each other.
 //
-//   kBase + 0            process page     64 KiB  private to each process: helper addresses (read-only once filled)
-//   kBase + 16 MiB       agent image      16 MiB  the agent of a traced process (text shared, data private)
-//   kBase + 32 MiB       bee stacks       32 MiB  private to each traced process: a stack for each slot
-//   kBase + 64 MiB       control segment  64 MiB  object tables, map and program headers; traced: read-only
-//   kBase + 128 MiB      code segment    512 MiB  native code; mapped execute-read; writable alias elsewhere, controller only
-//   kBase + 4 GiB        data segment    <= 16 GiB, sparse: slots, map memory, rings; read-write everywhere
+//   kBase + 0            process page     64 KiB  private to each process: helper addresses
+//   (read-only once filled) kBase + 16 MiB       agent image      16 MiB  the agent of a traced
+//   process (text shared, data private) kBase + 32 MiB       bee stacks       32 MiB  private to
+//   each traced process: a stack for each slot kBase + 64 MiB       control segment  64 MiB  object
+//   tables, map and program headers; traced: read-only kBase + 128 MiB      code segment    512 MiB
+//   native code; mapped execute-read; writable alias elsewhere, controller only kBase + 4 GiB data
+//   segment    <= 16 GiB, sparse: slots, map memory, rings; read-write everywhere
 //
 // Code lies within 2 GiB of the process page, so a helper call is `call [rip + disp32]`.
 #pragma once
@@ -17,7 +18,8 @@
 namespace skep::hive {
 
 #if defined(__SANITIZE_THREAD__)
-inline constexpr uint64_t kBase = 0x20'0000'0000;  // TSan leaves only the low 512 GiB to applications
+inline constexpr uint64_t kBase =
+    0x20'0000'0000;  // TSan leaves only the low 512 GiB to applications
 #else
 inline constexpr uint64_t kBase = 0x2a00'0000'0000;
 #endif

@@ -2,8 +2,8 @@
 //
 //   Result<Object> open(span<const byte> elf) {
 //     auto header = read_header(elf);
-//     if (!header) return fail(header, "reading the ELF header");       // adds context, keeps errno
-//     if (header->machine != EM_BPF)
+//     if (!header) return fail(header, "reading the ELF header");       // adds context, keeps
+//     errno if (header->machine != EM_BPF)
 //       return fail(EINVAL, "expected machine EM_BPF (247), found {}", header->machine);
 //     ...
 //   }
@@ -12,14 +12,14 @@
 // text() reads outermost first: "xdp.bpf.o: section xdp: insn 12: unknown opcode 0x8f".
 #pragma once
 
+#include <fmt/format.h>
+
 #include <cerrno>
 #include <expected>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
-
-#include <fmt/format.h>
 
 namespace skep {
 
@@ -98,12 +98,12 @@ std::unexpected<Error> fail_errno(int code, fmt::format_string<Args...> format, 
 }  // namespace skep
 
 // Binds `variable` to the value of `expression`, or returns its error from the enclosing function.
-#define SKEP_TRY(variable, expression)                         \
-  auto variable##_result = (expression);                       \
+#define SKEP_TRY(variable, expression)                            \
+  auto variable##_result = (expression);                          \
   if (!variable##_result) return ::skep::fail(variable##_result); \
   auto& variable = *variable##_result
 // The same for a Result<void>.
-#define SKEP_CHECK(expression)                                                          \
-  do {                                                                                  \
+#define SKEP_CHECK(expression)                                                              \
+  do {                                                                                      \
     if (auto check_result = (expression); !check_result) return ::skep::fail(check_result); \
   } while (false)

@@ -2,9 +2,11 @@
 //
 //    bytes  0        1             2-3       4-7
 //          +--------+------+------+---------+---------------+
-//          | opcode | dst  | src  | offset  |      imm      |     little-endian objects: dst is the low nibble
+//          | opcode | dst  | src  | offset  |      imm      |     little-endian objects: dst is the
+//          low nibble
 //          +--------+------+------+---------+---------------+
-//   opcode, ALU and JMP:   | op:4 | source:1 | class:3 |        load and store:  | mode:3 | size:2 | class:3 |
+//   opcode, ALU and JMP:   | op:4 | source:1 | class:3 |        load and store:  | mode:3 | size:2
+//   | class:3 |
 //
 // BPF_LD|BPF_IMM|BPF_DW (ld_imm64) takes two of them; the second has only imm.
 #pragma once
@@ -42,8 +44,8 @@ static_assert(sizeof(Insn) == 8 && std::is_trivially_copyable_v<Insn>);
 
 namespace isa {
 
-// Plain constants under their UAPI names. No file of skep includes <linux/bpf.h>, whose macros would
-// collide; engine/ has its own bpf_attr, newer than any distribution's header.
+// Plain constants under their UAPI names. No file of skep includes <linux/bpf.h>, whose macros
+// would collide; engine/ has its own bpf_attr, newer than any distribution's header.
 // clang-format off
 // Classes.
 inline constexpr uint8_t BPF_LD = 0x00, BPF_LDX = 0x01, BPF_ST = 0x02, BPF_STX = 0x03,
@@ -76,7 +78,7 @@ inline constexpr uint8_t BPF_PSEUDO_MAP_FD = 1, BPF_PSEUDO_MAP_VALUE = 2, BPF_PS
 inline constexpr uint8_t BPF_PSEUDO_CALL = 1, BPF_PSEUDO_KFUNC_CALL = 2;
 // clang-format on
 
-inline constexpr unsigned kRegisters = 11;       // r0 to r10
+inline constexpr unsigned kRegisters = 11;  // r0 to r10
 inline constexpr unsigned kFramePointer = 10;
 inline constexpr unsigned kMaxStackBytes = 512;  // a frame's
 inline constexpr unsigned kMaxCallFrames = 8;
@@ -86,7 +88,8 @@ inline constexpr unsigned kMaxTailCalls = 33;
   return insn.opcode == (BPF_LD | BPF_IMM | BPF_DW);
 }
 [[nodiscard]] constexpr uint64_t imm64(const Insn& low, const Insn& high) {
-  return static_cast<uint32_t>(low.imm) | (static_cast<uint64_t>(static_cast<uint32_t>(high.imm)) << 32);
+  return static_cast<uint32_t>(low.imm) |
+         (static_cast<uint64_t>(static_cast<uint32_t>(high.imm)) << 32);
 }
 
 }  // namespace isa

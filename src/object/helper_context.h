@@ -1,9 +1,10 @@
 // HelperContext: all that a helper may know of the run that it is part of. Made by whoever runs a
-// program (the agent in a traced process, runtime in this one), on the stack, one a run; native code
-// keeps its address in a register and passes it to every helper as the sixth argument.
+// program (the agent in a traced process, runtime in this one), on the stack, one a run; native
+// code keeps its address in a register and passes it to every helper as the sixth argument.
 //
-// It lives here because vm/ passes it, and maps/ and helpers/ both bind functions of type HelperFn: maps/
-// those that work on maps (lookup, update, ring buffers, …), helpers/ all others; runtime/ joins them.
+// It lives here because vm/ passes it, and maps/ and helpers/ both bind functions of type HelperFn:
+// maps/ those that work on maps (lookup, update, ring buffers, …), helpers/ all others; runtime/
+// joins them.
 //
 // Freestanding: the agent compiles this. No pointer in it may be kept past the run.
 #pragma once
@@ -40,11 +41,12 @@ struct HostOps {
   // Copies a NUL-terminated string: bytes written with the NUL, at most `size`; or -EFAULT.
   int64_t (*read_string)(HelperContext*, void* to, uint64_t address, uint64_t size);
   int64_t (*write_memory)(HelperContext*, uint64_t address, const void* from, uint64_t size);
-  uint64_t (*ktime_ns)(HelperContext*);       // CLOCK_MONOTONIC
-  uint64_t (*boot_ns)(HelperContext*);        // CLOCK_BOOTTIME
-  uint64_t (*tai_ns)(HelperContext*);         // CLOCK_TAI
-  uint64_t (*real_cpu)(HelperContext*);       // the hardware's CPU number, for printing only
-  // Fills comm and the ids where they were not filled on entry (they are lazy: not every program asks).
+  uint64_t (*ktime_ns)(HelperContext*);  // CLOCK_MONOTONIC
+  uint64_t (*boot_ns)(HelperContext*);   // CLOCK_BOOTTIME
+  uint64_t (*tai_ns)(HelperContext*);    // CLOCK_TAI
+  uint64_t (*real_cpu)(HelperContext*);  // the hardware's CPU number, for printing only
+  // Fills comm and the ids where they were not filled on entry (they are lazy: not every program
+  // asks).
   const TaskInfo* (*task)(HelperContext*);
   // Wakes whoever waits for ring or perf events (`map` is the MapHeader).
   void (*wake)(HelperContext*, const void* map);
@@ -60,12 +62,15 @@ struct PacketView {
   uint8_t* data = nullptr;
   uint8_t* data_end = nullptr;
   uint8_t* data_meta = nullptr;
+  // Where LD_ABS and LD_IND count from at SKF_LL_OFF and SKF_NET_OFF; null where there is none.
+  uint8_t* mac_header = nullptr;
+  uint8_t* network_header = nullptr;
 };
 
 struct HelperContext {
   const HostOps* host = nullptr;
-  uint32_t slot = 0;             // below the hive's slot count; indexes per-CPU maps
-  uint32_t tail_calls = 0;       // made so far in this run; at most isa::kMaxTailCalls
+  uint32_t slot = 0;              // below the hive's slot count; indexes per-CPU maps
+  uint32_t tail_calls = 0;        // made so far in this run; at most isa::kMaxTailCalls
   const void* program = nullptr;  // ProgHeader of the program that runs now
   void* ctx = nullptr;            // the program's r1 at entry
   uint64_t attach_cookie = 0;     // bpf_get_attach_cookie
@@ -74,10 +79,10 @@ struct HelperContext {
   PacketView* packet = nullptr;
   TaskInfo* task = nullptr;  // cached by host->task; use that
   uint64_t random_state = 0;
-  uint64_t fuel = 0;             // metered execution; 0 = unmetered
-  int32_t retval = 0;            // bpf_get_retval / bpf_set_retval
+  uint64_t fuel = 0;   // metered execution; 0 = unmetered
+  int32_t retval = 0;  // bpf_get_retval / bpf_set_retval
   uint32_t flags = 0;
-  void* host_data = nullptr;     // the host's own
+  void* host_data = nullptr;  // the host's own
   // Calls a BPF function back (bpf_loop, for_each_map_elem): `entry` is what ld_imm64 of
   // BPF_PSEUDO_FUNC put into a register. Set by the engine that runs the program.
   uint64_t (*call_bpf)(HelperContext*, uint64_t entry, uint64_t r1, uint64_t r2, uint64_t r3,

@@ -1,5 +1,5 @@
-// ProgHeader: a loaded program as native code, tail calls and the agent see it. In the control segment:
-// a traced process reads it and can't change it. Freestanding.
+// ProgHeader: a loaded program as native code, tail calls and the agent see it. In the control
+// segment: a traced process reads it and can't change it. Freestanding.
 #pragma once
 
 #include <cstdint>
@@ -16,9 +16,14 @@ struct alignas(64) ProgHeader {
   uint32_t expected_attach_type;
   uint64_t entry;       // address in the code segment: ProgEntry
   uint64_t tail_entry;  // where a tail call jumps to: after the prologue
-  uint64_t code_size;
+  uint64_t code;        // address of the code block; fault offsets count from here
+  uint64_t code_size;   // bytes of instructions in it
   uint64_t stats;  // address of ProgStats in the data segment
   uint64_t insn_count;
+  // Loads that may fault: `fault_count` pairs of u32 {offset of the load, offset where to go on} from
+  // `code`, sorted, inside the code block. A SIGSEGV handler finds the program by code <= rip < code + code_size.
+  uint64_t fault_table;
+  uint64_t fault_count;
   uint8_t tag[8];
   uint64_t flags;
   char name[16];
@@ -29,6 +34,9 @@ struct alignas(64) ProgStats {
   uint64_t run_ns;
   uint64_t recursion_misses;
 };
+
+// ProgHeader::flags: run times are added to ProgStats::run_ns (BPF_ENABLE_STATS).
+inline constexpr uint64_t kProgRunTimes = 1;
 
 inline constexpr uint32_t kProgMagic = 0x676f7270;  // "prog"
 

@@ -57,6 +57,12 @@ struct LineInfo {
   [[nodiscard]] uint32_t column() const { return line_col & 0x3ff; }
 };
 
+// An instruction that could not be relocated and was poisoned: an error only if a path reaches it.
+struct CoreFailure {
+  uint32_t insn_off = 0;
+  std::string text;  // "byte_off of struct task_struct.foo: the target has no such field"
+};
+
 struct Program {
   std::string name;
   ProgType type{};
@@ -65,15 +71,17 @@ struct Program {
   uint32_t kern_version = 0;
   std::string license;
 
-  // Relocated: calls to subprograms are BPF_PSEUDO_CALL with imm relative, subprograms follow the main
-  // one, and ld_imm64 of a map is BPF_PSEUDO_MAP_IDX or _MAP_IDX_VALUE with imm an index into `maps`
-  // (the second slot's imm: the offset into the value). File descriptors have been resolved.
+  // Relocated: calls to subprograms are BPF_PSEUDO_CALL with imm relative, subprograms follow the
+  // main one, and ld_imm64 of a map is BPF_PSEUDO_MAP_IDX or _MAP_IDX_VALUE with imm an index into
+  // `maps` (the second slot's imm: the offset into the value). File descriptors have been resolved.
   std::vector<Insn> insns;
   std::vector<MapDescriptor> maps;
 
   std::shared_ptr<const btf::Btf> btf;  // the program's own; none where the object has none
   std::vector<FuncInfo> func_info;
   std::vector<LineInfo> line_info;
+  std::vector<CoreFailure>
+      core_failures;  // ascending; each insn is a call of object::kPoisonedCore
 
   // tp_btf, fentry, LSM, struct_ops, iterators: the target's BTF and type.
   std::shared_ptr<const btf::Btf> attach_btf;

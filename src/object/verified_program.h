@@ -1,17 +1,19 @@
-// VerifiedProgram: the only thing that a JIT or the interpreter takes. Only the verifier constructs one
-// (docs/architecture.md, "the pipeline is types"); there is no flag that skips it.
+// VerifiedProgram: the only thing that a JIT or the interpreter takes. Only the verifier constructs
+// one (docs/architecture.md, "the pipeline is types"); there is no flag that skips it.
 //
-// The type lives here, one line below both, because verifier/ makes it and vm/ takes it and neither may
-// include the other.
+// The type lives here, one line below both, because verifier/ makes it and vm/ takes it and neither
+// may include the other.
 //
 // Its instructions are the verifier's output, not its input:
 //  - contexts: a load of a context field whose UAPI form is a 32-bit handle of a 64-bit pointer
-//    (__sk_buff.data, xdp_md.data_end, bpf_sock pointers …) has become a 64-bit load of the engine's own
-//    context layout (spec/context.h). Other fields stay where the UAPI has them.
-//  - a load through a pointer that may fault (PTR_TO_BTF_ID and the like) has mode BPF_PROBE_MEM(SX):
+//    (__sk_buff.data, xdp_md.data_end, bpf_sock pointers …) has become a 64-bit load of the
+//    engine's own context layout (spec/context.h). Other fields stay where the UAPI has them.
+//  - a load through a pointer that may fault (PTR_TO_BTF_ID and the like) has mode
+//  BPF_PROBE_MEM(SX):
 //    where it faults, the destination becomes 0 and the program goes on;
 //  - an instruction that no path reaches has facts.dead set, and is never executed;
-//  - ld_imm64 of a map, a map value or a function keeps its pseudo kind and index: the code generator
+//  - ld_imm64 of a map, a map value or a function keeps its pseudo kind and index: the code
+//  generator
 //    takes addresses from maps()[i].
 #pragma once
 
@@ -27,8 +29,8 @@ namespace skep {
 
 // What the verifier proved of one instruction, over all paths that reach it.
 struct InsnFacts {
-  bool dead = false;           // no path gets here
-  bool zext_elided = false;    // a 32-bit result whose upper half is never read
+  bool dead = false;         // no path gets here
+  bool zext_elided = false;  // a 32-bit result whose upper half is never read
   bool memory_may_fault = false;
   // A call of a map helper: index into maps() where every path passes the same map; else -1.
   int16_t map_index = -1;
@@ -57,14 +59,17 @@ class VerifiedProgram {
  public:
   [[nodiscard]] const Program& program() const { return program_; }
   [[nodiscard]] std::span<const Insn> insns() const { return program_.insns; }
-  [[nodiscard]] std::span<const InsnFacts> facts() const { return facts_; }       // one an insn
-  [[nodiscard]] std::span<const Subprogram> subprograms() const { return subprograms_; }  // [0]: main
+  [[nodiscard]] std::span<const InsnFacts> facts() const { return facts_; }  // one an insn
+  [[nodiscard]] std::span<const Subprogram> subprograms() const {
+    return subprograms_;
+  }  // [0]: main
   [[nodiscard]] std::span<const MapDescriptor> maps() const { return program_.maps; }
   // Instructions that the verifier walked, all paths together.
   [[nodiscard]] uint64_t insns_processed() const { return insns_processed_; }
 
  private:
-  friend class VerifiedProgramMaker;  // verifier/ (and tests/verifier's unsafe maker for raw vectors)
+  friend class VerifiedProgramMaker;  // verifier/ (and tests/verifier's unsafe maker for raw
+                                      // vectors)
   VerifiedProgram() = default;
 
   Program program_;

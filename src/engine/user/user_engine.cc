@@ -1,0 +1,168 @@
+#include "engine/user/user_engine.h"
+
+#include <unistd.h>
+
+#include "btf/user_engine/user_engine.h"
+#include "engine/user/memory.h"
+#include "hooks/syscalls.h"
+
+namespace skep::engine {
+
+using namespace user;
+
+namespace {
+// perf_event_attr.type of our uprobes, beyond all static types; as dynamic PMUs have it.
+constexpr uint32_t kUprobeType = 1000;
+constexpr uint64_t kExitBit = 1;  // a tracepoint's id is 2 * nr + 16 + kExitBit
+constexpr uint64_t kFirstSyscallTracepoint = 16;
+constexpr uint64_t kRawSysEnter = 2, kRawSysExit = 3;
+}  // namespace
+
+Result<std::unique_ptr<UserEngine>> UserEngine::create(const runtime::RuntimeOptions& options,
+                                                       const hooks::SessionOptions& session_options) {
+  std::unique_ptr<UserEngine> engine(new UserEngine);
+  auto runtime = runtime::Runtime::create(options);
+  if (!runtime) return fail(runtime, "user engine");
+  engine->runtime_ = std::move(*runtime);
+  auto session = hooks::Session::create(engine->runtime_->hive(), session_options);
+  if (!session) return fail(session, "user engine");
+  engine->session_ = std::move(*session);
+  auto uprobes = hooks::UprobeTable::create(engine->runtime_->hive());
+  if (!uprobes) return fail(uprobes, "user engine");
+  engine->uprobes_ = std::move(*uprobes);
+  return engine;
+}
+
+UserEngine::~UserEngine() {
+  // Links before programs before maps: what is released first must not be in use.
+  attached_.clear();
+  descriptors_.clear();
+}
+
+int64_t UserEngine::bpf(Cmd cmd, void* attr, uint32_t size) {
+  auto result = dispatch(cmd, attr, size);
+  if (result) return *result;
+  std::lock_guard lock(mutex_);
+  last_error_ = result.error();
+  return -result.error().code();
+}
+
+std::optional<Error> UserEngine::last_error() const {
+  std::lock_guard lock(mutex_);
+  return last_error_;
+}
+
+Result<int64_t> UserEngine::dispatch(Cmd cmd, void* attr, uint32_t size) {
+  if (size > 4096) return fail(E2BIG, "attributes of {} bytes, the limit is a page", size);
+  switch (cmd) {
+    case Cmd::BPF_MAP_CREATE: return map_create(attr, size);
+    case Cmd::BPF_MAP_LOOKUP_ELEM:
+    case Cmd::BPF_MAP_UPDATE_ELEM:
+    case Cmd::BPF_MAP_DELETE_ELEM:
+    case Cmd::BPF_MAP_GET_NEXT_KEY:
+    case Cmd::BPF_MAP_LOOKUP_AND_DELETE_ELEM: return map_element(cmd, attr, size);
+    case Cmd::BPF_MAP_FREEZE: return map_freeze(attr, size);
+    case Cmd::BPF_MAP_LOOKUP_BATCH:
+    case Cmd::BPF_MAP_LOOKUP_AND_DELETE_BATCH:
+    case Cmd::BPF_MAP_UPDATE_BATCH:
+    case Cmd::BPF_MAP_DELETE_BATCH: return map_batch(cmd, attr, size);
+    case Cmd::BPF_PROG_LOAD: return prog_load(attr, size);
+    case Cmd::BPF_PROG_TEST_RUN: return prog_test_run(attr, size);
+    case Cmd::BPF_PROG_BIND_MAP: return prog_bind_map(attr, size);
+    case Cmd::BPF_PROG_ATTACH: return prog_attach(attr, size);
+    case Cmd::BPF_PROG_DETACH: return prog_detach(attr, size);
+    case Cmd::BPF_BTF_LOAD: return btf_load(attr, size);
+    case Cmd::BPF_PROG_GET_NEXT_ID:
+    case Cmd::BPF_MAP_GET_NEXT_ID:
+    case Cmd::BPF_BTF_GET_NEXT_ID:
+    case Cmd::BPF_LINK_GET_NEXT_ID: return get_next_id(cmd, attr, size);
+    case Cmd::BPF_PROG_GET_FD_BY_ID:
+    case Cmd::BPF_MAP_GET_FD_BY_ID:
+    case Cmd::BPF_BTF_GET_FD_BY_ID:
+    case Cmd::BPF_LINK_GET_FD_BY_ID: return get_fd_by_id(cmd, attr, size);
+    case Cmd::BPF_OBJ_GET_INFO_BY_FD: return get_info(attr, size);
+    case Cmd::BPF_LINK_CREATE: return link_create(attr, size);
+    case Cmd::BPF_LINK_DETACH: return link_detach(attr, size);
+    case Cmd::BPF_RAW_TRACEPOINT_OPEN: return raw_tracepoint_open(attr, size);
+    case Cmd::BPF_ENABLE_STATS: return enable_stats(attr, size);
+    case Cmd::BPF_OBJ_PIN:
+    case Cmd::BPF_OBJ_GET:
+    case Cmd::BPF_PROG_QUERY:
+    case Cmd::BPF_TASK_FD_QUERY:
+    case Cmd::BPF_LINK_UPDATE:
+    case Cmd::BPF_ITER_CREATE:
+    case Cmd::BPF_TOKEN_CREATE:
+    case Cmd::BPF_PROG_STREAM_READ_BY_FD:
+    case Cmd::BPF_PROG_ASSOC_STRUCT_OPS: break;
+  }
+  const spec::CommandRow* row = spec::find_command(static_cast<uint32_t>(cmd));
+  return fail(EINVAL, "the user engine does not have bpf(2) command {} ({})", static_cast<uint32_t>(cmd),
+              row != nullptr ? row->name : "unknown");
+}
+
+void UserEngine::close(int fd) { descriptors_.close(fd); }
+
+Result<uint32_t> UserEngine::perf_type(std::string_view unit) {
+  if (unit == "uprobe") return kUprobeType;
+  return fail(ENOENT, "the user engine has no performance unit \"{}\", only uprobe", unit);
+}
+
+Result<uint64_t> UserEngine::tracepoint_id(std::string_view category, std::string_view name) {
+  if (category == "raw_syscalls" && name == "sys_enter") return kRawSysEnter;
+  if (category == "raw_syscalls" && name == "sys_exit") return kRawSysExit;
+  constexpr std::string_view kEnter = "sys_enter_";
+  constexpr std::string_view kExit = "sys_exit_";
+  if (category == "syscalls" && (name.starts_with(kEnter) || name.starts_with(kExit))) {
+    bool exit = name.starts_with(kExit);
+    std::string_view call = name.substr(exit ? kExit.size() : kEnter.size());
+    auto nr = hooks::syscall_number(call);
+    if (!nr) return fail(ENOENT, "tracepoint {}/{}: there is no system call \"{}\"", category, name, call);
+    return kFirstSyscallTracepoint + 2 * static_cast<uint64_t>(*nr) + (exit ? kExitBit : 0);
+  }
+  return std::unexpected(
+      Error(ENOENT, fmt::format("tracepoint {}/{}: the user engine does not have it", category, name))
+          .with_hint("it has syscalls/sys_enter_*, syscalls/sys_exit_* and raw_syscalls/sys_{enter,exit}"));
+}
+
+Result<int> UserEngine::open_cgroup(const std::string& path) {
+  if (!path.empty()) {
+    return fail(EOPNOTSUPP, "cgroup {}: the user engine attaches to the processes that it traces only", path);
+  }
+  return descriptors_.open(std::make_shared<CgroupObject>());
+}
+
+int64_t UserEngine::perf_event_open(const PerfEventAttr& attr, int, int, int, uint64_t) {
+  auto open = [&]() -> Result<int> {
+    auto event = std::make_shared<EventObject>();
+    if (attr.type == kUprobeType) {
+      SKEP_TRY(path, copy_string_in(attr.config1, 4096));
+      event->kind = (attr.config & 1) != 0 ? EventObject::Kind::uretprobe : EventObject::Kind::uprobe;
+      event->path = path;
+      event->offset = attr.config2;
+    } else if (attr.type == PERF_TYPE_TRACEPOINT) {
+      event->kind = EventObject::Kind::tracepoint;
+      event->offset = attr.config;
+    } else if (attr.type == PERF_TYPE_SOFTWARE && attr.config == PERF_COUNT_SW_BPF_OUTPUT) {
+      event->kind = EventObject::Kind::bpf_output;
+    } else {
+      return fail(ENOENT, "the user engine has no perf event of type {}, config {:#x}", attr.type, attr.config);
+    }
+    return descriptors_.open(std::move(event));
+  };
+  auto fd = open();
+  if (fd) return *fd;
+  std::lock_guard lock(mutex_);
+  last_error_ = fd.error();
+  return -fd.error().code();
+}
+
+Result<std::shared_ptr<const btf::Btf>> UserEngine::vmlinux_btf() { return btf::user_engine_btf(); }
+
+Result<std::shared_ptr<runtime::MapObject>> UserEngine::map_of(int fd) const {
+  return descriptors_.get<runtime::MapObject>(fd);
+}
+Result<std::shared_ptr<runtime::ProgObject>> UserEngine::program_of(int fd) const {
+  return descriptors_.get<runtime::ProgObject>(fd);
+}
+
+}  // namespace skep::engine

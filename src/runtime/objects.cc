@@ -1,0 +1,116 @@
+// The runtime's objects: BTF, maps and programs, and what happens when the last reference goes.
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+
+#include "base/sha1.h"
+#include "runtime/runtime.h"
+
+namespace skep::runtime {
+
+BtfObject::BtfObject(Runtime& runtime, uint32_t id, std::shared_ptr<const btf::Btf> btf, void* published)
+    : runtime_(runtime), id_(id), btf_(std::move(btf)), published_(published) {}
+
+BtfObject::~BtfObject() {
+  runtime_.hive().unpublish_object(hive::ObjectKind::kBtf, id_);
+  runtime_.hive().defer([&hive = runtime_.hive(), memory = published_] { hive.free_object(memory); });
+}
+
+MapObject::MapObject(Runtime& runtime, MapHeader* header, MapCreation creation)
+    : runtime_(runtime), header_(header), creation_(std::move(creation)) {
+  if (!creation_.btf) return;
+  header_->btf_key_type_id = creation_.btf_key_type_id;
+  header_->btf_value_type_id = creation_.btf_value_type_id;
+  std::atomic_ref(header_->btf_id).store(creation_.btf->id(), std::memory_order_release);
+}
+
+MapObject::~MapObject() { maps::destroy_map(runtime_.hive(), header_); }
+
+void MapObject::hold(ByteSpan key, std::shared_ptr<void> object) {
+  std::string name(reinterpret_cast<const char*>(key.data()), key.size());
+  std::shared_ptr<void> before;  // released outside the lock
+  std::lock_guard lock(mutex_);
+  if (auto found = held_.find(name); found != held_.end()) {
+    before = std::move(found->second);
+    held_.erase(found);
+  }
+  if (object) held_.emplace(std::move(name), std::move(object));
+}
+
+MapDescriptor MapObject::describe() const {
+  const auto& attributes = creation_.attributes;
+  MapDescriptor map;
+  map.id = header_->id;
+  map.name = attributes.name;
+  map.type = attributes.type;
+  map.key_size = attributes.key_size;
+  map.value_size = attributes.value_size;
+  map.max_entries = header_->max_entries;
+  map.map_flags = attributes.map_flags;
+  map.map_extra = attributes.map_extra;
+  map.frozen = header_->frozen != 0;
+  if (creation_.btf) map.btf = creation_.btf->btf();
+  map.btf_key_type_id = creation_.btf_key_type_id;
+  map.btf_value_type_id = creation_.btf_value_type_id;
+  map.address = reinterpret_cast<uint64_t>(header_);
+  if (attributes.type == MapType::BPF_MAP_TYPE_ARRAY) {
+    map.value_address = header_->values;
+    if (map.frozen && (attributes.map_flags & BPF_F_RDONLY_PROG) != 0) {
+      map.constant_value = ByteSpan(reinterpret_cast<const std::byte*>(header_->values), attributes.value_size);
+    }
+  }
+  if (creation_.inner) map.inner = std::make_shared<MapDescriptor>(creation_.inner->describe());
+  return map;
+}
+
+ProgObject::ProgObject(Runtime& runtime, ProgLoad load, VerifiedProgram verified)
+    : runtime_(runtime),
+      verified_(std::move(verified)),
+      original_insns_(std::move(load.program.insns)),
+      maps_(std::move(load.maps)),
+      btf_(std::move(load.btf)),
+      uid_(::getuid()) {
+  timespec now{};
+  ::clock_gettime(CLOCK_BOOTTIME, &now);
+  load_time_ns_ = static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+}
+
+ProgObject::~ProgObject() {
+  Hive& hive = runtime_.hive();
+  if (header_ != nullptr) hive.unpublish_object(hive::ObjectKind::kProg, header_->id);
+  hive.defer([&hive, header = header_, stats = stats_, block = native_.block] {
+    if (header != nullptr) hive.free_object(header);
+    if (stats != nullptr) hive.free_data(stats);
+    if (block.size != 0) hive.code_memory().free(block);
+  });
+}
+
+std::vector<std::shared_ptr<MapObject>> ProgObject::maps() const {
+  std::lock_guard lock(mutex_);
+  return maps_;
+}
+
+void ProgObject::bind(std::shared_ptr<MapObject> map) {
+  std::lock_guard lock(mutex_);
+  if (std::find(maps_.begin(), maps_.end(), map) == maps_.end()) maps_.push_back(std::move(map));
+}
+
+std::array<uint8_t, 8> program_tag(std::span<const Insn> insns) {
+  std::vector<Insn> copy(insns.begin(), insns.end());
+  for (size_t i = 0; i < copy.size(); ++i) {
+    if (!isa::is_ld_imm64(copy[i])) continue;
+    bool is_map = copy[i].src == isa::BPF_PSEUDO_MAP_FD || copy[i].src == isa::BPF_PSEUDO_MAP_VALUE ||
+                  copy[i].src == isa::BPF_PSEUDO_MAP_IDX || copy[i].src == isa::BPF_PSEUDO_MAP_IDX_VALUE;
+    if (is_map && i + 1 < copy.size()) copy[i].imm = copy[i + 1].imm = 0;
+    ++i;
+  }
+  auto digest = sha1(bytes_of(copy));
+  std::array<uint8_t, 8> tag;
+  std::memcpy(tag.data(), digest.data(), tag.size());
+  return tag;
+}
+
+}  // namespace skep::runtime

@@ -1,0 +1,182 @@
+#include "runtime/runtime.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+
+#include "helpers/bindings.h"
+#include "maps/map_helpers.h"
+
+namespace skep::runtime {
+namespace {
+
+template <class T>
+std::shared_ptr<T> find_in(const std::map<uint32_t, std::weak_ptr<T>>& table, uint32_t id) {
+  auto found = table.find(id);
+  return found == table.end() ? nullptr : found->second.lock();
+}
+template <class T>
+std::optional<uint32_t> next_in(const std::map<uint32_t, std::weak_ptr<T>>& table, uint32_t id) {
+  for (auto at = table.upper_bound(id); at != table.end(); ++at) {
+    if (!at->second.expired()) return at->first;
+  }
+  return std::nullopt;
+}
+// Enters a new object and forgets those that are gone, now and then.
+template <class T>
+void enter(std::map<uint32_t, std::weak_ptr<T>>& table, uint32_t id, const std::shared_ptr<T>& object) {
+  if (table.size() % 64 == 63) std::erase_if(table, [](const auto& row) { return row.second.expired(); });
+  table.emplace(id, object);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Runtime>> Runtime::create(const RuntimeOptions& options) {
+  std::unique_ptr<Runtime> runtime(new Runtime);
+  auto hive = Hive::create(options.hive);
+  if (!hive) return fail(hive, "making the hive");
+  runtime->hive_ = std::move(*hive);
+  if (options.map_process_page) {
+    SKEP_CHECK(runtime->hive_->map_process_page([](hive::ProcessPage& page) {
+      for (const HelperBinding& row : helpers::helper_bindings()) {
+        page.helpers[row.id] = reinterpret_cast<uint64_t>(row.fn);
+      }
+      for (const HelperBinding& row : maps::map_helper_bindings()) {
+        page.helpers[row.id] = reinterpret_cast<uint64_t>(row.fn);
+      }
+    }));
+  }
+  return runtime;
+}
+
+Runtime::~Runtime() = default;
+
+Result<std::shared_ptr<BtfObject>> Runtime::load_btf(ByteSpan bytes) {
+  auto parsed = btf::Btf::parse(bytes);
+  if (!parsed) return fail(parsed, "BTF");
+  if (auto valid = (*parsed)->validate(); !valid) return fail(valid, "BTF");
+  SKEP_TRY(memory, hive_->allocate_object(bytes.size()));
+  std::memcpy(memory, (*parsed)->bytes().data(), (*parsed)->bytes().size());
+  uint32_t id = hive_->take_id(hive::ObjectKind::kBtf);
+  if (auto published = hive_->publish_object(hive::ObjectKind::kBtf, id, memory); !published) {
+    hive_->free_object(memory);
+    return fail(published, "BTF");
+  }
+  auto object = std::make_shared<BtfObject>(*this, id, *parsed, memory);
+  std::lock_guard lock(mutex_);
+  enter(btfs_, id, object);
+  return object;
+}
+
+Result<std::shared_ptr<MapObject>> Runtime::create_map(MapCreation creation) {
+  hive_->run_deferred();
+  SKEP_TRY(header, maps::create_map(*hive_, creation.attributes));
+  auto object = std::make_shared<MapObject>(*this, header, std::move(creation));
+  std::lock_guard lock(mutex_);
+  enter(maps_, object->id(), object);
+  return object;
+}
+
+Result<Runtime::Loaded> Runtime::load_program(ProgLoad load) {
+  hive_->run_deferred();
+  load.program.maps.clear();
+  for (const auto& map : load.maps) load.program.maps.push_back(map->describe());
+  if (load.btf) load.program.btf = load.btf->btf();
+  Loaded loaded;
+  loaded.report = verifier::verify(load.program, load.verify);
+  if (!loaded.report.verified) return loaded;
+  auto program = std::make_shared<ProgObject>(*this, std::move(load), std::move(*loaded.report.verified));
+  loaded.report.verified.reset();
+  SKEP_CHECK(compile(*program));
+  {
+    std::lock_guard lock(mutex_);
+    if (run_times_ > 0) program->header_->flags = kProgRunTimes;
+    enter(programs_, program->id(), program);
+  }
+  loaded.program = std::move(program);
+  return loaded;
+}
+
+Result<> Runtime::compile(ProgObject& object) {
+  const Program& program = object.verified_.program();
+  auto native = jit::compile(object.verified_, {}, hive_->code_memory());
+  if (!native) return fail(native, "{}", program.name);
+  object.native_ = std::move(*native);
+  SKEP_TRY(stats, hive_->allocate_data(sizeof(ProgStats)));
+  object.stats_ = stats;
+  SKEP_TRY(memory, hive_->allocate_object(sizeof(ProgHeader)));
+  auto* header = static_cast<ProgHeader*>(memory);
+  object.header_ = header;
+  header->magic = kProgMagic;
+  header->id = hive_->take_id(hive::ObjectKind::kProg);
+  header->type = static_cast<uint32_t>(program.type);
+  header->expected_attach_type = static_cast<uint32_t>(program.expected_attach_type);
+  header->entry = object.native_.entry;
+  header->tail_entry = object.native_.tail_entry;
+  header->code = object.native_.block.address;
+  header->code_size = object.native_.code_size;
+  header->stats = reinterpret_cast<uint64_t>(object.stats_);
+  header->insn_count = program.insns.size();
+  header->fault_table = object.native_.fault_table;
+  header->fault_count = object.native_.faults.size();
+  auto tag = program_tag(object.original_insns_);
+  std::memcpy(header->tag, tag.data(), tag.size());
+  std::memcpy(header->name, program.name.data(), std::min(program.name.size(), sizeof header->name - 1));
+  return hive_->publish_object(hive::ObjectKind::kProg, header->id, header);
+}
+
+RunTimes::RunTimes(Runtime& runtime) : runtime_(runtime) {
+  std::lock_guard lock(runtime_.mutex_);
+  if (runtime_.run_times_++ == 0) runtime_.set_run_times(true);
+}
+RunTimes::~RunTimes() {
+  std::lock_guard lock(runtime_.mutex_);
+  if (--runtime_.run_times_ == 0) runtime_.set_run_times(false);
+}
+
+std::shared_ptr<RunTimes> Runtime::enable_run_times() { return std::make_shared<RunTimes>(*this); }
+
+// Called with the lock held.
+void Runtime::set_run_times(bool on) {
+  for (const auto& [id, weak] : programs_) {
+    // The last reference may go here: its destructor takes no lock of ours.
+    if (auto program = weak.lock()) {
+      std::atomic_ref(program->header_->flags).store(on ? kProgRunTimes : 0, std::memory_order_relaxed);
+    }
+  }
+}
+
+std::shared_ptr<BtfObject> Runtime::find_btf(uint32_t id) const {
+  std::lock_guard lock(mutex_);
+  return find_in(btfs_, id);
+}
+std::shared_ptr<MapObject> Runtime::find_map(uint32_t id) const {
+  std::lock_guard lock(mutex_);
+  return find_in(maps_, id);
+}
+std::shared_ptr<ProgObject> Runtime::find_program(uint32_t id) const {
+  std::lock_guard lock(mutex_);
+  return find_in(programs_, id);
+}
+
+std::shared_ptr<ProgObject> Runtime::find_program_at(uint64_t header) const {
+  if (header == 0) return nullptr;
+  std::lock_guard lock(mutex_);
+  for (const auto& [id, weak] : programs_) {
+    auto program = weak.lock();
+    if (program && reinterpret_cast<uint64_t>(program->header_) == header) return program;
+  }
+  return nullptr;
+}
+
+std::optional<uint32_t> Runtime::next_id(Kind kind, uint32_t id) const {
+  std::lock_guard lock(mutex_);
+  switch (kind) {
+    case Kind::btf: return next_in(btfs_, id);
+    case Kind::map: return next_in(maps_, id);
+    case Kind::prog: return next_in(programs_, id);
+  }
+  std::unreachable();
+}
+
+}  // namespace skep::runtime

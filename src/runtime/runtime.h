@@ -1,0 +1,217 @@
+// Runtime: one user engine's BPF subsystem. It owns a hive and the objects in it (BTF, maps, programs),
+// gives them ids, has programs verified and compiled, binds helpers, and runs programs in this process
+// (BPF_PROG_TEST_RUN). Knows no bpf_attr and no hook.
+//
+// Lifetimes are references: an object lives while a shared_ptr to it does (a descriptor, a link, a program
+// that uses a map); find_*() hands out new references by id. Thread-safe.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/hive.h"
+#include "base/result.h"
+#include "btf/btf.h"
+#include "maps/control/maps.h"
+#include "object/program.h"
+#include "object/prog_header.h"
+#include "object/verified_program.h"
+#include "verifier/verifier.h"
+#include "vm/interpreter.h"
+#include "vm/jit/jit.h"
+
+namespace skep::runtime {
+
+class Runtime;
+
+// BPF_BTF_LOAD's object. Its bytes also lie in the control segment, for inspectors.
+class BtfObject {
+ public:
+  BtfObject(Runtime& runtime, uint32_t id, std::shared_ptr<const btf::Btf> btf, void* published);
+  ~BtfObject();
+  BtfObject(const BtfObject&) = delete;
+  BtfObject& operator=(const BtfObject&) = delete;
+  [[nodiscard]] uint32_t id() const { return id_; }
+  [[nodiscard]] const std::shared_ptr<const btf::Btf>& btf() const { return btf_; }
+
+ private:
+  Runtime& runtime_;
+  uint32_t id_;
+  std::shared_ptr<const btf::Btf> btf_;
+  void* published_;
+};
+
+struct MapCreation {
+  maps::MapAttributes attributes;
+  std::shared_ptr<BtfObject> btf;  // of key and value; may be null
+  uint32_t btf_key_type_id = 0;
+  uint32_t btf_value_type_id = 0;
+  std::shared_ptr<class MapObject> inner;  // maps of maps
+};
+
+class MapObject {
+ public:
+  MapObject(Runtime& runtime, MapHeader* header, MapCreation creation);
+  ~MapObject();
+  MapObject(const MapObject&) = delete;
+  MapObject& operator=(const MapObject&) = delete;
+  [[nodiscard]] MapHeader& header() const { return *header_; }
+  [[nodiscard]] uint32_t id() const { return header_->id; }
+  [[nodiscard]] const MapCreation& creation() const { return creation_; }
+  // What a verifier and a JIT may know, addresses included.
+  [[nodiscard]] MapDescriptor describe() const;
+
+  // What this map's elements keep alive (prog arrays, maps of maps), by key bytes.
+  void hold(ByteSpan key, std::shared_ptr<void> object);
+
+ private:
+  Runtime& runtime_;
+  MapHeader* header_;
+  MapCreation creation_;
+  std::mutex mutex_;
+  std::map<std::string, std::shared_ptr<void>> held_;
+};
+
+struct ProgLoad {
+  Program program;  // maps by index; addresses are filled in from `maps`
+  std::vector<std::shared_ptr<MapObject>> maps;
+  std::shared_ptr<BtfObject> btf;
+  verifier::Options verify;
+};
+
+class ProgObject {
+ public:
+  ProgObject(Runtime& runtime, ProgLoad load, VerifiedProgram verified);
+  ~ProgObject();
+  ProgObject(const ProgObject&) = delete;
+  ProgObject& operator=(const ProgObject&) = delete;
+  [[nodiscard]] uint32_t id() const { return header_->id; }
+  [[nodiscard]] const ProgHeader& header() const { return *header_; }
+  [[nodiscard]] const VerifiedProgram& verified() const { return verified_; }
+  [[nodiscard]] const jit::NativeCode& native() const { return native_; }
+  // The maps that it uses, and those bound to it with bind().
+  [[nodiscard]] std::vector<std::shared_ptr<MapObject>> maps() const;
+  void bind(std::shared_ptr<MapObject> map);  // BPF_PROG_BIND_MAP: keeps it alive
+  [[nodiscard]] const std::shared_ptr<BtfObject>& btf() const { return btf_; }
+  [[nodiscard]] ProgType type() const { return verified_.program().type; }
+  [[nodiscard]] uint64_t load_time_ns() const { return load_time_ns_; }  // CLOCK_BOOTTIME
+  [[nodiscard]] uint32_t uid() const { return uid_; }
+  // What the interpreter runs; the same one for all runs.
+  [[nodiscard]] Result<const vm::Interpreter*> interpreter() const;
+  // As they were given to the verifier.
+  [[nodiscard]] const std::vector<Insn>& original_insns() const { return original_insns_; }
+
+ private:
+  friend class Runtime;
+  Runtime& runtime_;
+  VerifiedProgram verified_;
+  jit::NativeCode native_{};
+  ProgHeader* header_ = nullptr;
+  void* stats_ = nullptr;
+  std::vector<Insn> original_insns_;
+  mutable std::mutex mutex_;
+  mutable std::optional<vm::Interpreter> interpreter_;  // made at the first run that wants it
+  std::vector<std::shared_ptr<MapObject>> maps_;
+  std::shared_ptr<BtfObject> btf_;
+  uint64_t load_time_ns_ = 0;
+  uint32_t uid_ = 0;
+};
+
+// The kernel's tag: the first 8 bytes of SHA-1 over the instructions with map references zeroed.
+[[nodiscard]] std::array<uint8_t, 8> program_tag(std::span<const Insn> insns);
+
+// While one lives, run times are added up beside run counts (BPF_ENABLE_STATS).
+class RunTimes {
+ public:
+  explicit RunTimes(Runtime& runtime);
+  ~RunTimes();
+  RunTimes(const RunTimes&) = delete;
+  RunTimes& operator=(const RunTimes&) = delete;
+
+ private:
+  Runtime& runtime_;
+};
+
+// How a program is run in this process.
+enum class Via { jit, interpreter };
+
+struct RunInput {
+  ByteSpan data;        // packet programs: the packet
+  ByteSpan ctx;         // the context's UAPI form; empty: zeros
+  uint32_t repeat = 1;  // runs, all on the same input
+  Via via = Via::jit;
+};
+struct RunOutput {
+  uint32_t retval = 0;
+  std::vector<std::byte> data;  // the packet afterwards
+  std::vector<std::byte> ctx;   // the context afterwards, UAPI form
+  uint64_t mean_ns = 0;         // of one run
+};
+
+struct RuntimeOptions {
+  HiveOptions hive;
+  bool map_process_page = true;
+};
+
+class Runtime {
+ public:
+  [[nodiscard]] static Result<std::unique_ptr<Runtime>> create(const RuntimeOptions& options = {});
+  ~Runtime();
+  Runtime(const Runtime&) = delete;
+  Runtime& operator=(const Runtime&) = delete;
+
+  [[nodiscard]] Hive& hive() { return *hive_; }
+  [[nodiscard]] uint32_t possible_cpus() const { return hive_->slot_count(); }
+
+  [[nodiscard]] Result<std::shared_ptr<BtfObject>> load_btf(ByteSpan bytes);
+  [[nodiscard]] Result<std::shared_ptr<MapObject>> create_map(MapCreation creation);
+
+  // The verifier's report, and the program where it was accepted. An Error only where there is no room.
+  struct Loaded {
+    verifier::Report report;  // its `verified` has moved into `program`
+    std::shared_ptr<ProgObject> program;
+  };
+  [[nodiscard]] Result<Loaded> load_program(ProgLoad load);
+
+  [[nodiscard]] std::shared_ptr<BtfObject> find_btf(uint32_t id) const;
+  [[nodiscard]] std::shared_ptr<MapObject> find_map(uint32_t id) const;
+  [[nodiscard]] std::shared_ptr<ProgObject> find_program(uint32_t id) const;
+  // By the address of its ProgHeader, as prog arrays hold it; null where there is none.
+  [[nodiscard]] std::shared_ptr<ProgObject> find_program_at(uint64_t header) const;
+  // The smallest id of the kind above `id`.
+  enum class Kind { btf, map, prog };
+  [[nodiscard]] std::optional<uint32_t> next_id(Kind kind, uint32_t id) const;
+
+  [[nodiscard]] std::shared_ptr<RunTimes> enable_run_times();
+
+  // EINVAL where the program's type can't run over this input, as the kernel has it (docs/user-engine.md).
+  [[nodiscard]] Result<RunOutput> run(const ProgObject& program, const RunInput& input);
+
+ private:
+  friend class BtfObject;
+  friend class MapObject;
+  friend class ProgObject;
+  friend class RunTimes;
+  Runtime() = default;
+  Result<> compile(ProgObject& program);
+  Result<uint64_t> interpret(const ProgObject& program, HelperContext& context);
+  void set_run_times(bool on);
+  template <class T>
+  using Table = std::map<uint32_t, std::weak_ptr<T>>;
+
+  std::unique_ptr<Hive> hive_;
+  mutable std::mutex mutex_;
+  Table<BtfObject> btfs_;
+  Table<MapObject> maps_;
+  Table<ProgObject> programs_;
+  uint32_t run_times_ = 0;  // RunTimes that live
+};
+
+}  // namespace skep::runtime

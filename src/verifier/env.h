@@ -1,0 +1,471 @@
+// Verifier: one verification. Its members are what the files of this room share; each file's part is
+// grouped below under the file's name. Not for other rooms: include verifier.h.
+//
+// A check returns false after it has filled `rejection_` (through reject()); its caller only hands the
+// false on.
+#pragma once
+
+#include <cerrno>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "btf/btf.h"
+#include "object/program.h"
+#include "spec/attach_types.h"
+#include "spec/context.h"
+#include "spec/helpers.h"
+#include "spec/map_types.h"
+#include "spec/prog_types.h"
+#include "verifier/liveness.h"
+#include "verifier/state.h"
+#include "verifier/verifier.h"
+
+namespace skep::verifier {
+
+// A field of a map value that programs reach through helpers only.
+struct SpecialField {
+  enum class Kind : uint8_t { spin_lock, res_spin_lock, timer, workqueue, task_work, kptr, other };
+  Kind kind{};
+  uint32_t offset = 0, size = 0;
+  std::string_view name;  // "bpf_spin_lock"
+};
+struct MapInfo {
+  const MapDescriptor* map = nullptr;
+  int32_t inner = -1;  // index into maps_ of what an inner map looks like
+  std::vector<SpecialField> fields;
+  [[nodiscard]] const SpecialField* field(SpecialField::Kind kind) const {
+    for (const SpecialField& f : fields) {
+      if (f.kind == kind) return &f;
+    }
+    return nullptr;
+  }
+};
+
+// What a BTF function declares of its arguments (global functions).
+struct FunctionArgument {
+  enum class Kind : uint8_t { unknown, scalar, ctx, mem, stack, packet_end, btf };
+  Kind kind = Kind::unknown;
+  bool maybe_null = true;
+  bool read_only = false;
+  uint32_t mem_size = 0;
+  uint32_t btf_type = 0;
+};
+
+struct SubprogramInfo {
+  uint32_t start = 0, end = 0;
+  std::string_view name;
+  bool has_type = false;      // func_info names it
+  bool global = false;
+  bool returns_void = false;
+  bool returns_int = true;
+  bool is_callback = false, is_async_callback = false;
+  bool has_tail_call = false, has_ld_abs = false, tail_call_reachable = false;
+  bool changes_packet = false;
+  bool might_sleep = false;
+  bool called = false;
+  bool walked = false;        // any instruction of it was
+  uint32_t stack_depth = 0;   // bytes below r10, not yet rounded
+  std::vector<FunctionArgument> arguments;
+  bool arguments_known = false;
+};
+
+struct InsnAux {
+  uint32_t scc = 0;  // loop that it is part of; 0: none
+  RegisterMask live = 0;
+  bool jump_point : 1 = false;        // needs a history entry: control may come from more than one place
+  bool prune_point : 1 = false;       // is_state_visited() is asked here
+  bool force_checkpoint : 1 = false;  // a state is always remembered here
+  bool calls_callback : 1 = false;
+  bool second_slot : 1 = false;       // of a ld_imm64
+  bool seen : 1 = false;
+  bool taken_seen : 1 = false, fallthrough_seen : 1 = false;
+  bool map_conflict : 1 = false;      // different maps came here
+  bool key_unknown : 1 = false, key_seen : 1 = false;
+  bool divisor_may_be_zero : 1 = false;
+  bool probe : 1 = false;             // memory access that may fault
+  bool zext_needed : 1 = false;
+  bool nonlinear : 1 = false;
+  Base pointer = Base::not_init;      // of loads and stores: what they went through
+  Flags pointer_flags = 0;
+  int32_t map = -1;                   // calls of map helpers
+  uint32_t key = 0;
+  const spec::ContextField* context_field = nullptr;  // to be converted
+};
+
+// What checking the arguments of one helper call finds out, for those after and for the result.
+struct CallMeta {
+  const spec::Helper* helper = nullptr;
+  int32_t map = -1;
+  uint32_t map_uid = 0;
+  bool raw_mode = false;
+  bool packet_access = false;
+  int release_register = 0;
+  int register_number = 0;  // of raw memory
+  int access_size = 0;
+  uint32_t mem_size = 0;
+  uint64_t size_max = 0;
+  uint32_t ref_id = 0;
+  uint32_t subprogram = 0;
+  uint32_t return_btf = 0;
+  bool constant_key = false;
+  uint32_t key = 0;
+};
+
+// Before the first instruction of a walk.
+inline constexpr uint32_t kNoPrevious = ~uint32_t{0};
+
+// A loop that is being walked, as entered through one chain of callers. A path in it that is covered by
+// a state whose own paths are not all walked yet (a back edge) can't know what that state will turn out to
+// need; it waits here until the loop's first state is done.
+struct SccVisit {
+  struct BackEdge {
+    VerifierState* state;  // what was covered
+    CachedState* by;
+  };
+  CachedState* entry = nullptr;
+  std::vector<BackEdge> back_edges;
+  std::vector<CachedState*> unused;  // to be dropped once back_edges are done with
+};
+
+enum class Access : uint8_t { read, write };
+enum class Step : uint8_t { next, jumped, path_done, failed };
+
+class Verifier {
+ public:
+  Verifier(const Program& program, const Options& options);
+  ~Verifier();
+  Verifier(const Verifier&) = delete;
+  Verifier& operator=(const Verifier&) = delete;
+
+  // verifier.cc
+  Report run();
+
+ private:
+  using Rejected = bool;  // always false
+
+  // ---- log.cc
+  [[nodiscard]] bool logging() const { return (options_.log_level & (kLogErrors | kLogAll)) != 0; }
+  [[nodiscard]] bool logging_all() const { return (options_.log_level & kLogAll) != 0; }
+  template <class... Args>
+  void log(fmt::format_string<Args...> format, Args&&... args) {
+    if (logging()) fmt::format_to(std::back_inserter(log_), format, std::forward<Args>(args)...);
+  }
+  // A line of the message that reject() will end. Only on the way to a rejection.
+  template <class... Args>
+  void note(fmt::format_string<Args...> format, Args&&... args) {
+    fmt::format_to(std::back_inserter(message_), format, std::forward<Args>(args)...);
+  }
+  template <class... Args>
+  Rejected reject(Rule rule, int error, fmt::format_string<Args...> format, Args&&... args) {
+    fmt::format_to(std::back_inserter(message_), format, std::forward<Args>(args)...);
+    finish_rejection(rule, error);
+    return false;
+  }
+  template <class... Args>
+  Rejected reject_at(uint32_t insn, Rule rule, int error, fmt::format_string<Args...> format,
+                     Args&&... args) {
+    insn_ = insn;
+    fmt::format_to(std::back_inserter(message_), format, std::forward<Args>(args)...);
+    finish_rejection(rule, error);
+    return false;
+  }
+  void finish_rejection(Rule rule, int error);
+  void trim_log(size_t position) {
+    if (log_.size() > position) log_.resize(position);
+  }
+  void log_instruction();
+  void log_changed_state();
+  void print_state(std::string& out, const VerifierState& state, unsigned frame, bool all) const;
+  void print_register(std::string& out, const FuncState& frame, const RegState& reg) const;
+  void print_slot(std::string& out, const FuncState& frame, unsigned slot) const;
+  void log_source_line(uint32_t insn, std::string_view prefix);
+  [[nodiscard]] std::optional<SourceLine> source_line(uint32_t insn) const;
+  [[nodiscard]] const LineInfo* line_info(uint32_t insn) const;
+  [[nodiscard]] std::string insn_text(uint32_t insn) const;
+  void scratch(unsigned reg) { scratched_registers_ |= 1u << reg; }
+  void scratch_slot(unsigned slot) { scratched_slots_ |= uint64_t{1} << slot; }
+
+  // ---- cfg.cc: what can be said of the text without walking it
+  [[nodiscard]] bool check_text();
+  [[nodiscard]] bool find_subprograms();
+  [[nodiscard]] bool check_jumps_stay_inside();
+  [[nodiscard]] bool check_debug_info();
+  [[nodiscard]] bool check_control_flow();
+  [[nodiscard]] bool resolve_immediates();
+  void find_loops();
+  [[nodiscard]] int subprogram_at(uint32_t start) const;       // that starts there; -1
+  [[nodiscard]] uint32_t subprogram_of(uint32_t insn) const;   // that holds it
+
+  // ---- walk.cc: paths and instructions
+  [[nodiscard]] bool verify_subprogram(uint32_t subprogram);
+  [[nodiscard]] bool walk();
+  [[nodiscard]] Step step();
+  [[nodiscard]] Step leave_path();
+  [[nodiscard]] Step check_exit(bool exception_exit);
+  [[nodiscard]] VerifierState* push_branch(uint32_t insn, uint32_t previous);
+  [[nodiscard]] bool pop_branch();
+  [[nodiscard]] bool check_ld_imm64(const Insn& insn);
+  [[nodiscard]] Step check_ld_abs(const Insn& insn);
+  [[nodiscard]] bool check_return_value(unsigned reg);
+  [[nodiscard]] bool check_resources_at_exit(std::string_view where);
+
+  // ---- state.cc
+  FuncState* new_frame();
+  void free_frame(FuncState* frame);
+  VerifierState* new_state();
+  void free_state(VerifierState* state);
+  void copy_state(VerifierState& to, const VerifierState& from);
+  void clear_frames(VerifierState& state);
+  void init_frame(FuncState& frame, uint32_t callsite, uint32_t number, uint32_t subprogram);
+  [[nodiscard]] FuncState& frame() { return *cur_->frames[cur_->current]; }
+  [[nodiscard]] RegState* regs() { return frame().regs.data(); }
+  [[nodiscard]] FuncState& frame_of(const RegState& reg) { return *cur_->frames[reg.frame]; }
+  [[nodiscard]] StackSlot& slot(FuncState& frame, unsigned index);
+  bool grow_stack(FuncState& frame, unsigned slots);
+
+  // ---- registers: state.cc
+  void mark_unknown(RegState& reg);
+  void mark_unknown(unsigned reg) { mark_unknown(regs()[reg]); }
+  static void mark_not_init(RegState& reg) { reg = RegState{}; }
+  static void mark_constant(RegState& reg, uint64_t value);
+  static void mark_pointer(RegState& reg, Base base, Flags flags = 0);
+  [[nodiscard]] bool check_read(unsigned reg);        // r may be read
+  [[nodiscard]] bool check_write(unsigned reg, bool mark_result = true);
+  void clear_caller_saved();
+  [[nodiscard]] bool is_pointer_value(unsigned reg) {
+    return !allow_leaks_ && !regs()[reg].is_scalar();
+  }
+  template <class F>
+  static void for_each_register(VerifierState& state, F&& f) {
+    for (unsigned i = 0; i <= state.current; ++i) {
+      FuncState& frame = *state.frames[i];
+      for (RegState& reg : frame.regs) f(frame, reg);
+      for (StackSlot& s : frame.stack) {
+        if (s.is_spill()) f(frame, s.spilled);
+      }
+    }
+  }
+
+  // ---- prune.cc
+  enum class Exactness : uint8_t { no, exact, range_within };
+  struct IdPair {
+    uint32_t old, cur;
+  };
+  enum class Visit : uint8_t { fresh, covered, failed };
+  [[nodiscard]] Visit visit_state();
+  void remember_state();
+  [[nodiscard]] bool states_equal(CachedState& old, VerifierState& cur, Exactness exact);
+  [[nodiscard]] bool frames_equal(const FuncState& old, const FuncState& cur, RegisterMask live,
+                                  Exactness exact);
+  [[nodiscard]] bool register_covered(const RegState& old, const RegState& cur, Exactness exact);
+  [[nodiscard]] bool stack_covered(const FuncState& old, const FuncState& cur, Exactness exact);
+  [[nodiscard]] bool resources_equal(const VerifierState& old, const VerifierState& cur);
+  [[nodiscard]] bool same_ids(uint32_t old, uint32_t cur);
+  [[nodiscard]] bool same_scalar_ids(uint32_t old, uint32_t cur);
+  [[nodiscard]] bool exactly_equal(const RegState& old, const RegState& cur);
+  void clean_states(std::vector<CachedState*>& list);
+  void clean(CachedState& cached);
+  void forget_singular_ids(VerifierState& state);
+  void release_branch(CachedState* parent);  // one path out of `parent` (and so on up) is done
+  void drop_if_unused(CachedState* cached);
+  [[nodiscard]] const VerifierState* previous_entry(const VerifierState& from, uint32_t insn) const;
+  void widen_imprecise(const VerifierState& old, VerifierState& cur);
+  [[nodiscard]] bool scc_key(const VerifierState& state, std::vector<uint32_t>& key) const;
+  void enter_scc(CachedState& cached);
+  void leave_scc(CachedState& cached);
+  [[nodiscard]] static bool reads_incomplete(const CachedState& cached);
+  [[nodiscard]] uint32_t insn_of_frame(const VerifierState& state, unsigned frame) const {
+    return frame == state.current ? state.insn : state.frames[frame + 1]->callsite;
+  }
+
+  // ---- precision.cc
+  struct Backtrack;
+  void push_history(const HistoryEntry& facts);  // of this step; insn and previous are filled in
+  void mark_precise(unsigned reg);
+  bool propagate_precision(const VerifierState& old, VerifierState& cur);  // something new was marked
+  void backtrack(VerifierState& start, Backtrack& what, bool& changed);
+  [[nodiscard]] int backtrack_insn(uint32_t insn, int64_t next, const HistoryEntry* entry,
+                                   Backtrack& what);
+  static void mark_all_precise(VerifierState& from);
+  static void mark_all_imprecise(VerifierState& state);
+
+  // ---- check_alu.cc
+  [[nodiscard]] bool check_alu(const Insn& insn);
+  [[nodiscard]] bool check_alu_values(const Insn& insn);
+  [[nodiscard]] bool adjust_pointer(const Insn& insn, const RegState& pointer, const RegState& scalar,
+                                    bool scalar_is_imm);
+  [[nodiscard]] bool check_pointer_sane(const RegState& reg, Base base, Flags flags);
+  void assign_scalar_id(RegState& reg);
+
+  // ---- check_jmp.cc
+  [[nodiscard]] Step check_jump(const Insn& insn);
+  [[nodiscard]] bool try_packet_compare(const Insn& insn, VerifierState& taken_state);
+  void grow_packet_ranges(VerifierState& state, const RegState& pointer, bool range_right_open);
+  void mark_not_null(RegState& reg);
+  void mark_or_null(VerifierState& state, unsigned reg, bool is_null);
+  void collect_linked(VerifierState& state, uint32_t id, LinkedSet& set);
+  void sync_linked(VerifierState& state, const RegState& known, const LinkedSet& set);
+
+  // ---- check_mem.cc, check_stack.cc
+  [[nodiscard]] bool check_load(const Insn& insn, bool acquire = false);
+  [[nodiscard]] bool check_store(const Insn& insn);
+  [[nodiscard]] bool check_atomic(const Insn& insn);
+  // value: register that is written or loaded into; -1: none.
+  [[nodiscard]] bool check_access(unsigned reg, int32_t off, unsigned size, Access access, int value,
+                                  bool strict_once = false, bool sign_extended = false);
+  [[nodiscard]] bool note_pointer_type(const RegState& reg, bool allow_mismatch);
+  [[nodiscard]] bool check_alignment(const RegState& reg, int32_t off, unsigned size, bool strict);
+  [[nodiscard]] bool check_region(unsigned reg, int64_t off, int64_t size, uint64_t region,
+                                  bool zero_size_allowed);
+  [[nodiscard]] bool check_region_fixed(unsigned reg, int64_t off, int64_t size, uint64_t region,
+                                        bool zero_size_allowed);
+  [[nodiscard]] bool check_map_access(unsigned reg, int32_t off, unsigned size, bool zero_size_allowed,
+                                      bool by_helper);
+  [[nodiscard]] bool check_map_permission(unsigned reg, int32_t off, unsigned size, Access access);
+  [[nodiscard]] bool check_packet_access(unsigned reg, int32_t off, unsigned size,
+                                         bool zero_size_allowed);
+  [[nodiscard]] bool may_access_packet(Access access, const CallMeta* meta) const;
+  [[nodiscard]] bool check_fixed_pointer(const RegState& reg, unsigned number, bool fixed_ok);
+  [[nodiscard]] bool check_buffer(const RegState& reg, unsigned number, int32_t off, int size,
+                                  std::string_view what, bool zero_size_allowed, uint32_t& max);
+  [[nodiscard]] bool constant_map_load(const RegState& reg, int32_t off, unsigned size, uint64_t& value);
+  void truncate_loaded(RegState& reg, unsigned size, bool sign_extended);
+
+  [[nodiscard]] bool check_stack_bounds(unsigned reg, int64_t off, int64_t size, bool by_helper,
+                                        Access access);
+  [[nodiscard]] bool check_stack_read(unsigned reg, int32_t off, unsigned size, int value);
+  [[nodiscard]] bool check_stack_write(unsigned reg, int32_t off, unsigned size, int value);
+  [[nodiscard]] bool read_stack_fixed(FuncState& of, int off, unsigned size, int value);
+  [[nodiscard]] bool write_stack_fixed(FuncState& of, int off, unsigned size, int value);
+  [[nodiscard]] bool write_stack_variable(FuncState& of, unsigned reg, int off, unsigned size, int value);
+  void read_stack_mixed(FuncState& of, int min, int max, int value);
+  void save_spill(FuncState& of, unsigned index, const RegState& reg, unsigned size);
+  static void scrub(StackSlot& s);
+  [[nodiscard]] bool check_stack_initialized(unsigned reg, int32_t off, int size, bool zero_size_allowed,
+                                             bool direct, CallMeta* meta, Access access);
+  void use_stack_depth(FuncState& of, int off);
+
+  // ---- context.cc
+  [[nodiscard]] bool check_context_access(const RegState& reg, unsigned number, int32_t off, unsigned size,
+                                          Access access, int value, bool sign_extended);
+  [[nodiscard]] bool check_attach_target();
+  [[nodiscard]] bool check_socket_access(unsigned reg, int32_t off, unsigned size, Access access);
+
+  // ---- btf_access.cc
+  [[nodiscard]] bool check_btf_access(unsigned reg, int32_t off, unsigned size, Access access, int value);
+  [[nodiscard]] bool context_argument(int32_t off, unsigned size, Access access, RegState& result);
+  [[nodiscard]] std::string_view btf_type_name(const RegState& reg) const;
+  void find_special_fields(MapInfo& info) const;
+  [[nodiscard]] bool read_function_arguments(SubprogramInfo& sub);
+
+  // ---- check_call.cc
+  [[nodiscard]] Step check_call(const Insn& insn);
+  [[nodiscard]] bool check_helper_call(const Insn& insn);
+  [[nodiscard]] bool check_argument(unsigned number, const spec::Argument& argument,
+                                    const spec::Helper& helper, CallMeta& meta);
+  [[nodiscard]] bool check_argument_type(unsigned reg, const spec::Argument& argument, CallMeta& meta);
+  [[nodiscard]] bool check_argument_offset(unsigned reg, const spec::Argument& argument, bool release);
+  [[nodiscard]] bool check_helper_memory(unsigned reg, int size, Access access, bool zero_size_allowed,
+                                         CallMeta* meta);
+  [[nodiscard]] bool check_mem_size(unsigned mem_reg, unsigned size_reg, Access access,
+                                    bool zero_size_allowed, CallMeta* meta);
+  [[nodiscard]] bool check_map_compatible(int32_t map, const spec::Helper& helper);
+  [[nodiscard]] bool set_helper_result(const Insn& insn, const spec::Helper& helper, CallMeta& meta);
+  [[nodiscard]] bool record_map(const CallMeta& meta);
+  [[nodiscard]] bool record_key(const CallMeta& meta);
+  void refine_helper_result(const spec::Helper& helper, CallMeta& meta);
+  [[nodiscard]] bool constant_key_of(const RegState& reg, uint32_t size, uint64_t& value);
+  [[nodiscard]] bool check_tail_call();
+
+  // ---- check_func.cc: calls between BPF functions, callbacks
+  [[nodiscard]] Step check_function_call(const Insn& insn);
+  [[nodiscard]] bool check_global_arguments(uint32_t subprogram);
+  [[nodiscard]] bool enter_function(uint32_t subprogram, uint32_t callsite);
+  [[nodiscard]] bool push_callback(const Insn& insn, uint32_t subprogram, const spec::Helper& helper,
+                                   const CallMeta& meta);
+  [[nodiscard]] bool set_callback_arguments(const spec::Helper& helper, const CallMeta& meta,
+                                            const FuncState& caller, FuncState& callee);
+  [[nodiscard]] bool leave_function();
+  [[nodiscard]] bool prepare_global_entry(const SubprogramInfo& sub);
+  [[nodiscard]] bool check_stack_depths();
+  [[nodiscard]] bool needs_callback(const Insn& insn) const;
+
+  // ---- refs.cc
+  uint32_t acquire_reference(uint32_t insn);
+  [[nodiscard]] bool release_reference(uint32_t id);
+  void invalidate_packet_pointers(VerifierState& state);
+  [[nodiscard]] bool process_spin_lock(unsigned reg, bool lock, CallMeta& meta);
+
+  // ---- finalize.cc
+  void finalize(Report& report);
+  void finish_stats(Report& report);
+
+  // ---- data
+  const Program& program_;
+  Options options_;
+  const KernelProfile& profile_;
+  std::span<const Insn> insns_;
+  const uint32_t count_;
+  const spec::ProgTypeRow* prog_type_ = nullptr;
+  bool allow_leaks_, allow_uninit_stack_, capable_, strict_alignment_;
+  bool gpl_ = false;
+
+  std::vector<MapInfo> maps_;
+  std::deque<MapDescriptor> derived_maps_;
+  std::vector<InsnAux> aux_;
+  std::vector<SubprogramInfo> subs_;
+  std::vector<uint32_t> sub_of_start_;
+  Predecessors before_;
+  StackLiveness stack_liveness_;
+  std::string_view attach_name_;  // of the attach target, where there is one
+  btf::TypeId attach_proto_ = 0;
+
+  // The path that is being walked.
+  VerifierState* cur_ = nullptr;
+  uint32_t insn_ = 0, previous_insn_ = 0;
+  bool have_history_of_step_ = false;
+  uint32_t entry_sub_ = 0;  // the function whose verification this is
+  uint32_t next_id_ = 0;
+  struct Pending {
+    VerifierState* state;
+    uint32_t insn, previous;
+    size_t log_position;
+  };
+  std::vector<Pending> pending_;
+  RegState imm_reg_;  // an immediate as a register
+  const LineInfo* last_line_ = nullptr;
+
+  // Remembered states, by instruction, newest last.
+  std::vector<std::vector<CachedState*>> cached_;
+  std::map<std::vector<uint32_t>, SccVisit> scc_visits_;
+  std::vector<IdPair> id_pairs_;
+  uint64_t jumps_processed_ = 0, previous_jumps_ = 0, previous_processed_ = 0;
+  uint64_t cached_count_ = 0;
+  size_t memory_ = 0;  // bytes in states
+  bool memory_exhausted_ = false;
+
+  // Pools.
+  std::vector<FuncState*> free_frames_, all_frames_;
+  std::vector<VerifierState*> free_states_, all_states_;
+  std::vector<CachedState*> all_cached_, free_cached_;
+
+  // Log and outcome.
+  std::string log_;
+  std::string message_;
+  uint32_t scratched_registers_ = 0;
+  uint64_t scratched_slots_ = 0;
+  size_t log_after_insn_ = 0, log_insn_start_ = 0;
+  std::optional<Rejection> rejection_;
+  Stats stats_;
+};
+
+}  // namespace skep::verifier

@@ -27,7 +27,9 @@ struct AttachTypeRow {
 
 // What a program of this type, loaded with this expected attach type, may return.
 [[nodiscard]] ReturnRange return_range(ProgType type, AttachType expected);
-// Whether BPF_PROG_LOAD takes the pair.
+// What the kernel makes of an expected attach type of 0 where the program type needs one (old loaders).
+[[nodiscard]] AttachType fixed_attach_type(ProgType type, AttachType expected);
+// Whether BPF_PROG_LOAD takes the pair, after that.
 [[nodiscard]] bool attach_type_allowed(ProgType type, AttachType expected);
 
 }  // namespace skep::spec

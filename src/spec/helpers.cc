@@ -90,12 +90,12 @@ constexpr AttachTypeSet kTrampolinesAndRawTp = set_of(AttachType::BPF_TRACE_FENT
     AttachType::BPF_TRACE_FEXIT_MULTI, AttachType::BPF_TRACE_FSESSION_MULTI, AttachType::BPF_TRACE_RAW_TP);
 
 constexpr Helper kHelpers[] = {
-    {.id = BPF_FUNC_map_lookup_elem, .name = "map_lookup_elem", .since = v(3, 18), .prototype = "void *bpf_map_lookup_elem(void *map, const void *key)",
+    {.id = BPF_FUNC_map_lookup_elem, .name = "map_lookup_elem", .since = v(3, 19), .prototype = "void *bpf_map_lookup_elem(void *map, const void *key)",
      .returns = R::map_value, .return_flags = kMaybeNull, .arguments = {{{A::const_map_ptr}, {A::map_key}}}, .prog_types = kAnyProg,
      .map_types = kElementMaps | maps(M::BPF_MAP_TYPE_ARRAY_OF_MAPS, M::BPF_MAP_TYPE_HASH_OF_MAPS, M::BPF_MAP_TYPE_DEVMAP,
      M::BPF_MAP_TYPE_DEVMAP_HASH, M::BPF_MAP_TYPE_XSKMAP, M::BPF_MAP_TYPE_SOCKMAP, M::BPF_MAP_TYPE_SOCKHASH), .packet_access = true,
      .user = kWorks},
-    {.id = BPF_FUNC_map_update_elem, .name = "map_update_elem", .since = v(3, 18), .prototype = "long bpf_map_update_elem(void *map, const void *key, const void *value, __u64 flags)",
+    {.id = BPF_FUNC_map_update_elem, .name = "map_update_elem", .since = v(3, 19), .prototype = "long bpf_map_update_elem(void *map, const void *key, const void *value, __u64 flags)",
      .arguments = {{{A::const_map_ptr}, {A::map_key}, {A::map_value}, {A::anything}}}, .prog_types = kAnyProg, .map_types =
      kElementMaps | maps(M::BPF_MAP_TYPE_SOCKMAP, M::BPF_MAP_TYPE_SOCKHASH), .packet_access = true, .user = kWorks},
     {.id = BPF_FUNC_map_delete_elem, .name = "map_delete_elem", .since = v(3, 19), .prototype = "long bpf_map_delete_elem(void *map, const void *key)",
@@ -108,7 +108,7 @@ constexpr Helper kHelpers[] = {
      .prog_types = kAnyProg, .user = kWorks},
     {.id = BPF_FUNC_trace_printk, .name = "trace_printk", .since = v(4, 1), .prototype = "long bpf_trace_printk(const char *fmt, __u32 fmt_size, ...)",
      .arguments = {{{A::mem, kReadOnly}, {A::mem_size}}}, .prog_types = kAnyProg, .gpl_only = true, .user = kWorks},
-    {.id = BPF_FUNC_get_prandom_u32, .name = "get_prandom_u32", .since = v(4, 17), .prototype = "__u32 bpf_get_prandom_u32(void)",
+    {.id = BPF_FUNC_get_prandom_u32, .name = "get_prandom_u32", .since = v(4, 1), .prototype = "__u32 bpf_get_prandom_u32(void)",
      .prog_types = kAnyProg, .user = kWorks},
     {.id = BPF_FUNC_get_smp_processor_id, .name = "get_smp_processor_id", .since = v(4, 1), .prototype = "__u32 bpf_get_smp_processor_id(void)",
      .prog_types = kBase, .user = kWorks},

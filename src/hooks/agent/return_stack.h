@@ -19,12 +19,11 @@
 namespace skep::agent {
 
 struct ReturnEntry {
-  uint64_t slot;     // address of the return address
-  uint64_t real;     // what it held
-  uint32_t site;     // index of the probed site in this process
-  uint32_t skip;     // session programs (by attachment) that want no return run
-  uint64_t entered;  // reserved for durations
-  uint64_t session_cookies[4];
+  uint64_t slot;      // address of the return address
+  uint64_t real;      // what it held
+  uint64_t site;      // address of the ProbeSite
+  uint64_t function;  // address of the probed instruction
+  uint64_t skip;      // attachments, by bit, whose return run is not wanted
 };
 
 template <uint32_t kCapacity>

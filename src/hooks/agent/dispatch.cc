@@ -5,6 +5,7 @@
 #include "hooks/agent/exec.h"
 #include "hooks/agent/patch.h"
 #include "hooks/agent/thread.h"
+#include "hooks/agent/uprobe.h"
 #include "hooks/attach_table.h"
 #include "object/prog_header.h"
 
@@ -207,6 +208,21 @@ int64_t on_arch_prctl(Thread* thread) {
   return plain(f);
 }
 
+// Calls that change the address space: probes come with a mapping and go with it.
+int64_t on_mmap(const Frame& f) {
+  constexpr uint64_t kMapFixedMask = kMapFixed;
+  if ((f.r10 & kMapFixedMask) != 0) uprobes_unmapped(f.rdi, f.rsi);
+  int64_t result = plain(f);
+  if (!is_error(result))
+    uprobes_mapped(static_cast<uint64_t>(result), f.rsi, f.rdx, f.r10, static_cast<int>(f.r8),
+                   f.r9);
+  return result;
+}
+int64_t on_munmap(const Frame& f) {
+  uprobes_unmapped(f.rdi, f.rsi);
+  return plain(f);
+}
+
 }  // namespace
 
 // What the agent itself has to do with a call. Every number here is also in needs_agent().
@@ -230,6 +246,8 @@ int act(Thread* thread) {
     case kNrExecveat: return done(thread, on_exec(thread));
     case kNrExit: thread_exits(thread); return ENTER_PLAIN;
     case kNrExitGroup: process_exits(thread); return ENTER_PLAIN;
+    case kNrMmap: return done(thread, on_mmap(thread->frame));
+    case kNrMunmap: return done(thread, on_munmap(thread->frame));
     case kNrPrctl: return done(thread, on_prctl(thread));
     case kNrArchPrctl: return done(thread, on_arch_prctl(thread));
     case kNrSetuid:
@@ -264,6 +282,8 @@ bool needs_agent(uint32_t nr) {
     case kNrExecveat:
     case kNrExit:
     case kNrExitGroup:
+    case kNrMmap:
+    case kNrMunmap:
     case kNrPrctl:
     case kNrArchPrctl:
     case kNrSetuid:

@@ -4,6 +4,7 @@
 #include "base/slots.h"
 #include "hooks/agent/exec.h"
 #include "hooks/agent/thread.h"
+#include "hooks/agent/uprobe.h"
 #include "hooks/agent_abi.h"
 #include "hooks/attach_table.h"
 
@@ -305,6 +306,7 @@ extern "C" int64_t agent_init(hooks::AgentInit* init) {
   hive::release_all_of(thread->pid, thread->owner);
   install_handlers();
   register_process(thread);
+  uprobes_start();
   return init->result = enable_dispatch();
 }
 

@@ -4,6 +4,7 @@
 #include "base/raw_syscall.h"
 #include "hooks/agent/patch.h"
 #include "hooks/agent/thread.h"
+#include "hooks/agent/uprobe.h"
 
 namespace skep::agent {
 namespace {
@@ -214,7 +215,8 @@ void on_signal_in_agent(Thread* thread, int signal, SignalInfo* info, SignalCont
     deliver(thread, signal, info, context);
   } else if (between(rip, agent_sigreturn, agent_sigreturn_end)) {
     put_off(thread, signal, info, context, false);
-  } else if (sites_leave(context)) {  // in a patched site's stub, before or after its call
+  } else if (uprobe_leave(thread, context) ||
+             sites_leave(context)) {  // in a patched site's stub, before or after its call
     deliver(thread, signal, info, context);
   } else {
     put_off(thread, signal, info, context, true);
@@ -259,7 +261,9 @@ extern "C" void agent_on_signal(int signal, SignalInfo* info, SignalContext* con
     return;
   }
   if ((signal == kSigSegv || signal == kSigBus) && is_synchronous(info) && fix_up(context)) return;
-  if (signal == kSigTrap && is_synchronous(info) && patch_trapped(thread, context)) return;
+  if (signal == kSigTrap && is_synchronous(info) &&
+      (uprobe_trapped(context) || patch_trapped(thread, context)))
+    return;
   if (in_agent(thread, context)) {
     if (is_ours(signal) &&
         is_synchronous(info)) {  // a fault of the agent, or of what it runs: no way on

@@ -65,8 +65,9 @@ struct Thread {
   uint32_t state;   // ThreadState
   Thread* next_child;  // ENTER_CLONE: the child's record
   uint64_t saved_mask;
-  uint64_t sigframe;  // ENTER_SIGRETURN: address of the context to return to
-  uint64_t reserved[2];
+  uint64_t sigframe;    // ENTER_SIGRETURN: address of the context to return to
+  uint64_t uprobe_rsp;  // uprobe_offsets.h
+  uint64_t uprobe_resume;
   Frame frame;
 
   // ---- what entry.S does not know ----
@@ -92,7 +93,8 @@ struct Thread {
   Thread* next;         // in Process::threads
   TaskInfo task;        // cached
   bool task_valid;
-  uint64_t clone_flags;     // of the call being made
+  uint64_t clone_flags;  // of the call being made
+  void* return_stack;  // uprobe.cc: return addresses that uretprobes replaced; outlives the thread
   uint64_t temporary_mask;  // stands in for a mask of the program's
   uint64_t temporary_pselect[2];
   // rt_sigreturn's copy of the context; the kernel wants it where a signal frame would be.

@@ -6,6 +6,7 @@
 #include "hooks/agent/patch.h"
 #include "hooks/agent/thread.h"
 #include "hooks/agent/uprobe.h"
+#include "hooks/agent_calls.h"
 #include "hooks/attach_table.h"
 #include "object/prog_header.h"
 
@@ -193,6 +194,8 @@ int64_t plain(const Frame& f) {
 int64_t on_prctl(Thread* thread) {
   const Frame& f = thread->frame;
   if (f.rdi == kPrSetSyscallUserDispatch) return -kEinval;  // taken; as on a kernel without it
+  constexpr uint64_t kPrSetSeccomp = 22;
+  if (f.rdi == kPrSetSeccomp) process.confined = true;
   int64_t result = plain(f);
   if (f.rdi == kPrSetName) thread->task_valid = false;
   return result;
@@ -208,10 +211,15 @@ int64_t on_arch_prctl(Thread* thread) {
   return plain(f);
 }
 
+void unmapped(uint64_t address, uint64_t size) {
+  uprobes_unmapped(address, size);
+  sites_unmapped(address, size);
+}
+
 // Calls that change the address space: probes come with a mapping and go with it.
 int64_t on_mmap(const Frame& f) {
   constexpr uint64_t kMapFixedMask = kMapFixed;
-  if ((f.r10 & kMapFixedMask) != 0) uprobes_unmapped(f.rdi, f.rsi);
+  if ((f.r10 & kMapFixedMask) != 0) unmapped(f.rdi, f.rsi);
   int64_t result = plain(f);
   if (!is_error(result))
     uprobes_mapped(static_cast<uint64_t>(result), f.rsi, f.rdx, f.r10, static_cast<int>(f.r8),
@@ -219,13 +227,13 @@ int64_t on_mmap(const Frame& f) {
   return result;
 }
 int64_t on_munmap(const Frame& f) {
-  uprobes_unmapped(f.rdi, f.rsi);
+  unmapped(f.rdi, f.rsi);
   return plain(f);
 }
 
 }  // namespace
 
-// What the agent itself has to do with a call. Every number here is also in needs_agent().
+// What the agent itself has to do with a call. Every number here is also in hooks/agent_calls.h.
 int act(Thread* thread) {
   switch (thread->real_nr) {
     case kNrRtSigaction: return done(thread, on_sigaction(thread));
@@ -247,8 +255,10 @@ int act(Thread* thread) {
     case kNrExit: thread_exits(thread); return ENTER_PLAIN;
     case kNrExitGroup: process_exits(thread); return ENTER_PLAIN;
     case kNrMmap: return done(thread, on_mmap(thread->frame));
+    case kNrMremap: unmapped(thread->frame.rdi, thread->frame.rsi); return ENTER_PLAIN;
     case kNrMunmap: return done(thread, on_munmap(thread->frame));
     case kNrPrctl: return done(thread, on_prctl(thread));
+    case kNrSeccomp: process.confined = true; return ENTER_PLAIN;
     case kNrArchPrctl: return done(thread, on_arch_prctl(thread));
     case kNrSetuid:
     case kNrSetgid:
@@ -259,42 +269,6 @@ int act(Thread* thread) {
     case kNrSetfsuid:
     case kNrSetfsgid: thread->task_valid = false; return ENTER_PLAIN;
     default: return ENTER_PLAIN;
-  }
-}
-
-bool needs_agent(uint32_t nr) {
-  switch (nr) {
-    case kNrRtSigaction:
-    case kNrRtSigprocmask:
-    case kNrRtSigreturn:
-    case kNrRtSigpending:
-    case kNrSigaltstack:
-    case kNrRtSigsuspend:
-    case kNrPpoll:
-    case kNrEpollPwait:
-    case kNrEpollPwait2:
-    case kNrPselect6:
-    case kNrClone:
-    case kNrFork:
-    case kNrVfork:
-    case kNrClone3:
-    case kNrExecve:
-    case kNrExecveat:
-    case kNrExit:
-    case kNrExitGroup:
-    case kNrMmap:
-    case kNrMunmap:
-    case kNrPrctl:
-    case kNrArchPrctl:
-    case kNrSetuid:
-    case kNrSetgid:
-    case kNrSetreuid:
-    case kNrSetregid:
-    case kNrSetresuid:
-    case kNrSetresgid:
-    case kNrSetfsuid:
-    case kNrSetfsgid: return true;
-    default: return false;
   }
 }
 
@@ -319,7 +293,7 @@ extern "C" int agent_on_enter(Thread* thread) {
   if ((seen & hooks::kSeenEnter) != 0) run_enter(thread, t);
   bool exit_due = (seen & hooks::kSeenExit) != 0;
   thread->observed = exit_due;
-  if (!needs_agent(nr)) return exit_due ? ENTER_OBSERVED : ENTER_PLAIN;
+  if (t == nullptr ? !hooks::is_agent_call(nr) : (seen & hooks::kSeenAgent) == 0) return exit_due ? ENTER_OBSERVED : ENTER_PLAIN;
   int what = act(thread);
   if (what == ENTER_PLAIN && exit_due) return ENTER_OBSERVED;
   if (what == ENTER_DONE && exit_due) run_exit(thread, static_cast<int64_t>(thread->frame.rax));

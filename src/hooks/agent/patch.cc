@@ -5,6 +5,7 @@
 #include "base/hive_control.h"
 #include "base/raw_syscall.h"
 #include "hooks/agent/module.h"
+#include "hooks/agent/uprobe.h"
 #include "hooks/attach_table.h"
 
 namespace skep::agent {
@@ -201,15 +202,16 @@ bool write_near_stub(const Site& site) {
 }
 
 // Chooses the form: what is replaced, and by what.
-bool plan(Site& site, const Module& module) {
+bool plan(Site& site, const Module& module, uint64_t nr) {
   uint8_t before[9];
   if (site.address - module.begin < 7 || !copy_in(before, site.address - 7, sizeof before)) return false;
   if (before[7] != 0x0f || before[8] != 0x05) return false;
   uint32_t imm;
   memcpy(&imm, before + 3, sizeof imm);
   bool mov64 = before[0] == 0x48 && before[1] == 0xc7 && before[2] == 0xc0;
-  bool mov32 = before[2] == 0xb8 && !(before[1] >= 0x40 && before[1] <= 0x4f && before[1] != 0x40);
-  if ((mov32 || mov64) && imm < hooks::kSyscallLimit) {
+  // A REX or operand-size prefix would make another instruction of it; and it must have loaded what was called.
+  bool mov32 = before[2] == 0xb8 && (before[1] < 0x41 || before[1] > 0x4f) && before[1] != 0x66 && before[1] != 0x0f;
+  if ((mov32 || mov64) && imm == nr && imm < hooks::kSyscallLimit) {
     site.form = kFormMov;
     site.size = mov64 ? 7 : 5;
     site.patch = site.address - site.size;
@@ -227,13 +229,14 @@ bool plan(Site& site, const Module& module) {
 }
 
 bool overlaps_others(const Site& site) {
+  if (uprobe_overlaps(site.patch, site.size) || (site.padding != 0 && uprobe_overlaps(site.padding, 5))) return true;
   return sites_overlap(site.patch, site.size) || (site.padding != 0 && sites_overlap(site.padding, 5));
 }
 
-bool patch(Site& site) {
+bool patch(Site& site, uint64_t nr) {
   const Module* module = find_module(site.address);
   site.padding = 0;
-  if (module == nullptr || !plan(site, *module) || overlaps_others(site) || !can_serialize()) return false;
+  if (module == nullptr || !plan(site, *module, nr) || overlaps_others(site) || !can_serialize()) return false;
   site.near = allocate_near(*module, site.patch);
   if (site.near == 0) return false;
   site.arena = allocate_arena();
@@ -298,7 +301,7 @@ void sites_caught(Thread* thread, SignalContext* context) {
   if (site == nullptr || site->state.load(std::memory_order_relaxed) != kSiteCounting || ++site->hits < kHot) return;
   uint32_t free = 0;
   if (!process.patch_lock.compare_exchange_strong(free, thread->tid, std::memory_order_acquire)) return;
-  if (site->state.load() == kSiteCounting && !patch(*site)) site->state.store(kSiteRefused, std::memory_order_release);
+  if (site->state.load() == kSiteCounting && !patch(*site, context->rax)) site->state.store(kSiteRefused, std::memory_order_release);
   process.patch_lock.store(0, std::memory_order_release);
 }
 

@@ -29,7 +29,7 @@ unsigned typical_bytes(const Insn& insn) {
 }
 
 bool is_move(const Insn& insn) {
-  return (insn.cls() == BPF_ALU || insn.cls() == BPF_ALU64) && insn.op() == BPF_MOV && insn.off == 0 &&
+  return (insn.cls() == BPF_ALU || insn.cls() == BPF_ALU64) && insn.op() == BPF_MOV && insn.off <= 1 &&
          insn.opcode != kNop && !(insn.uses_src_reg() && insn.src == kFramePointer);
 }
 

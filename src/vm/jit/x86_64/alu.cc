@@ -195,7 +195,7 @@ void CodeGen::move(const Insn& insn, bool wide) {
     prepare(v, 0);
     return assign(v, const_of(imm));
   }
-  if (insn.off != 0) {  // movsx from 8, 16 or 32 bits
+  if (insn.off > 1) {  // movsx from 8, 16 or 32 bits; 1 is addr_space_cast, a move
     unsigned size = static_cast<unsigned>(insn.off) / 8;
     unsigned dst = begin_def(v);
     ready_reg(src, size);

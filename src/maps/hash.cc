@@ -47,11 +47,8 @@ int64_t replace(const HashTable& table, const void* key, const HashTable::Hashed
   if (!lock) return kEbusy;
   HashTable::Place place = table.place_of_key(key, hashed);
   if (place.index == kNone) return kEnoent;
-  mine.transit.store(place.index + 1, std::memory_order_release);
   if (table.geometry().lru != 0) table.element(fresh).referenced.store(1, std::memory_order_relaxed);
-  table.element(fresh).live.store(1, std::memory_order_relaxed);
-  table.put(place, hashed.tag, fresh);
-  table.element(place.index).live.store(0, std::memory_order_relaxed);
+  table.put(place, hashed.tag, fresh, bee);
   lock.release();
   mine.spare.store(place.index + 1, std::memory_order_release);
   mine.transit.store(0, std::memory_order_release);
@@ -155,8 +152,7 @@ int64_t hash_remove(const MapHeader& map, const void* key, Bee bee) {
     if (!lock) return kEbusy;
     HashTable::Place place = table.place_of_key(key, hashed);
     if (place.index == kNone) return kEnoent;
-    table.pool(bee.slot).transit.store(place.index + 1, std::memory_order_release);
-    table.unlink(place);
+    table.unlink(place, bee);
   }
   (void)table.give_back(bee);
   return 0;

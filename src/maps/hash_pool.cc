@@ -1,32 +1,25 @@
 // Free elements: each slot has a pool, guarded by a robust lock that only its own bee takes as long as it is not empty;
 // then elements are taken from the others', so that exactly max_entries fit whoever inserts them.
 //
-// Taking, under the pool's lock:     transit = e   state(e) = taken   head = next(e)   | unlock
+// Taking, under the pool's lock:      transit = e   state(e) = mine   head = next(e)   | unlock
 // Giving back, under the pool's lock: next(e) = head   head = e   state(e) = free   transit = 0   | unlock
 //
-// A pool whose lock is taken over from the dead is finished first: if its head is `taken`, the taker died before (or the
-// giver died after) it moved the head: the head moves on, and what became of the element is told by the dead bee's
-// transit word: free: it is in a list (taking had not begun); taken: it is the dead bee's still.
+// A pool whose lock is taken over from the dead is finished first: if its head is not free, the taker died before (or the
+// giver died after) it moved the head, so the head moves on. What becomes of that element then is told by the
+// dead bee's transit word and the element's state, whose owner nobody but the slot's next bee changes.
 #include "maps/hash_table.h"
 
 namespace skep::maps {
-namespace {
-
-constexpr uint8_t kFree = static_cast<uint8_t>(ElementState::kFree);
-constexpr uint8_t kTaken = static_cast<uint8_t>(ElementState::kTaken);
-
-}  // namespace
-
 bool HashTable::lock_pool(Pool& from, Bee bee) const {
   hive::Locked locked = from.lock.lock(bee.word);
   if (locked == hive::Locked::kBusy) return false;
   if (locked == hive::Locked::kClean) return true;
   uint32_t head = from.head.load(std::memory_order_relaxed);
-  if (head != 0 && in_range(head - 1) && element(head - 1).state.load(std::memory_order_relaxed) == kTaken)
+  if (head != 0 && in_range(head - 1) && element(head - 1).state.load(std::memory_order_relaxed) != kFree)
     from.head.store(element(head - 1).free_next.load(std::memory_order_relaxed), std::memory_order_relaxed);
   uint32_t fresh = from.fresh.load(std::memory_order_relaxed);
   if (fresh < from.fresh_end.load(std::memory_order_relaxed) && in_range(fresh) &&
-      element(fresh).state.load(std::memory_order_relaxed) == kTaken)
+      element(fresh).state.load(std::memory_order_relaxed) != kFree)
     from.fresh.store(fresh + 1, std::memory_order_relaxed);
   return true;
 }
@@ -40,14 +33,14 @@ uint32_t HashTable::take_from(Pool& from, Bee bee) const {
   if (head != 0 && in_range(head - 1)) {
     taken = head - 1;
     mine.transit.store(head, std::memory_order_release);
-    element(taken).state.store(kTaken, std::memory_order_release);
+    element(taken).state.store(owned_by(bee.slot), std::memory_order_release);
     from.head.store(element(taken).free_next.load(std::memory_order_relaxed), std::memory_order_release);
   } else {
     uint32_t fresh = from.fresh.load(std::memory_order_relaxed);
     if (fresh < from.fresh_end.load(std::memory_order_relaxed) && in_range(fresh)) {
       taken = fresh;
       mine.transit.store(fresh + 1, std::memory_order_release);
-      element(taken).state.store(kTaken, std::memory_order_release);
+      element(taken).state.store(owned_by(bee.slot), std::memory_order_release);
       from.fresh.store(fresh + 1, std::memory_order_release);
     }
   }
@@ -103,13 +96,17 @@ int64_t HashTable::give_back(Bee bee) const {
   return 0;
 }
 
-int HashTable::published(uint32_t index, Bee bee) const {
+int HashTable::was_published(uint32_t index, Bee bee) const {
   uint32_t home = element(index).hash.load(std::memory_order_relaxed) & static_cast<uint32_t>(geometry_.bucket_mask);
   BucketLock lock(bucket(home), bee);
   if (!lock) return -1;
-  return place_of_element(home, index).index != kNone ? 1 : 0;
+  if (place_of_element(home, index).index == kNone) return 0;
+  element(index).state.store(kPublished, std::memory_order_release);
+  return 1;
 }
 
+// The slot's last bee died with `transit` set to x. Whoever takes an element out of a bucket makes it its own first, under
+// the bucket's lock. So if x is not this slot's, it went its way after the dead had published it.
 int64_t HashTable::recover_transit(Bee bee) const {
   // First finish every pool that the dead may have held, so that `state` tells the truth.
   for (uint32_t slot = 0; slot < map_.slots; ++slot) {
@@ -118,28 +115,30 @@ int64_t HashTable::recover_transit(Bee bee) const {
     pool(slot).lock.unlock();
   }
   Pool& mine = pool(bee.slot);
+  const uint16_t own = owned_by(bee.slot);
   uint32_t word = mine.transit.load(std::memory_order_relaxed);
   uint32_t index = word - 1;
+  auto settled = [&] {
+    mine.transit.store(0, std::memory_order_release);
+    return int64_t{0};
+  };
   if (!in_range(index) || word == mine.spare.load(std::memory_order_relaxed) ||
-      element(index).state.load(std::memory_order_relaxed) == kFree) {
-    mine.transit.store(0, std::memory_order_release);
-    return 0;
-  }
-  int there = published(index, bee);
+      element(index).state.load(std::memory_order_relaxed) != own)
+    return settled();
+  int there = was_published(index, bee);
   if (there < 0) return kEbusy;
-  if (there == 1) {  // an insertion that was done, or a removal or update that was not
-    mine.transit.store(0, std::memory_order_release);
-    return 0;
-  }
+  if (there == 1) return settled();  // an insertion that was done, or a removal or update that was not
+  // x is in no bucket. Was it replaced by the spare, which then is the spare no longer?
   uint32_t held = spare(bee);
-  there = published(held, bee);
-  if (there < 0) return kEbusy;
-  if (there == 1) {  // an update that was done: what it replaced is the new spare
-    mine.spare.store(word, std::memory_order_release);
-    mine.transit.store(0, std::memory_order_release);
-    return 0;
+  bool replaced = element(held).state.load(std::memory_order_relaxed) != own;
+  if (!replaced) {
+    there = was_published(held, bee);
+    if (there < 0) return kEbusy;
+    replaced = there == 1;
   }
-  return give_back(bee);
+  if (!replaced) return give_back(bee);
+  mine.spare.store(word, std::memory_order_release);
+  return settled();
 }
 
 // Settles what slots without an owner have left, each as its owner for the moment.

@@ -56,17 +56,21 @@ HashTable::Place HashTable::place_of_element(uint32_t bucket_index, uint32_t ind
   return {};
 }
 
-void HashTable::put(const Place& place, uint32_t tag, uint32_t index) const {
+void HashTable::put(const Place& place, uint32_t tag, uint32_t index, Bee bee) const {
+  pool(bee.slot).transit.store(place.index + 1, std::memory_order_release);
+  element(place.index).state.store(owned_by(bee.slot), std::memory_order_release);
   if (place.entry != nullptr) {
     place.entry->store(uint64_t{tag} << 32 | (index + 1), std::memory_order_release);
-    return;
+  } else {
+    element(index).next.store(element(place.index).next.load(std::memory_order_relaxed), std::memory_order_relaxed);
+    place.link->store(index + 1, std::memory_order_release);
   }
-  element(index).next.store(element(place.index).next.load(std::memory_order_relaxed), std::memory_order_relaxed);
-  place.link->store(index + 1, std::memory_order_release);
+  element(index).state.store(kPublished, std::memory_order_release);
 }
 
-void HashTable::unlink(const Place& place) const {
-  element(place.index).live.store(0, std::memory_order_relaxed);
+void HashTable::unlink(const Place& place, Bee bee) const {
+  pool(bee.slot).transit.store(place.index + 1, std::memory_order_release);
+  element(place.index).state.store(owned_by(bee.slot), std::memory_order_release);
   if (place.entry != nullptr)
     place.entry->store(0, std::memory_order_release);
   else
@@ -75,10 +79,10 @@ void HashTable::unlink(const Place& place) const {
 
 bool HashTable::insert(const Hashed& hashed, uint32_t index) const {
   Bucket& line = bucket(hashed.bucket);
-  element(index).live.store(1, std::memory_order_relaxed);
   for (auto& entry : line.entries) {
     if (entry.load(std::memory_order_relaxed) != 0) continue;
     entry.store(uint64_t{hashed.tag} << 32 | (index + 1), std::memory_order_release);
+    element(index).state.store(kPublished, std::memory_order_release);
     return true;
   }
   uint32_t head = line.overflow.load(std::memory_order_relaxed);
@@ -87,6 +91,7 @@ bool HashTable::insert(const Hashed& hashed, uint32_t index) const {
     if (!in_range(link - 1) || ++steps >= kMaxChain) return false;
   element(index).next.store(is_end(head) ? marker(hashed.bucket) : head, std::memory_order_relaxed);
   line.overflow.store(index + 1, std::memory_order_release);
+  element(index).state.store(kPublished, std::memory_order_release);
   return true;
 }
 

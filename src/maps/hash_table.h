@@ -3,7 +3,7 @@
 //
 //   bucket, one cache line:   lock u32 | overflow u32 | 7 × entry u64
 //   entry:                    hash's upper half (32) | element number + 1 (32); 0 = empty
-//   element:                  next u32 | free_next u32 | hash u32 | state u8, referenced u8, live u8 | key | value
+//   element:                  next u32 | free_next u32 | hash u32 | state u16, referenced u8 | key | value
 //   per-CPU values:           apart, one plane a slot: values + slot * slot_stride + element * value_stride
 //
 // Look-ups take no lock: they compare the seven tags, then the key of the one element that matches. What
@@ -12,9 +12,11 @@
 //
 // Kill-safety. Whoever changes a bucket holds its robust lock, and every change becomes visible by one store (to an
 // entry, to `overflow`, to a `next`), so a bucket is whole at every instant and a lock taken over needs no repair.
-// An element that is in neither a bucket nor a free list is named by its slot's `transit` word; the slot's next
-// owner decides from what it finds where the dead bee stopped (recover_transit). An update never writes over a live value: it
-// fills the slot's spare element, swaps it in by one store, and the old one becomes the spare.
+// Each element's `state` says who may do something with it: it is free (in a pool's list), published (in a bucket; whoever
+// holds that bucket's lock may take it out), or one slot's own, which then names it in its `transit` or `spare`
+// word. Where a bee was killed, its slot's next owner decides from these what is left to be done (recover_transit).
+// An update never writes over a live value: it fills the slot's spare element, swaps it in by one store, and the old
+// one becomes the spare.
 #pragma once
 
 #include <atomic>
@@ -35,17 +37,17 @@ struct alignas(64) Bucket {
 };
 static_assert(sizeof(Bucket) == 64);
 
-enum class ElementState : uint8_t {
-  kFree = 0,   // in a free list or never used
-  kTaken = 1,  // in a bucket, somebody's spare, or in transit
-};
+// Element::state: free, published, or slot + 1 of its owner.
+inline constexpr uint16_t kFree = 0;
+inline constexpr uint16_t kPublished = 0xffff;
+constexpr uint16_t owned_by(uint32_t slot) { return static_cast<uint16_t>(slot + 1); }
+
 struct Element {
   std::atomic<uint32_t> next;
   std::atomic<uint32_t> free_next;  // element + 1, or 0
   std::atomic<uint32_t> hash;       // the lower half: which bucket
-  std::atomic<uint8_t> state;
+  std::atomic<uint16_t> state;
   std::atomic<uint8_t> referenced;  // LRU: looked up since the hand last passed
-  std::atomic<uint8_t> live;        // a hint for the LRU hand: it is in a bucket
   uint8_t reserved;
   unsigned char* key() { return reinterpret_cast<unsigned char*>(this + 1); }
 };
@@ -146,10 +148,10 @@ class HashTable {
   };
   [[nodiscard]] Place place_of_key(const void* key, const Hashed& hashed) const;
   [[nodiscard]] Place place_of_element(uint32_t bucket, uint32_t index) const;
-  // One store each: commits.
-  void put(const Place& place, uint32_t tag, uint32_t index) const;  // in place of what is there
-  void unlink(const Place& place) const;
-  [[nodiscard]] bool insert(const Hashed& hashed, uint32_t index) const;  // false: the chain is too long
+  // Each commits by one store, then says who owns the elements now. For the holder of the bucket's lock.
+  void put(const Place& place, uint32_t tag, uint32_t index, Bee bee) const;  // what was there goes into transit
+  void unlink(const Place& place, Bee bee) const;                             // into transit
+  [[nodiscard]] bool insert(const Hashed& hashed, uint32_t index) const;      // false: the chain is too long
 
   // ---- elements (hash_pool.cc) ----
   // Takes a free element into `transit` of bee.slot; kNone where there is none.
@@ -175,8 +177,9 @@ class HashTable {
   [[nodiscard]] bool lock_pool(Pool& pool, Bee bee) const;
   [[nodiscard]] int64_t recover_transit(Bee bee) const;
   void recover_dead(Bee bee) const;
-  // -1 busy, 0 no, 1 yes: whether the element hangs in the bucket of its own hash.
-  [[nodiscard]] int published(uint32_t index, Bee bee) const;
+  // -1 busy, 0 no, 1 yes: whether an element of this bee's own hangs in the bucket of its hash; if so, the
+  // state says so afterwards.
+  [[nodiscard]] int was_published(uint32_t index, Bee bee) const;
 
  public:
   static uint64_t fold(uint64_t a, uint64_t b) {

@@ -12,11 +12,10 @@ constexpr uint32_t kMaxSteps = kGentleSteps + (1u << 20);
 
 uint32_t HashTable::evict(Bee bee) const {
   auto total = static_cast<uint32_t>(geometry_.total);
-  Pool& mine = pool(bee.slot);
   for (uint32_t step = 0; step < kMaxSteps; ++step) {
     uint32_t index = shared().hand.fetch_add(1, std::memory_order_relaxed) % total;
     Element& candidate = element(index);
-    if (candidate.live.load(std::memory_order_relaxed) == 0) continue;
+    if (candidate.state.load(std::memory_order_relaxed) != kPublished) continue;
     if (candidate.referenced.load(std::memory_order_relaxed) != 0 && step < kGentleSteps) {
       candidate.referenced.store(0, std::memory_order_relaxed);
       continue;
@@ -26,12 +25,10 @@ uint32_t HashTable::evict(Bee bee) const {
     if (bucket(home).lock.try_lock(bee.word) == hive::Locked::kBusy) continue;
     Place place = place_of_element(home, index);
     if (place.index == kNone) {
-      bucket(home).lock.unlock();
-      if (step >= kGentleSteps) candidate.live.store(0, std::memory_order_relaxed);  // a hint that was wrong
+      bucket(home).lock.unlock();  // gone meanwhile
       continue;
     }
-    mine.transit.store(index + 1, std::memory_order_release);
-    unlink(place);
+    unlink(place, bee);
     bucket(home).lock.unlock();
     return index;
   }

@@ -62,6 +62,9 @@ struct PacketView {
   uint8_t* data = nullptr;
   uint8_t* data_end = nullptr;
   uint8_t* data_meta = nullptr;
+  // Where LD_ABS and LD_IND count from at SKF_LL_OFF and SKF_NET_OFF; null where there is none.
+  uint8_t* mac_header = nullptr;
+  uint8_t* network_header = nullptr;
 };
 
 struct HelperContext {

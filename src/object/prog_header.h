@@ -35,6 +35,9 @@ struct alignas(64) ProgStats {
   uint64_t recursion_misses;
 };
 
+// ProgHeader::flags: run times are added to ProgStats::run_ns (BPF_ENABLE_STATS).
+inline constexpr uint64_t kProgRunTimes = 1;
+
 inline constexpr uint32_t kProgMagic = 0x676f7270;  // "prog"
 
 }  // namespace skep

@@ -310,6 +310,7 @@ class Verifier {
   [[nodiscard]] Step check_jump(const Insn& insn);
   [[nodiscard]] bool try_packet_compare(const Insn& insn, VerifierState& taken_state);
   void grow_packet_ranges(VerifierState& state, const RegState& pointer, bool range_right_open);
+  void mark_not_null(RegState& reg);
   void mark_or_null(VerifierState& state, unsigned reg, bool is_null);
   void collect_linked(VerifierState& state, uint32_t id, LinkedSet& set);
   void sync_linked(VerifierState& state, const RegState& known, const LinkedSet& set);

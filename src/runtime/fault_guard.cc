@@ -1,0 +1,85 @@
+#include "runtime/fault_guard.h"
+
+#include <signal.h>
+#include <ucontext.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <mutex>
+
+#include "base/hive_control.h"
+#include "object/prog_header.h"
+#include "vm/jit/jit.h"
+
+namespace skep::runtime {
+namespace {
+
+// What the guards of all threads share: how many live, and what was there before the first.
+struct Shared {
+  std::mutex mutex;
+  unsigned guards = 0;
+  struct sigaction before_segv{}, before_bus{};
+};
+Shared& shared() {
+  static Shared instance;
+  return instance;
+}
+
+// Async-signal-safe: reads the control segment, which is mapped as long as native code runs.
+uint64_t find_fixup(uint64_t rip) {
+  if (rip < hive::kCode || rip >= hive::kCode + hive::kCodeSize) return 0;
+  uint32_t used = hive::control_header().objects_used.load(std::memory_order_acquire);
+  for (uint32_t i = 0; i < std::min(used, hive::kMaxObjects); ++i) {
+    const hive::ObjectEntry& entry = hive::directory()[i];
+    if (entry.kind.load(std::memory_order_acquire) !=
+        static_cast<uint32_t>(hive::ObjectKind::kProg))
+      continue;
+    const auto& program = *reinterpret_cast<const ProgHeader*>(entry.address);
+    if (rip < program.code || rip >= program.code + program.code_size) continue;
+    const auto* faults = reinterpret_cast<const jit::FaultEntry*>(program.fault_table);
+    const auto* end = faults + program.fault_count;
+    auto offset = static_cast<uint32_t>(rip - program.code);
+    const auto* found =
+        std::lower_bound(faults, end, offset,
+                         [](const jit::FaultEntry& fault, uint32_t at) { return fault.insn < at; });
+    return found != end && found->insn == offset ? program.code + found->fixup : 0;
+  }
+  return 0;
+}
+
+void on_fault(int signal, siginfo_t*, void* raw) {
+#if defined(__x86_64__)
+  auto& rip = static_cast<ucontext_t*>(raw)->uc_mcontext.gregs[REG_RIP];
+  if (uint64_t fixup = find_fixup(static_cast<uint64_t>(rip))) {
+    rip = static_cast<greg_t>(fixup);
+    return;
+  }
+#endif
+  // Not ours: as if we were not here. The instruction faults again.
+  ::sigaction(signal, signal == SIGSEGV ? &shared().before_segv : &shared().before_bus, nullptr);
+}
+
+}  // namespace
+
+FaultGuard::FaultGuard(bool needed) : installed_(needed) {
+  if (!installed_) return;
+  Shared& all = shared();
+  std::lock_guard lock(all.mutex);
+  if (all.guards++ > 0) return;
+  struct sigaction action{};
+  action.sa_sigaction = on_fault;
+  action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
+  ::sigaction(SIGSEGV, &action, &all.before_segv);
+  ::sigaction(SIGBUS, &action, &all.before_bus);
+}
+
+FaultGuard::~FaultGuard() {
+  if (!installed_) return;
+  Shared& all = shared();
+  std::lock_guard lock(all.mutex);
+  if (--all.guards > 0) return;
+  ::sigaction(SIGSEGV, &all.before_segv, nullptr);
+  ::sigaction(SIGBUS, &all.before_bus, nullptr);
+}
+
+}  // namespace skep::runtime

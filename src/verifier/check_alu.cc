@@ -1,0 +1,304 @@
+// ALU, ALU64: numbers go to the scalar domain; pointers may move by numbers that are bounded.
+//
+// A pointer keeps its constant offset in `off` and what is not constant in `number`. Moving a packet pointer
+// by an unknown amount gives it a new id: what was compared with the packet's end before says nothing
+// of it.
+#include "isa/legality.h"
+#include "verifier/env.h"
+#include "verifier/text.h"
+
+namespace skep::verifier {
+
+using namespace isa;
+
+namespace {
+
+// Offsets beyond are refused before they can overflow anything.
+constexpr int64_t kMaxOffset = int64_t{1} << 29;
+
+constexpr std::string_view kOperators[16] = {"+=",  "-=", "*=", "/=", "|=", "&=",   "<<=", ">>=",
+                                             "neg", "%=", "^=", "=",  "s>>=", "endian", "?", "?"};
+
+}  // namespace
+
+void Verifier::assign_scalar_id(RegState& reg) {
+  if (!reg.is_scalar()) return;
+  // A number that is another plus a constant can't be the root of further relations.
+  if ((reg.id & kAddConstant) != 0) {
+    reg.id = 0;
+    reg.off = 0;
+  }
+  if (reg.id == 0 && !reg.number.is_constant()) reg.id = ++next_id_;
+}
+
+bool Verifier::check_pointer_sane(const RegState& reg, Base base, Flags flags) {
+  const auto type = [&] { return type_text(base, flags); };
+  if (reg.number.is_constant()) {
+    const auto value = static_cast<int64_t>(reg.number.constant());
+    if (value >= kMaxOffset || value <= -kMaxOffset) {
+      return reject(Rule::pointer_out_of_range, EINVAL,
+                    "math between {} pointer and {} is not allowed", type(), value);
+    }
+  }
+  if (reg.is_pointer() && (reg.off >= kMaxOffset || reg.off <= -kMaxOffset)) {
+    return reject(Rule::pointer_out_of_range, EINVAL, "{} pointer offset {} is not allowed", type(), reg.off);
+  }
+  const int64_t smin = reg.number.smin;
+  if (smin == std::numeric_limits<int64_t>::min()) {
+    return reject(Rule::pointer_out_of_range, EINVAL,
+                  "math between {} pointer and register with unbounded min value is not allowed", type());
+  }
+  if (smin >= kMaxOffset || smin <= -kMaxOffset) {
+    return reject(Rule::pointer_out_of_range, EINVAL, "value {} makes {} pointer be out of bounds", smin,
+                  type());
+  }
+  return true;
+}
+
+// dst = pointer op scalar, or scalar + pointer where the pointer is the source operand.
+bool Verifier::adjust_pointer(const Insn& insn, const RegState& pointer_in, const RegState& scalar_in,
+                              bool pointer_is_source) {
+  const RegState pointer = pointer_in, scalar = scalar_in;  // dst is one of them
+  RegState& dst = regs()[insn.dst];
+  const unsigned number = insn.dst;
+  if (insn.cls() != BPF_ALU64) {
+    if (insn.op() == BPF_SUB && allow_leaks_) {
+      mark_unknown(dst);
+      return true;
+    }
+    return reject(Rule::pointer_arithmetic, EACCES, "R{} 32-bit pointer arithmetic prohibited", number);
+  }
+  if (pointer.maybe_null()) {
+    return reject(Rule::maybe_null_dereferenced, EACCES,
+                  "R{} pointer arithmetic on {} prohibited, null-check it first", number, type_text(pointer));
+  }
+  const bool known = scalar.number.is_constant();
+  const auto value = static_cast<int64_t>(scalar.number.constant());
+  bool allowed = false;
+  switch (pointer.base) {
+    case Base::ctx: case Base::map_value: case Base::map_key: case Base::stack: case Base::packet:
+    case Base::packet_meta: case Base::tp_buffer: case Base::btf_id: case Base::mem: case Base::buf:
+    case Base::func: case Base::dynptr: case Base::arena:
+      allowed = true;
+      break;
+    case Base::flow_keys: allowed = known; break;
+    case Base::const_map: case Base::socket: case Base::sock_common: case Base::tcp_sock:
+    case Base::xdp_sock: case Base::packet_end: case Base::not_init: case Base::scalar:
+      break;
+  }
+  if (!allowed && pointer.base == Base::const_map) allowed = known && value == 0 && insn.op() == BPF_ADD;
+  if (!allowed) {
+    return reject(Rule::pointer_arithmetic, EACCES, "R{} pointer arithmetic on {} prohibited", number,
+                  type_text(pointer));
+  }
+  if (!check_pointer_sane(scalar, pointer.base, pointer.flags) ||
+      !check_pointer_sane(pointer, pointer.base, pointer.flags)) {
+    return false;
+  }
+  const auto moved = [&](AluOp op) {
+    // Pointers have no 32-bit bounds: unbounded before, derived after.
+    Scalar a = pointer.number;
+    return scalar_alu(op, true, a, scalar.number);
+  };
+  switch (insn.op()) {
+    case BPF_ADD: {
+      const int64_t off = int64_t{pointer.off} + value;
+      dst = pointer;
+      if (known && off == static_cast<int32_t>(off)) {
+        dst.off = static_cast<int32_t>(off);
+        break;
+      }
+      dst.number = moved(AluOp::add);
+      if (pointer.is_packet()) {
+        dst.id = ++next_id_;
+        dst.range = 0;
+      }
+      break;
+    }
+    case BPF_SUB: {
+      if (pointer_is_source) {
+        return reject(Rule::pointer_arithmetic, EACCES, "R{} tried to subtract pointer from scalar", number);
+      }
+      if (pointer.is(Base::stack)) {
+        return reject(Rule::pointer_arithmetic, EACCES, "R{} subtraction from stack pointer prohibited",
+                      number);
+      }
+      const int64_t off = int64_t{pointer.off} - value;
+      dst = pointer;
+      if (known && off == static_cast<int32_t>(off)) {
+        dst.off = static_cast<int32_t>(off);
+        break;
+      }
+      dst.number = moved(AluOp::sub);
+      if (pointer.is_packet()) {
+        dst.id = ++next_id_;
+        if (scalar.number.smin < 0) dst.range = 0;
+      }
+      break;
+    }
+    case BPF_AND: case BPF_OR: case BPF_XOR:
+      return reject(Rule::pointer_arithmetic, EACCES, "R{} bitwise operator {} on pointer prohibited", number,
+                    kOperators[insn.op() >> 4]);
+    default:
+      return reject(Rule::pointer_arithmetic, EACCES,
+                    "R{} pointer arithmetic with {} operator prohibited", number, kOperators[insn.op() >> 4]);
+  }
+  if (!check_pointer_sane(dst, dst.base, dst.flags)) return false;
+  if (!sync_bounds(dst.number)) dst.number = Scalar{};
+  if (allow_leaks_) return true;
+  // Without privileges even a pointer that is not followed must stay inside: a mispredicted
+  // branch could follow it.
+  if (dst.is(Base::stack) && !dst.number.is_constant()) {
+    return reject(Rule::stack_variable_offset, EACCES,
+                  "R{} variable stack access prohibited for !root, var_off={} off={}", number,
+                  tnum_text(dst.number.var_off), dst.off);
+  }
+  if (dst.is(Base::stack)) {
+    const int64_t off = int64_t{dst.off} + static_cast<int64_t>(dst.number.constant());
+    if (off >= 0 || off < -int64_t{kMaxStackBytes}) {
+      return reject(Rule::stack_out_of_bounds, EACCES,
+                    "R{} stack pointer arithmetic goes out of range, prohibited for !root", number);
+    }
+  }
+  if (dst.is(Base::map_value) && !check_map_access(number, 0, 1, false, true)) {
+    return reject(Rule::map_value_out_of_bounds, EACCES,
+                  "R{} pointer arithmetic of map value goes out of range, prohibited for !root", number);
+  }
+  return true;
+}
+
+bool Verifier::check_alu_values(const Insn& insn) {
+  RegState& dst = regs()[insn.dst];
+  const bool is64 = insn.cls() == BPF_ALU64;
+  const RegState* src;
+  if (insn.uses_src_reg()) {
+    src = &regs()[insn.src];
+    if (src->is_pointer()) {
+      if (dst.is_pointer()) {
+        if (insn.op() == BPF_SUB && allow_leaks_) {
+          mark_unknown(dst);
+          return true;
+        }
+        return reject(Rule::pointer_arithmetic, EACCES, "R{} pointer {} pointer prohibited",
+                      unsigned{insn.dst}, kOperators[insn.op() >> 4]);
+      }
+      mark_precise(insn.dst);
+      return adjust_pointer(insn, *src, dst, true);
+    }
+    if (dst.is_pointer()) {
+      mark_precise(insn.src);
+      return adjust_pointer(insn, dst, *src, false);
+    }
+    if (dst.precise) mark_precise(insn.src);
+  } else {
+    mark_constant(imm_reg_, is64 ? static_cast<uint64_t>(int64_t{insn.imm})
+                                 : uint64_t{static_cast<uint32_t>(insn.imm)});
+    src = &imm_reg_;
+    if (dst.is_pointer()) return adjust_pointer(insn, dst, *src, false);
+  }
+  const std::optional<AluOp> op = alu_op(insn);
+  if (!op) return reject(Rule::bad_opcode, EINVAL, "unknown opcode {:02x}", insn.opcode);
+  switch (*op) {
+    case AluOp::div: case AluOp::mod: case AluOp::sdiv: case AluOp::smod: {
+      const bool zero = is64 ? src->number.contains(0)
+                             : src->number.u32_min == 0 && tnum_subreg(src->number.var_off).contains(0);
+      if (zero) aux_[insn_].divisor_may_be_zero = true;
+      break;
+    }
+    default: break;
+  }
+  const Scalar operand = src->number;  // may be dst itself
+  const bool small_constant = operand.is_constant() && operand.constant() <= 0x7fffffff;
+  dst.number = scalar_alu(*op, is64, dst.number, operand);
+  if (!sync_bounds(dst.number)) dst.number = is64 ? Scalar{} : scalar_zero_extend32(Scalar{});
+  if (capable_ && *op == AluOp::add && is64 && dst.id != 0 && small_constant &&
+      (dst.id & kAddConstant) == 0 && !(insn.uses_src_reg() && insn.src == insn.dst)) {
+    dst.id |= kAddConstant;
+    dst.off = static_cast<int32_t>(operand.constant());
+  } else {
+    dst.id = 0;
+    dst.off = 0;
+  }
+  return true;
+}
+
+bool Verifier::check_alu(const Insn& insn) {
+  const bool is64 = insn.cls() == BPF_ALU64;
+  const unsigned d = insn.dst;
+
+  if (insn.op() == BPF_NEG || insn.op() == BPF_END) {
+    if (!check_read(d)) return false;
+    if (is_pointer_value(d) || regs()[d].is_pointer()) {
+      return reject(Rule::pointer_arithmetic, EACCES, "R{} pointer arithmetic prohibited", d);
+    }
+    if (!check_write(d, false)) return false;
+    RegState& dst = regs()[d];
+    if (insn.op() == BPF_NEG) {
+      dst.number = scalar_neg(is64, dst.number);
+    } else {
+      // BPF_ALU64|BPF_END always swaps; BPF_ALU|BPF_END swaps towards the other byte order only.
+      const bool swap = is64 || insn.uses_src_reg();
+      dst.number = scalar_end(dst.number, static_cast<unsigned>(insn.imm), swap);
+    }
+    if (!sync_bounds(dst.number)) dst.number = Scalar{};
+    dst.id = 0;
+    dst.off = 0;
+    return true;
+  }
+
+  if (insn.op() == BPF_MOV) {
+    if (!insn.uses_src_reg()) {
+      if (!check_write(d, false)) return false;
+      mark_constant(regs()[d], is64 ? static_cast<uint64_t>(int64_t{insn.imm})
+                                    : uint64_t{static_cast<uint32_t>(insn.imm)});
+      regs()[d].precise = !capable_;
+      return true;
+    }
+    if (insn.off == 1) {
+      return reject(Rule::not_supported_here, EINVAL,
+                    "addr_space_cast insn can only be used in a program that has an associated arena");
+    }
+    if (!check_read(insn.src) || !check_write(d, false)) return false;
+    RegState& src = regs()[insn.src];
+    RegState& dst = regs()[d];
+    if (is64 && insn.off == 0) {
+      assign_scalar_id(src);
+      dst = src;
+      return true;
+    }
+    if (src.is_pointer()) {
+      return reject(Rule::pointer_leaked, EACCES,
+                    is64 ? "R{} sign-extension part of pointer" : "R{} partial copy of pointer",
+                    unsigned{insn.src});
+    }
+    // The copy equals its source where the bits that it drops or invents are those already there.
+    const unsigned bits = insn.off != 0 ? static_cast<unsigned>(insn.off) : 32;
+    const uint64_t fits = insn.off != 0 ? (uint64_t{1} << (bits - 1)) - 1 : 0xffff'ffffu;
+    const bool same = src.number.umax <= fits;
+    if (same) assign_scalar_id(src);
+    dst = src;
+    if (!same) {
+      dst.id = 0;
+      dst.off = 0;
+    }
+    dst.number = insn.off != 0 ? scalar_sign_extend(dst.number, bits, is64) : scalar_zero_extend32(dst.number);
+    if (!sync_bounds(dst.number)) dst.number = is64 ? Scalar{} : scalar_zero_extend32(Scalar{});
+    return true;
+  }
+
+  if (insn.uses_src_reg() && !check_read(insn.src)) return false;
+  if (!check_read(d)) return false;
+  if ((insn.op() == BPF_MOD || insn.op() == BPF_DIV) && !insn.uses_src_reg() && insn.imm == 0) {
+    return reject(Rule::division_by_zero, EINVAL, "div by zero");
+  }
+  if ((insn.op() == BPF_LSH || insn.op() == BPF_RSH || insn.op() == BPF_ARSH) && !insn.uses_src_reg()) {
+    const int32_t width = is64 ? 64 : 32;
+    if (insn.imm < 0 || insn.imm >= width) {
+      return reject(Rule::bad_shift, EINVAL, "invalid shift {}", insn.imm);
+    }
+  }
+  if (!check_write(d, false)) return false;
+  return check_alu_values(insn);
+}
+
+}  // namespace skep::verifier

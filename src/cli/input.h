@@ -19,8 +19,8 @@ struct InputOptions {
 
 // By its content (an ELF file is an object) and then its name: .c is compiled, .s is assembled. clang's own
 // diagnostics go to standard error as they are.
-[[nodiscard]] std::expected<std::unique_ptr<object::Object>, Failure> open_input(const std::string& path,
-                                                                                 const InputOptions& options = {});
+[[nodiscard]] std::expected<std::unique_ptr<object::Object>, Failure> open_input(
+    const std::string& path, const InputOptions& options = {});
 
 // Helper and map names for disassembly of `program`.
 [[nodiscard]] std::string disassembly_of(const Program& program, bool opcodes);

@@ -30,8 +30,5 @@ bool uprobe_trapped(SignalContext* context);
 bool uprobe_leave(const Thread* thread, SignalContext* context);
 // True where [address, address + size) overlaps bytes that a probe has replaced.
 bool uprobe_overlaps(uint64_t address, uint64_t size);
-// The thread is gone; its return stack goes too, unless it still holds the program's return addresses
-// (a coroutine that another thread will go on with).
-void uprobe_thread_ends(Thread* thread);
 
 }  // namespace skep::agent

@@ -317,7 +317,8 @@ bool uprobe_leave(const Thread* thread, SignalContext* context) {
 void uprobe_rewind(SignalContext* context) {
   constexpr uint64_t kRspSaved = 9;
   const ActiveSite* here = site_of_trampoline(context->rip);
-  if (here != nullptr && context->rip == here->trampoline + kRspSaved) context->rip = here->trampoline;
+  if (here != nullptr && context->rip == here->trampoline + kRspSaved)
+    context->rip = here->trampoline;
 }
 
 bool uprobe_trapped(SignalContext* context) {

@@ -61,7 +61,7 @@ struct ContextRow {
   uint32_t engine_size = 0;  // with the hidden pointers: what an engine must allocate
   bool writable = false;     // bytes: stores too
   std::span<const ContextField>
-      fields;  // of the UAPI struct, by offset; those of all its program types
+      fields{};  // of the UAPI struct, by offset; those of all its program types
 };
 
 [[nodiscard]] std::span<const ContextRow> contexts();  // by program type

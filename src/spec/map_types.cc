@@ -96,7 +96,7 @@ constexpr MapTypeRow kRows[] = {
      .flags = BPF_F_MMAPABLE | BPF_F_SEGV_ON_FAULT | BPF_F_NO_USER_CONV, .required_flags = BPF_F_MMAPABLE, .freezable = false, .user_reason = kNotYet},
     {.type = BPF_MAP_TYPE_INSN_ARRAY, .name = "BPF_MAP_TYPE_INSN_ARRAY", .short_name = "insn_array", .since = v(6, 19), .key = kIndex, .value = {16, 16},
      .flags = 0, .array_like = true, .direct_value_access = true, .user_reason = kNotYet},
-    {.type = BPF_MAP_TYPE_RHASH, .name = "BPF_MAP_TYPE_RHASH", .short_name = "rhash", .since = v(7, 3), .key = kAny, .value = kAny,
+    {.type = BPF_MAP_TYPE_RHASH, .name = "BPF_MAP_TYPE_RHASH", .short_name = "rhash", .since = v(7, 2), .key = kAny, .value = kAny,
      .flags = BPF_F_NO_PREALLOC | kAccess, .required_flags = BPF_F_NO_PREALLOC, .user_reason = kNotYet},
 };
 // clang-format on

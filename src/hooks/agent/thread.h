@@ -135,6 +135,7 @@ struct Process {
   uint32_t controller_pid;
   bool fsgsbase;
   bool detached;
+  bool confined;             // the program has a seccomp filter: no system calls that it may not make
   uint32_t board_index;  // in AgentBoard::processes; ~0: none
   std::atomic<uint32_t> threads_lock;
   std::atomic<uint32_t>

@@ -23,7 +23,7 @@ using hooks::ProbeSite;
 using hooks::ProbeStatus;
 using hooks::ProbeTable;
 using spec::PtRegs;
-using Returns = ReturnStack<512>;
+using Returns = ReturnStack<2048>;
 
 extern "C" {
 extern char agent_uprobe[], agent_uprobe_saved[], agent_uprobe_tail[], agent_uprobe_tail_end[],
@@ -309,10 +309,15 @@ bool uprobe_leave(const Thread* thread, SignalContext* context) {
   if (here == nullptr) return false;
   uint64_t offset = rip - here->trampoline;
   if (offset >= kTrampolineHead) return false;
-  constexpr uint64_t kRspSaved = 9;
-  if (offset > kRspSaved) context->rsp = thread->uprobe_rsp;
+  context->rsp = thread->uprobe_rsp;  // in_agent(): the agent's stack is in use
   context->rip = here->trampoline + (offset == kTrampolineReturn ? kTrampolineHead : 0);
   return true;
+}
+
+void uprobe_rewind(SignalContext* context) {
+  constexpr uint64_t kRspSaved = 9;
+  const ActiveSite* here = site_of_trampoline(context->rip);
+  if (here != nullptr && context->rip == here->trampoline + kRspSaved) context->rip = here->trampoline;
 }
 
 bool uprobe_trapped(SignalContext* context) {

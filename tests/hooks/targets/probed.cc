@@ -1,5 +1,6 @@
 // A program to be probed: each scenario calls the probed_* functions in a way that probes could break, and
 // prints what it saw. Its output must not depend on being traced.
+#pragma GCC optimize("O2")
 #include <execinfo.h>
 #include <pthread.h>
 #include <setjmp.h>

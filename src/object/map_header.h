@@ -29,6 +29,11 @@ struct alignas(64) MapHeader {
   uint64_t index_mask;
   uint64_t extra[16];  // each map type's own; its .cc says what
   char name[16];
+  // For inspectors: the BTF object (by id, of this hive) that has the types of key and value; 0: none.
+  uint32_t btf_id;
+  uint32_t btf_key_type_id;
+  uint32_t btf_value_type_id;
+  uint32_t reserved;
 };
 
 inline constexpr uint32_t kMapMagic = 0x70616d73;  // "smap"

@@ -1,6 +1,7 @@
 #include "runtime/runtime.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 
 #include "helpers/bindings.h"
@@ -23,8 +24,10 @@ std::optional<uint32_t> next_in(const std::map<uint32_t, std::weak_ptr<T>>& tabl
 }
 // Enters a new object and forgets those that are gone, now and then.
 template <class T>
-void enter(std::map<uint32_t, std::weak_ptr<T>>& table, uint32_t id, const std::shared_ptr<T>& object) {
-  if (table.size() % 64 == 63) std::erase_if(table, [](const auto& row) { return row.second.expired(); });
+void enter(std::map<uint32_t, std::weak_ptr<T>>& table, uint32_t id,
+           const std::shared_ptr<T>& object) {
+  if (table.size() % 64 == 63)
+    std::erase_if(table, [](const auto& row) { return row.second.expired(); });
   table.emplace(id, object);
 }
 
@@ -84,11 +87,13 @@ Result<Runtime::Loaded> Runtime::load_program(ProgLoad load) {
   Loaded loaded;
   loaded.report = verifier::verify(load.program, load.verify);
   if (!loaded.report.verified) return loaded;
-  auto program = std::make_shared<ProgObject>(*this, std::move(load), std::move(*loaded.report.verified));
+  auto program =
+      std::make_shared<ProgObject>(*this, std::move(load), std::move(*loaded.report.verified));
   loaded.report.verified.reset();
   SKEP_CHECK(compile(*program));
   {
     std::lock_guard lock(mutex_);
+    if (run_times_ > 0) program->header_->flags = kProgRunTimes;
     enter(programs_, program->id(), program);
   }
   loaded.program = std::move(program);
@@ -119,8 +124,31 @@ Result<> Runtime::compile(ProgObject& object) {
   header->fault_count = object.native_.faults.size();
   auto tag = program_tag(object.original_insns_);
   std::memcpy(header->tag, tag.data(), tag.size());
-  std::memcpy(header->name, program.name.data(), std::min(program.name.size(), sizeof header->name - 1));
+  std::memcpy(header->name, program.name.data(),
+              std::min(program.name.size(), sizeof header->name - 1));
   return hive_->publish_object(hive::ObjectKind::kProg, header->id, header);
+}
+
+RunTimes::RunTimes(Runtime& runtime) : runtime_(runtime) {
+  std::lock_guard lock(runtime_.mutex_);
+  if (runtime_.run_times_++ == 0) runtime_.set_run_times(true);
+}
+RunTimes::~RunTimes() {
+  std::lock_guard lock(runtime_.mutex_);
+  if (--runtime_.run_times_ == 0) runtime_.set_run_times(false);
+}
+
+std::shared_ptr<RunTimes> Runtime::enable_run_times() { return std::make_shared<RunTimes>(*this); }
+
+// Called with the lock held.
+void Runtime::set_run_times(bool on) {
+  for (const auto& [id, weak] : programs_) {
+    // The last reference may go here: its destructor takes no lock of ours.
+    if (auto program = weak.lock()) {
+      std::atomic_ref(program->header_->flags)
+          .store(on ? kProgRunTimes : 0, std::memory_order_relaxed);
+    }
+  }
 }
 
 std::shared_ptr<BtfObject> Runtime::find_btf(uint32_t id) const {
@@ -134,6 +162,16 @@ std::shared_ptr<MapObject> Runtime::find_map(uint32_t id) const {
 std::shared_ptr<ProgObject> Runtime::find_program(uint32_t id) const {
   std::lock_guard lock(mutex_);
   return find_in(programs_, id);
+}
+
+std::shared_ptr<ProgObject> Runtime::find_program_at(uint64_t header) const {
+  if (header == 0) return nullptr;
+  std::lock_guard lock(mutex_);
+  for (const auto& [id, weak] : programs_) {
+    auto program = weak.lock();
+    if (program && reinterpret_cast<uint64_t>(program->header_) == header) return program;
+  }
+  return nullptr;
 }
 
 std::optional<uint32_t> Runtime::next_id(Kind kind, uint32_t id) const {

@@ -6,6 +6,7 @@
 // that uses a map); find_*() hands out new references by id. Thread-safe.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -19,10 +20,11 @@
 #include "base/result.h"
 #include "btf/btf.h"
 #include "maps/control/maps.h"
-#include "object/program.h"
 #include "object/prog_header.h"
+#include "object/program.h"
 #include "object/verified_program.h"
 #include "verifier/verifier.h"
+#include "vm/interpreter.h"
 #include "vm/jit/jit.h"
 
 namespace skep::runtime {
@@ -101,6 +103,8 @@ class ProgObject {
   [[nodiscard]] ProgType type() const { return verified_.program().type; }
   [[nodiscard]] uint64_t load_time_ns() const { return load_time_ns_; }  // CLOCK_BOOTTIME
   [[nodiscard]] uint32_t uid() const { return uid_; }
+  // What the interpreter runs; the same one for all runs.
+  [[nodiscard]] Result<const vm::Interpreter*> interpreter() const;
   // As they were given to the verifier.
   [[nodiscard]] const std::vector<Insn>& original_insns() const { return original_insns_; }
 
@@ -113,6 +117,7 @@ class ProgObject {
   void* stats_ = nullptr;
   std::vector<Insn> original_insns_;
   mutable std::mutex mutex_;
+  mutable std::optional<vm::Interpreter> interpreter_;  // made at the first run that wants it
   std::vector<std::shared_ptr<MapObject>> maps_;
   std::shared_ptr<BtfObject> btf_;
   uint64_t load_time_ns_ = 0;
@@ -178,6 +183,8 @@ class Runtime {
   [[nodiscard]] std::shared_ptr<BtfObject> find_btf(uint32_t id) const;
   [[nodiscard]] std::shared_ptr<MapObject> find_map(uint32_t id) const;
   [[nodiscard]] std::shared_ptr<ProgObject> find_program(uint32_t id) const;
+  // By the address of its ProgHeader, as prog arrays hold it; null where there is none.
+  [[nodiscard]] std::shared_ptr<ProgObject> find_program_at(uint64_t header) const;
   // The smallest id of the kind above `id`.
   enum class Kind { btf, map, prog };
   [[nodiscard]] std::optional<uint32_t> next_id(Kind kind, uint32_t id) const;
@@ -194,6 +201,8 @@ class Runtime {
   friend class RunTimes;
   Runtime() = default;
   Result<> compile(ProgObject& program);
+  Result<uint64_t> interpret(const ProgObject& program, HelperContext& context);
+  void set_run_times(bool on);
   template <class T>
   using Table = std::map<uint32_t, std::weak_ptr<T>>;
 

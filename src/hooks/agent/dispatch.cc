@@ -5,6 +5,7 @@
 #include "hooks/agent/exec.h"
 #include "hooks/agent/patch.h"
 #include "hooks/agent/thread.h"
+#include "hooks/agent/uprobe.h"
 #include "hooks/attach_table.h"
 #include "object/prog_header.h"
 
@@ -15,7 +16,9 @@ using hooks::AttachTable;
 
 namespace {
 
-const AttachTable* table() { return reinterpret_cast<const AttachTable*>(hive::root(hive::Root::kSyscallHooks)); }
+const AttachTable* table() {
+  return reinterpret_cast<const AttachTable*>(hive::root(hive::Root::kSyscallHooks));
+}
 
 // Layouts of trace_event_raw_sys_enter and _exit.
 struct EnterContext {
@@ -30,17 +33,37 @@ struct ExitContext {
 };
 // struct pt_regs.
 struct Registers {
-  uint64_t r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi, orig_rax, rip, cs, eflags, rsp, ss;
+  uint64_t r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi, orig_rax, rip,
+      cs, eflags, rsp, ss;
 };
 
 void fill_registers(Registers* regs, const Thread* thread, int64_t rax) {
   const Frame& f = thread->frame;
-  *regs = {f.r15, f.r14, f.r13, f.r12, f.rbp, f.rbx, 0x202, f.r10, f.r9, f.r8, static_cast<uint64_t>(rax), f.rip,
-           f.rdx, f.rsi, f.rdi, thread->real_nr, f.rip, 0x33, 0x202, f.rsp, 0x2b};
+  *regs = {f.r15,
+           f.r14,
+           f.r13,
+           f.r12,
+           f.rbp,
+           f.rbx,
+           0x202,
+           f.r10,
+           f.r9,
+           f.r8,
+           static_cast<uint64_t>(rax),
+           f.rip,
+           f.rdx,
+           f.rsi,
+           f.rdi,
+           thread->real_nr,
+           f.rip,
+           0x33,
+           0x202,
+           f.rsp,
+           0x2b};
 }
 
-uint64_t call_native(HelperContext* context, uint64_t entry, uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4,
-                     uint64_t r5) {
+uint64_t call_native(HelperContext* context, uint64_t entry, uint64_t r1, uint64_t r2, uint64_t r3,
+                     uint64_t r4, uint64_t r5) {
   return reinterpret_cast<HelperFn>(entry)(r1, r2, r3, r4, r5, context);
 }
 
@@ -51,7 +74,8 @@ void run_list(Thread* thread, uint32_t index, MakeContext make_context) {
   uint32_t slot = hive::claim(thread->slot_hint, thread->owner);
   if (slot == hive::kNoSlot) return;
   thread->slot_hint = slot;
-  for (uint32_t steps = 0; index != 0 && index < hooks::kAttachNodes && steps < hooks::kAttachNodes; ++steps) {
+  for (uint32_t steps = 0; index != 0 && index < hooks::kAttachNodes && steps < hooks::kAttachNodes;
+       ++steps) {
     const AttachNode& node = t->nodes[index];
     const auto* program = reinterpret_cast<const ProgHeader*>(node.program);
     if (program != nullptr && program->magic == kProgMagic) {
@@ -113,7 +137,8 @@ void run_enter(Thread* thread, const AttachTable* t) {
     run_enter_list(thread, index, &regs, &have_regs);
 }
 
-// The call is made with another value for one argument; the frame keeps the program's until it is over.
+// The call is made with another value for one argument; the frame keeps the program's until it is
+// over.
 int replace_argument(Thread* thread, unsigned index, uint64_t value) {
   Frame& f = thread->frame;
   uint64_t* const slots[6] = {&f.rdi, &f.rsi, &f.rdx, &f.r10, &f.r8, &f.r9};
@@ -136,7 +161,8 @@ int waits_with_mask(Thread* thread, unsigned index) {
   const Frame& f = thread->frame;
   const uint64_t arguments[6] = {f.rdi, f.rsi, f.rdx, f.r10, f.r8, f.r9};
   uint64_t mask;
-  if (arguments[index] == 0 || !copy_in(&mask, arguments[index], sizeof mask) || (mask & kOurSignals) == 0)
+  if (arguments[index] == 0 || !copy_in(&mask, arguments[index], sizeof mask) ||
+      (mask & kOurSignals) == 0)
     return ENTER_PLAIN;
   thread->temporary_mask = mask & ~kOurSignals;
   return replace_argument(thread, index, address_of(&thread->temporary_mask));
@@ -159,8 +185,9 @@ int done(Thread* thread, int64_t result) {
 }
 
 int64_t plain(const Frame& f) {
-  return raw::syscall(static_cast<long>(f.nr), static_cast<long>(f.rdi), static_cast<long>(f.rsi), static_cast<long>(f.rdx),
-                      static_cast<long>(f.r10), static_cast<long>(f.r8), static_cast<long>(f.r9));
+  return raw::syscall(static_cast<long>(f.nr), static_cast<long>(f.rdi), static_cast<long>(f.rsi),
+                      static_cast<long>(f.rdx), static_cast<long>(f.r10), static_cast<long>(f.r8),
+                      static_cast<long>(f.r9));
 }
 
 int64_t on_prctl(Thread* thread) {
@@ -178,6 +205,21 @@ int64_t on_arch_prctl(Thread* thread) {
     uint64_t none = 0;
     return copy_out(f.rsi, &none, sizeof none) ? 0 : -kEfault;
   }
+  return plain(f);
+}
+
+// Calls that change the address space: probes come with a mapping and go with it.
+int64_t on_mmap(const Frame& f) {
+  constexpr uint64_t kMapFixedMask = kMapFixed;
+  if ((f.r10 & kMapFixedMask) != 0) uprobes_unmapped(f.rdi, f.rsi);
+  int64_t result = plain(f);
+  if (!is_error(result))
+    uprobes_mapped(static_cast<uint64_t>(result), f.rsi, f.rdx, f.r10, static_cast<int>(f.r8),
+                   f.r9);
+  return result;
+}
+int64_t on_munmap(const Frame& f) {
+  uprobes_unmapped(f.rdi, f.rsi);
   return plain(f);
 }
 
@@ -204,6 +246,8 @@ int act(Thread* thread) {
     case kNrExecveat: return done(thread, on_exec(thread));
     case kNrExit: thread_exits(thread); return ENTER_PLAIN;
     case kNrExitGroup: process_exits(thread); return ENTER_PLAIN;
+    case kNrMmap: return done(thread, on_mmap(thread->frame));
+    case kNrMunmap: return done(thread, on_munmap(thread->frame));
     case kNrPrctl: return done(thread, on_prctl(thread));
     case kNrArchPrctl: return done(thread, on_arch_prctl(thread));
     case kNrSetuid:
@@ -220,12 +264,36 @@ int act(Thread* thread) {
 
 bool needs_agent(uint32_t nr) {
   switch (nr) {
-    case kNrRtSigaction: case kNrRtSigprocmask: case kNrRtSigreturn: case kNrRtSigpending: case kNrSigaltstack:
-    case kNrRtSigsuspend: case kNrPpoll: case kNrEpollPwait: case kNrEpollPwait2: case kNrPselect6: case kNrClone:
-    case kNrFork: case kNrVfork: case kNrClone3: case kNrExecve: case kNrExecveat: case kNrExit: case kNrExitGroup:
-    case kNrPrctl: case kNrArchPrctl: case kNrSetuid: case kNrSetgid: case kNrSetreuid: case kNrSetregid:
-    case kNrSetresuid: case kNrSetresgid: case kNrSetfsuid: case kNrSetfsgid:
-      return true;
+    case kNrRtSigaction:
+    case kNrRtSigprocmask:
+    case kNrRtSigreturn:
+    case kNrRtSigpending:
+    case kNrSigaltstack:
+    case kNrRtSigsuspend:
+    case kNrPpoll:
+    case kNrEpollPwait:
+    case kNrEpollPwait2:
+    case kNrPselect6:
+    case kNrClone:
+    case kNrFork:
+    case kNrVfork:
+    case kNrClone3:
+    case kNrExecve:
+    case kNrExecveat:
+    case kNrExit:
+    case kNrExitGroup:
+    case kNrMmap:
+    case kNrMunmap:
+    case kNrPrctl:
+    case kNrArchPrctl:
+    case kNrSetuid:
+    case kNrSetgid:
+    case kNrSetreuid:
+    case kNrSetregid:
+    case kNrSetresuid:
+    case kNrSetresgid:
+    case kNrSetfsuid:
+    case kNrSetfsgid: return true;
     default: return false;
   }
 }
@@ -235,8 +303,10 @@ void run_exit(Thread* thread, int64_t result) {
   if (t == nullptr) return;
   uint32_t nr = thread->real_nr;
   if (nr >= hooks::kSyscallLimit) return;
-  if (uint32_t index = t->raw_exit.load(std::memory_order_acquire); index != 0) run_exit_list(thread, index, result);
-  if (uint32_t index = t->exit[nr].load(std::memory_order_acquire); index != 0) run_exit_list(thread, index, result);
+  if (uint32_t index = t->raw_exit.load(std::memory_order_acquire); index != 0)
+    run_exit_list(thread, index, result);
+  if (uint32_t index = t->exit[nr].load(std::memory_order_acquire); index != 0)
+    run_exit_list(thread, index, result);
 }
 
 extern "C" int agent_on_enter(Thread* thread) {

@@ -34,7 +34,10 @@ class ReturnStack {
   template <class Memory>
   ReturnEntry* push(uint64_t slot, uint64_t real, uint64_t trampoline, Memory&& memory) {
     if (count_ == kCapacity) {
+      // A recursion deeper than this would look through all entries again at each call.
+      if (patience_ > 0) return --patience_, nullptr;
       collect(trampoline, memory);
+      if (count_ > kCapacity - kCapacity / 8) patience_ = kCapacity;
       if (count_ == kCapacity) return nullptr;
     }
     ReturnEntry& entry = entries_[count_++];
@@ -120,10 +123,20 @@ class ReturnStack {
   }
   template <class Memory>
   void collect(uint64_t trampoline, Memory&& memory) {
+    // Of two entries of one slot the older is gone, unless the newer was entered by a tail call from it.
+    for (uint32_t i = count_; i-- > 1;) {
+      if (entries_[i].real == trampoline) continue;
+      for (uint32_t older = i; older-- > 0;)
+        if (entries_[older].slot == entries_[i].slot) {
+          remove(older);
+          --i;
+        }
+    }
     collect_from(0, trampoline, memory);
   }
 
   uint32_t count_;
+  uint32_t patience_;
   bool revealed_;
   ReturnEntry entries_[kCapacity];
 };

@@ -34,5 +34,4 @@ int memcmp(const void* a, const void* b, size_t size) {
   }
   return 0;
 }
-
 }

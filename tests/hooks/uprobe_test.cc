@@ -202,8 +202,9 @@ TEST_F(Probed, threads_and_forks) {
     Traced traced = trace(every_function(), {kTarget, scenario});
     EXPECT_EQ(traced.outcome, plain) << scenario;
     EXPECT_EQ(traced.probes["probed_add"].entries, traced.probes["probed_add"].returns);
-    if (std::string_view(scenario) == "threads")
+    if (std::string_view(scenario) == "threads") {
       EXPECT_EQ(traced.probes["probed_fibonacci"].returns, 800000u);
+    }
   }
 }
 

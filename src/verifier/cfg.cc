@@ -435,6 +435,28 @@ bool Verifier::check_debug_info() {
   return true;
 }
 
+// Functions after whose call packet pointers are stale; global ones are not walked where they are called.
+void Verifier::find_packet_changers() {
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (SubprogramInfo& sub : subs_) {
+      if (sub.changes_packet) continue;
+      for (uint32_t i = sub.start; i < sub.end && !sub.changes_packet; ++i) {
+        const Insn& insn = insns_[i];
+        if (insn.opcode != (BPF_JMP | BPF_CALL)) continue;
+        if (insn.src == BPF_PSEUDO_CALL) {
+          const int callee = subprogram_at(static_cast<uint32_t>(int64_t{i} + 1 + insn.imm));
+          sub.changes_packet = callee >= 0 && subs_[callee].changes_packet;
+        } else if (insn.src == 0 && insn.imm > 0) {
+          const spec::Helper* helper = spec::find_helper(static_cast<uint32_t>(insn.imm), program_.type);
+          sub.changes_packet = helper != nullptr && helper->changes_packet;
+        }
+      }
+      changed |= sub.changes_packet;
+    }
+  }
+}
+
 bool Verifier::check_text() {
   return find_subprograms() && check_jumps_stay_inside() && check_debug_info() && resolve_immediates() &&
          check_control_flow();

@@ -274,6 +274,7 @@ extern "C" void agent_on_signal(int signal, SignalInfo* info, SignalContext* con
     on_signal_in_agent(thread, signal, info, context);
     return;
   }
+  sites_leave(context);  // a stub near the module is not the program either
   deliver(thread, signal, info, context);
 }
 

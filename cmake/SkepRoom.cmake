@@ -41,7 +41,7 @@ endfunction()
 
 function(skep_tests room)
   cmake_parse_arguments(ARG "" "" "DEPS" ${ARGN})
-  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/${room}/*_test.cc)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/${room}/*_test.cc ${CMAKE_SOURCE_DIR}/tests/${room}/backend.cc)
   if(NOT sources)
     return()
   endif()

@@ -31,7 +31,7 @@
 namespace skep {
 
 struct HiveOptions {
-  std::string name;                     // shown in lists; at most 63 bytes
+  std::string name{};                   // shown in lists; at most 63 bytes
   uint64_t data_size = uint64_t{4} << 30;  // limit of map memory, sparse; at most hive::kDataMaxSize
   uint32_t slots = 0;                   // 0: four a CPU, 8 to kMaxSlots
   bool publish_session = true;          // make it visible to list_sessions()

@@ -10,8 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cstddef>
 #include <csignal>
+#include <cstddef>
 #include <cstring>
 #include <optional>
 
@@ -19,8 +19,8 @@
 #include "base/hive_layout.h"
 #include "hooks/agent_abi.h"
 
-// The bootstrap. rbx: the list; r12: the descriptor opened last. Stops at int3 with rbx at the entry that failed, or at
-// the end of the list.
+// The bootstrap. rbx: the list; r12: the descriptor opened last. Stops at int3 with rbx at the
+// entry that failed, or at the end of the list.
 asm(R"(
 .pushsection .rodata
 .globl skep_bootstrap_begin, skep_bootstrap_end
@@ -63,7 +63,8 @@ namespace skep::hooks {
 namespace {
 
 constexpr uint64_t kUseFdFirst = 1, kUseFdFifth = 2, kKeepFd = 4;
-constexpr uint64_t kAgentSignals = 1u << (SIGTRAP - 1) | 1u << (SIGBUS - 1) | 1u << (SIGSEGV - 1) | 1u << (SIGSYS - 1);
+constexpr uint64_t kAgentSignals =
+    1u << (SIGTRAP - 1) | 1u << (SIGBUS - 1) | 1u << (SIGSEGV - 1) | 1u << (SIGSYS - 1);
 
 struct Call {
   uint64_t nr;
@@ -99,21 +100,25 @@ class CallList {
 
   void open(int fd, int flags, std::string what) {
     uint64_t path = parcel_.add(fmt::format("/proc/{}/fd/{}", ::getpid(), fd));
-    add({SYS_openat, {static_cast<uint64_t>(AT_FDCWD), path, static_cast<uint64_t>(flags | O_CLOEXEC)}, kKeepFd},
+    add({SYS_openat,
+         {static_cast<uint64_t>(AT_FDCWD), path, static_cast<uint64_t>(flags | O_CLOEXEC)},
+         kKeepFd},
         "opening " + std::move(what));
   }
   void close() { add({SYS_close, {}, kUseFdFirst}, "close"); }
-  void map(uint64_t address, uint64_t size, int protection, int flags, std::optional<uint64_t> file_offset,
-           std::string what) {
+  void map(uint64_t address, uint64_t size, int protection, int flags,
+           std::optional<uint64_t> file_offset, std::string what) {
     bool file = file_offset.has_value();
     flags |= MAP_FIXED_NOREPLACE | (file ? 0 : MAP_ANONYMOUS);
     add({SYS_mmap,
-         {address, size, static_cast<uint64_t>(protection), static_cast<uint64_t>(flags), file ? 0 : ~uint64_t{0},
-          file_offset.value_or(0)},
+         {address, size, static_cast<uint64_t>(protection), static_cast<uint64_t>(flags),
+          file ? 0 : ~uint64_t{0}, file_offset.value_or(0)},
          file ? kUseFdFifth : 0},
         "mapping " + std::move(what));
   }
-  void finish(uint64_t entry, uint64_t argument) { add({~uint64_t{0}, {entry, argument}, 0}, "starting the agent"); }
+  void finish(uint64_t entry, uint64_t argument) {
+    add({~uint64_t{0}, {entry, argument}, 0}, "starting the agent");
+  }
 
   uint64_t place() { return parcel_.add(calls_.data(), calls_.size() * sizeof(Call)); }
   [[nodiscard]] size_t size() const { return calls_.size(); }
@@ -135,11 +140,12 @@ void list_calls(CallList& calls, const InjectSpec& spec) {
   for (const auto& segment : spec.agent->segments) {
     uint64_t file_pages = page_up(segment.file_size);
     if (file_pages != 0) {
-      calls.map(segment.address, file_pages, segment.protection, MAP_PRIVATE, segment.file_offset, "the agent");
+      calls.map(segment.address, file_pages, segment.protection, MAP_PRIVATE, segment.file_offset,
+                "the agent");
     }
     if (page_up(segment.memory_size) > file_pages) {
-      calls.map(segment.address + file_pages, page_up(segment.memory_size) - file_pages, segment.protection, MAP_PRIVATE,
-                std::nullopt, "the agent's data");
+      calls.map(segment.address + file_pages, page_up(segment.memory_size) - file_pages,
+                segment.protection, MAP_PRIVATE, std::nullopt, "the agent's data");
     }
   }
   calls.close();
@@ -150,16 +156,19 @@ void list_calls(CallList& calls, const InjectSpec& spec) {
   calls.map(kCode, kCodeSize, PROT_READ | PROT_EXEC, MAP_SHARED, 0, "the code segment");
   calls.close();
   calls.open(spec.data_fd, O_RDWR, "the data segment");
-  calls.map(kData, spec.data_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, 0, "the data segment");
+  calls.map(kData, spec.data_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, 0,
+            "the data segment");
   calls.close();
-  calls.map(kProcessPage, kProcessPageSize, PROT_READ | PROT_WRITE, MAP_PRIVATE, std::nullopt, "the process page");
+  calls.map(kProcessPage, kProcessPageSize, PROT_READ | PROT_WRITE, MAP_PRIVATE, std::nullopt,
+            "the process page");
 }
 
 Result<> write_all(int memory, uint64_t address, const void* bytes, size_t size) {
   const auto* from = static_cast<const std::byte*>(bytes);
   while (size != 0) {
     ssize_t wrote = ::pwrite(memory, from, size, static_cast<off_t>(address));
-    if (wrote <= 0) return fail_errno(wrote == 0 ? EIO : errno, "writing {} bytes at {:#x}", size, address);
+    if (wrote <= 0)
+      return fail_errno(wrote == 0 ? EIO : errno, "writing {} bytes at {:#x}", size, address);
     from += wrote;
     address += static_cast<uint64_t>(wrote);
     size -= static_cast<size_t>(wrote);
@@ -169,11 +178,13 @@ Result<> write_all(int memory, uint64_t address, const void* bytes, size_t size)
 
 Result<> read_all(int memory, uint64_t address, void* bytes, size_t size) {
   ssize_t got = ::pread(memory, bytes, size, static_cast<off_t>(address));
-  if (got != static_cast<ssize_t>(size)) return fail_errno(got < 0 ? errno : EIO, "reading {} bytes at {:#x}", size, address);
+  if (got != static_cast<ssize_t>(size))
+    return fail_errno(got < 0 ? errno : EIO, "reading {} bytes at {:#x}", size, address);
   return {};
 }
 
-// Runs the tracee until it stops by SIGTRAP. Signals can't come (all are blocked), so any other stop is news.
+// Runs the tracee until it stops by SIGTRAP. Signals can't come (all are blocked), so any other
+// stop is news.
 Result<> run_to_trap(pid_t tid) {
   if (::ptrace(PTRACE_CONT, tid, nullptr, nullptr) != 0) return fail_errno(errno, "PTRACE_CONT");
   for (;;) {
@@ -181,10 +192,12 @@ Result<> run_to_trap(pid_t tid) {
     pid_t got = ::waitpid(tid, &status, __WALL);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return fail_errno(errno, "waitpid");
-    if (WIFEXITED(status) || WIFSIGNALED(status)) return fail(ECHILD, "the process ended while the agent was put in");
+    if (WIFEXITED(status) || WIFSIGNALED(status))
+      return fail(ECHILD, "the process ended while the agent was put in");
     if (!WIFSTOPPED(status)) continue;
     if (WSTOPSIG(status) == SIGTRAP && (status >> 16) == 0) return {};
-    if (status >> 16 == 0) return fail(EIO, "the process stopped by signal {}, expected SIGTRAP", WSTOPSIG(status));
+    if (status >> 16 == 0)
+      return fail(EIO, "the process stopped by signal {}, expected SIGTRAP", WSTOPSIG(status));
     if (::ptrace(PTRACE_CONT, tid, nullptr, nullptr) != 0) return fail_errno(errno, "PTRACE_CONT");
   }
 }
@@ -195,22 +208,26 @@ Result<AgentImage> open_agent(const std::string& path) {
   AgentImage image;
   SKEP_TRY(file, open_file(path, O_RDONLY));
   Elf64_Ehdr header{};
-  if (::pread(file.get(), &header, sizeof header, 0) != sizeof header || std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 ||
-      header.e_type != ET_EXEC || header.e_machine != EM_X86_64 || header.e_phentsize != sizeof(Elf64_Phdr) ||
+  if (::pread(file.get(), &header, sizeof header, 0) != sizeof header ||
+      std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_type != ET_EXEC ||
+      header.e_machine != EM_X86_64 || header.e_phentsize != sizeof(Elf64_Phdr) ||
       header.e_phnum > 16) {
     return fail(ENOEXEC, "{}: expected skep's agent, a fixed-address x86-64 ELF executable", path);
   }
   for (unsigned i = 0; i < header.e_phnum; ++i) {
     Elf64_Phdr segment{};
-    if (::pread(file.get(), &segment, sizeof segment, static_cast<off_t>(header.e_phoff + i * sizeof segment)) !=
-        sizeof segment)
+    if (::pread(file.get(), &segment, sizeof segment,
+                static_cast<off_t>(header.e_phoff + i * sizeof segment)) != sizeof segment)
       return fail(ENOEXEC, "{}: truncated", path);
     if (segment.p_type != PT_LOAD || segment.p_memsz == 0) continue;
     if (segment.p_vaddr < hive::kAgentImage || segment.p_memsz > hive::kAgentImageSize ||
-        segment.p_vaddr - hive::kAgentImage > hive::kAgentImageSize - segment.p_memsz || segment.p_vaddr % 4096 != 0 ||
-        segment.p_offset % 4096 != 0 || segment.p_filesz > segment.p_memsz)
-      return fail(ENOEXEC, "{}: a segment at {:#x} outside of the agent's range", path, segment.p_vaddr);
-    int protection = ((segment.p_flags & PF_R) != 0 ? PROT_READ : 0) | ((segment.p_flags & PF_W) != 0 ? PROT_WRITE : 0) |
+        segment.p_vaddr - hive::kAgentImage > hive::kAgentImageSize - segment.p_memsz ||
+        segment.p_vaddr % 4096 != 0 || segment.p_offset % 4096 != 0 ||
+        segment.p_filesz > segment.p_memsz)
+      return fail(ENOEXEC, "{}: a segment at {:#x} outside of the agent's range", path,
+                  segment.p_vaddr);
+    int protection = ((segment.p_flags & PF_R) != 0 ? PROT_READ : 0) |
+                     ((segment.p_flags & PF_W) != 0 ? PROT_WRITE : 0) |
                      ((segment.p_flags & PF_X) != 0 ? PROT_EXEC : 0);
     image.segments.push_back({.address = segment.p_vaddr,
                               .memory_size = segment.p_memsz,
@@ -227,7 +244,8 @@ std::string default_agent_path() {
   char self[4096];
   ssize_t size = ::readlink("/proc/self/exe", self, sizeof self - 1);
   std::string directory(self, size > 0 ? static_cast<size_t>(size) : 0);
-  directory.resize(directory.find_last_of('/') == std::string::npos ? 0 : directory.find_last_of('/'));
+  directory.resize(directory.find_last_of('/') == std::string::npos ? 0
+                                                                    : directory.find_last_of('/'));
   std::string beside = directory + "/skep-agent";
   if (::access(beside.c_str(), R_OK) == 0) return beside;
   return directory + "/../lib/skep/skep-agent";
@@ -235,14 +253,16 @@ std::string default_agent_path() {
 
 Result<> inject(pid_t tid, const InjectSpec& spec) {
   user_regs_struct saved{};
-  if (::ptrace(PTRACE_GETREGS, tid, nullptr, &saved) != 0) return fail_errno(errno, "PTRACE_GETREGS of {}", tid);
+  if (::ptrace(PTRACE_GETREGS, tid, nullptr, &saved) != 0)
+    return fail_errno(errno, "PTRACE_GETREGS of {}", tid);
   if (saved.cs != 0x33) return fail(ENOEXEC, "process {} runs no 64-bit code", tid);
   uint64_t mask = 0;
   if (::ptrace(PTRACE_GETSIGMASK, tid, reinterpret_cast<void*>(sizeof mask), &mask) != 0)
     return fail_errno(errno, "PTRACE_GETSIGMASK of {}", tid);
   SKEP_TRY(memory, open_file(fmt::format("/proc/{}/mem", tid), O_RDWR));
 
-  // Above the parcel the initial stack (argc …) stays as it is; below it the bootstrap and the agent's start run.
+  // Above the parcel the initial stack (argc …) stays as it is; below it the bootstrap and the
+  // agent's start run.
   Parcel parcel(((saved.rsp - 8192) & ~uint64_t{63}));
   CallList calls(parcel);
   list_calls(calls, spec);
@@ -255,7 +275,8 @@ Result<> inject(pid_t tid, const InjectSpec& spec) {
                  .result = 0};
   calls.finish(spec.agent->entry, parcel.add(&init, sizeof init));
   uint64_t list = calls.place();
-  if (parcel.bytes().size() > 8192 - 256) return fail(E2BIG, "the list of {} calls does not fit", calls.size());
+  if (parcel.bytes().size() > 8192 - 256)
+    return fail(E2BIG, "the list of {} calls does not fit", calls.size());
 
   size_t code_size = static_cast<size_t>(skep_bootstrap_end - skep_bootstrap_begin);
   std::vector<std::byte> original(code_size);
@@ -280,12 +301,16 @@ Result<> inject(pid_t tid, const InjectSpec& spec) {
   }
   bool injected = false;
   if (outcome) {
-    if (::ptrace(PTRACE_GETREGS, tid, nullptr, &regs) != 0) return fail_errno(errno, "PTRACE_GETREGS of {}", tid);
+    if (::ptrace(PTRACE_GETREGS, tid, nullptr, &regs) != 0)
+      return fail_errno(errno, "PTRACE_GETREGS of {}", tid);
     size_t index = regs.rbx >= list ? (regs.rbx - list) / sizeof(Call) : calls.size();
     auto result = static_cast<int64_t>(regs.rax);
-    if (index >= calls.size()) outcome = fail(EIO, "the bootstrap went astray (rbx {:#x})", static_cast<uint64_t>(regs.rbx));
-    else if (result < 0 && result >= -4095) outcome = fail_errno(static_cast<int>(-result), "{}", calls.what(index));
-    else injected = true;
+    if (index >= calls.size())
+      outcome = fail(EIO, "the bootstrap went astray (rbx {:#x})", static_cast<uint64_t>(regs.rbx));
+    else if (result < 0 && result >= -4095)
+      outcome = fail_errno(static_cast<int>(-result), "{}", calls.what(index));
+    else
+      injected = true;
   } else if (outcome.error().code() == ECHILD) {
     return fail(outcome);
   }
@@ -293,9 +318,13 @@ Result<> inject(pid_t tid, const InjectSpec& spec) {
   std::memset(stack.data(), 0, stack.size());
   SKEP_CHECK(write_all(memory.get(), parcel_base, stack.data(), stack.size()));
   SKEP_CHECK(write_all(memory.get(), saved.rip, original.data(), original.size()));
-  if (injected) mask &= ~kAgentSignals;
+  if (injected) {
+    mask &= ~kAgentSignals;
+    saved.gs_base = regs.gs_base;  // the agent's thread record
+  }
   saved.orig_rax = ~uint64_t{0};
-  if (::ptrace(PTRACE_SETREGS, tid, nullptr, &saved) != 0) return fail_errno(errno, "PTRACE_SETREGS of {}", tid);
+  if (::ptrace(PTRACE_SETREGS, tid, nullptr, &saved) != 0)
+    return fail_errno(errno, "PTRACE_SETREGS of {}", tid);
   if (::ptrace(PTRACE_SETSIGMASK, tid, reinterpret_cast<void*>(sizeof mask), &mask) != 0)
     return fail_errno(errno, "PTRACE_SETSIGMASK of {}", tid);
   if (!outcome) return fail(outcome, "putting the agent into process {}", tid);

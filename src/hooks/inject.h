@@ -1,9 +1,11 @@
-// Putting the agent into a process that stands at the first instruction of a new image (its exec stop): nothing of
-// the image has run yet, so no system call is missed, those of the dynamic linker included.
+// Putting the agent into a process that stands at the first instruction of a new image (its exec
+// stop): nothing of the image has run yet, so no system call is missed, those of the dynamic linker
+// included.
 //
-// A bootstrap of some 100 bytes is written over the entry point, carries out a list of system calls (open the hive's
-// segments and the agent through /proc/<controller>/fd, map them, close them), calls the agent's start, and traps.
-// Then the bytes and the registers are put back. One stop for all of it; the process keeps no descriptor.
+// A bootstrap of some 100 bytes is written over the entry point, carries out a list of system calls
+// (open the hive's segments and the agent through /proc/<controller>/fd, map them, close them),
+// calls the agent's start, and traps. Then the bytes and the registers are put back. One stop for
+// all of it; the process keeps no descriptor.
 #pragma once
 
 #include <sys/types.h>
@@ -39,8 +41,9 @@ struct InjectSpec {
   uint64_t data_size = 0;                           // bytes
 };
 
-// `tid` is in a ptrace stop of the caller's at its exec; afterwards it stands there still, with the agent in it.
-// ECHILD where it died meanwhile. Where this fails, the process is as it was and can go on untraced.
+// `tid` is in a ptrace stop of the caller's at its exec; afterwards it stands there still, with the
+// agent in it. ECHILD where it died meanwhile. Where this fails, the process is as it was and can
+// go on untraced.
 [[nodiscard]] Result<> inject(pid_t tid, const InjectSpec& spec);
 
 }  // namespace skep::hooks

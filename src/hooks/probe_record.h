@@ -84,8 +84,8 @@ struct alignas(64) ProbeSite {
   // The file: st_dev and st_ino as fstat gives them.
   uint64_t device;
   uint64_t inode;
-  uint64_t file_offset;  // of P
-  uint64_t vaddr;        // of P, in the file's own addresses
+  uint64_t file_offset;       // of P
+  uint64_t vaddr;             // of P, in the file's own addresses
   uint32_t attachment_limit;  // attachments[0..limit) have been used
   uint32_t when;              // of all attachments: kOnEntry | kOnReturn
   ProbeAttachment attachments[kMaxAttachments];
@@ -96,10 +96,10 @@ inline constexpr uint32_t kSiteReady = 0x65746973;  // "site"
 // How a site fares, summed over processes; in the data segment, so hostile to the controller and only
 // ever shown.
 struct ProbeStatus {
-  uint32_t installed;   // places patched
-  uint32_t removed;     // places restored or unmapped
-  uint32_t mismatched;  // the text was not what the plan expects
-  uint32_t unreachable;  // no memory within 2 GiB, or it could not be patched
+  uint32_t installed;       // places patched
+  uint32_t removed;         // places restored or unmapped
+  uint32_t mismatched;      // the text was not what the plan expects
+  uint32_t unreachable;     // no memory within 2 GiB, or it could not be patched
   uint64_t missed_returns;  // the thread's return stack was full
 };
 

@@ -1,5 +1,6 @@
 // Attaching: BPF_LINK_CREATE, BPF_LINK_DETACH, BPF_RAW_TRACEPOINT_OPEN, BPF_PROG_ATTACH, BPF_PROG_DETACH.
 #include <algorithm>
+#include <utility>
 
 #include "engine/user/memory.h"
 #include "engine/user/user_engine.h"
@@ -24,7 +25,9 @@ LinkObject::LinkObject(uint32_t link_id, std::shared_ptr<runtime::ProgObject> pr
 
 LinkObject::~LinkObject() { detach(); }
 
-void LinkObject::detach() { attachment.detach(); }
+void LinkObject::detach() {
+  if (auto once = std::exchange(release, nullptr)) once();
+}
 
 }  // namespace user
 
@@ -38,40 +41,71 @@ Result<int64_t> UserEngine::publish_link(std::shared_ptr<LinkObject> link) {
   return fd;
 }
 
-Result<std::shared_ptr<LinkObject>> UserEngine::attach_event(std::shared_ptr<runtime::ProgObject> program,
-                                                             std::shared_ptr<EventObject> event, uint64_t cookie) {
+Result<> UserEngine::attach_uprobe(LinkObject& link) {
+  hooks::UprobeSpec spec;
+  spec.path = link.event->path;
+  spec.file_offset = link.event->offset;
+  spec.when = link.event->kind == EventObject::Kind::uretprobe ? hooks::kOnReturn : hooks::kOnEntry;
+  spec.program = &link.program->header();
+  spec.cookie = link.cookie;
+  spec.link = link.id;
+  std::lock_guard lock(hooks_mutex_);
+  SKEP_TRY(handle, uprobes_->attach(spec));
+  link.release = [this, handle] {
+    std::lock_guard guard(hooks_mutex_);
+    uprobes_->detach(handle);
+  };
+  return {};
+}
+
+Result<> UserEngine::hold_hook(LinkObject& link, Result<hooks::AttachHandle> handle) {
+  if (!handle) return fail(handle);
+  link.release = [this, node = *handle] {
+    std::lock_guard guard(hooks_mutex_);
+    // It fails only for a handle that is not attached, which this one is.
+    (void)session_->detach(node);
+  };
+  return {};
+}
+
+Result<> UserEngine::attach_tracepoint(LinkObject& link) {
+  const ProgHeader* header = &link.program->header();
+  uint64_t id = link.event->offset;
+  std::lock_guard lock(hooks_mutex_);
+  if (id == kRawSysEnter || id == kRawSysExit) {
+    auto point = id == kRawSysExit ? hooks::SyscallPoint::kExit : hooks::SyscallPoint::kEnter;
+    return hold_hook(link, session_->attach_all_syscalls(point, header, link.cookie, link.id));
+  }
+  if (id < kFirstSyscallTracepoint) return fail(EINVAL, "there is no tracepoint with id {}", id);
+  id -= kFirstSyscallTracepoint;
+  auto point = id % 2 != 0 ? hooks::SyscallPoint::kExit : hooks::SyscallPoint::kEnter;
+  return hold_hook(link, session_->attach_syscall(static_cast<uint32_t>(id / 2), point, header,
+                                                  link.cookie, link.id));
+}
+
+Result<std::shared_ptr<LinkObject>> UserEngine::attach_event(
+    std::shared_ptr<runtime::ProgObject> program, std::shared_ptr<EventObject> event,
+    uint64_t cookie) {
   ProgType type = program->type();
-  bool is_probe = event->kind == EventObject::Kind::uprobe || event->kind == EventObject::Kind::uretprobe;
+  bool is_probe =
+      event->kind == EventObject::Kind::uprobe || event->kind == EventObject::Kind::uretprobe;
   ProgType wanted = is_probe ? ProgType::BPF_PROG_TYPE_KPROBE : ProgType::BPF_PROG_TYPE_TRACEPOINT;
   if (event->kind == EventObject::Kind::bpf_output || type != wanted) {
-    return fail(EINVAL, "program {} is of a type that can't be attached to this event", program->header().name);
+    return fail(EINVAL, "program {} is of a type that can't be attached to this event",
+                program->header().name);
   }
   auto link = std::make_shared<LinkObject>(next_link_id_++, program, AttachType::BPF_PERF_EVENT);
   link->kind = kLinkPerfEvent;
   link->event = event;
   link->cookie = cookie;
   const ProgHeader& header = program->header();
-  Result<hooks::Attachment> attached = [&]() -> Result<hooks::Attachment> {
-    if (is_probe) {
-      return hooks_->attach_uprobe(event->path, event->offset, event->kind == EventObject::Kind::uretprobe, header,
-                                   cookie, link->id);
-    }
-    uint64_t id = event->offset;
-    if (id == kRawSysEnter || id == kRawSysExit) {
-      return hooks_->attach_syscall(-1, id == kRawSysExit, header, cookie, hooks::ContextKind::kTracepoint, link->id);
-    }
-    if (id < kFirstSyscallTracepoint) return fail(EINVAL, "there is no tracepoint with id {}", id);
-    id -= kFirstSyscallTracepoint;
-    return hooks_->attach_syscall(static_cast<int>(id / 2), id % 2 != 0, header, cookie,
-                                  hooks::ContextKind::kTracepoint, link->id);
-  }();
+  Result<> attached = is_probe ? attach_uprobe(*link) : attach_tracepoint(*link);
   if (!attached) return fail(attached, "attaching program {}", header.name);
-  link->attachment = std::move(*attached);
   return link;
 }
 
-Result<std::shared_ptr<LinkObject>> UserEngine::attach_cgroup(std::shared_ptr<runtime::ProgObject> program,
-                                                              AttachType type) {
+Result<std::shared_ptr<LinkObject>> UserEngine::attach_cgroup(
+    std::shared_ptr<runtime::ProgObject> program, AttachType type) {
   const Program& source = program->verified().program();
   if (source.expected_attach_type != type) {
     return fail(EINVAL, "program {} was loaded for attach type {}, not {}", source.name,
@@ -79,9 +113,10 @@ Result<std::shared_ptr<LinkObject>> UserEngine::attach_cgroup(std::shared_ptr<ru
   }
   auto link = std::make_shared<LinkObject>(next_link_id_++, program, type);
   link->kind = kLinkCgroup;
-  auto attached = hooks_->attach_cgroup(type, program->header(), 0, link->id);
+  std::lock_guard lock(hooks_mutex_);
+  auto attached = hold_hook(
+      *link, session_->attach_cgroup(static_cast<uint32_t>(type), &program->header(), 0, link->id));
   if (!attached) return fail(attached, "attaching program {}", source.name);
-  link->attachment = std::move(*attached);
   return link;
 }
 
@@ -126,17 +161,22 @@ Result<int64_t> UserEngine::raw_tracepoint_open(void* raw, uint32_t size) {
   link->kind = kLinkRawTracepoint;
   link->name = name;
   link->cookie = attr.cookie;
-  auto attached = hooks_->attach_syscall(-1, exit, program->header(), attr.cookie, hooks::ContextKind::kRawTracepoint,
-                                         link->id);
-  if (!attached) return fail(attached, "attaching program {}", program->header().name);
-  link->attachment = std::move(*attached);
+  {
+    std::lock_guard lock(hooks_mutex_);
+    auto attached = hold_hook(
+        *link, session_->attach_all_syscalls(
+                   exit ? hooks::SyscallPoint::kExit : hooks::SyscallPoint::kEnter,
+                   &program->header(), attr.cookie, link->id, hooks::ContextKind::kRawTracepoint));
+    if (!attached) return fail(attached, "attaching program {}", program->header().name);
+  }
   return publish_link(std::move(link));
 }
 
 Result<int64_t> UserEngine::prog_attach(void* raw, uint32_t size) {
   SKEP_TRY(attr, read_attr<ProgAttachAttr>(raw, size));
   if ((attr.attach_flags & ~(BPF_F_ALLOW_OVERRIDE | BPF_F_ALLOW_MULTI)) != 0) {
-    return fail(EINVAL, "attach_flags {:#x}: only ALLOW_OVERRIDE and ALLOW_MULTI are known", attr.attach_flags);
+    return fail(EINVAL, "attach_flags {:#x}: only ALLOW_OVERRIDE and ALLOW_MULTI are known",
+                attr.attach_flags);
   }
   SKEP_TRY(program, descriptors_.get<runtime::ProgObject>(attr.attach_bpf_fd));
   SKEP_CHECK(descriptors_.get<CgroupObject>(attr.target_fd));
@@ -176,7 +216,8 @@ Result<int64_t> UserEngine::prog_detach(void* raw, uint32_t size) {
   std::shared_ptr<LinkObject> gone;
   std::lock_guard lock(mutex_);
   auto found = std::find_if(attached_.begin(), attached_.end(), [&](const auto& link) {
-    return link->attach_type == static_cast<AttachType>(attr.attach_type) && (!program || link->program == program);
+    return link->attach_type == static_cast<AttachType>(attr.attach_type) &&
+           (!program || link->program == program);
   });
   if (found == attached_.end()) return fail(ENOENT, "no such program is attached there");
   gone = std::move(*found);

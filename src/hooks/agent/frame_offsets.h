@@ -25,9 +25,11 @@
 #define F_FLAGS 192
 
 // What agent_on_enter returns.
-#define ENTER_PLAIN 0     /* make the call, nothing after it */
-#define ENTER_OBSERVED 1  /* make the call, then agent_on_exit */
-#define ENTER_DONE 2      /* the result is in the frame */
-#define ENTER_ABORT 3     /* a signal came first: back to the program, which will make the call again */
-#define ENTER_CLONE 4     /* a new thread or process: Thread::next_child */
+#define ENTER_PLAIN 0    /* make the call, nothing after it */
+#define ENTER_OBSERVED 1 /* make the call, then agent_on_exit */
+#define ENTER_DONE 2     /* the result is in the frame */
+#define ENTER_ABORT \
+  3                   /* a signal came first: back to the program, which will make the call again \
+                       */
+#define ENTER_CLONE 4 /* a new thread or process: Thread::next_child */
 #define ENTER_SIGRETURN 5 /* rt_sigreturn from Thread::sigframe */

@@ -1,4 +1,5 @@
-// The kernel's x86-64 structures and numbers that the agent needs, as the kernel (not libc) lays them out.
+// The kernel's x86-64 structures and numbers that the agent needs, as the kernel (not libc) lays
+// them out.
 #pragma once
 
 #include <cstddef>
@@ -16,6 +17,7 @@ enum Nr : uint32_t {
   kNrSigaltstack = 131, kNrPrctl = 157, kNrArchPrctl = 158, kNrGettid = 186, kNrLgetxattr = 192, kNrFutex = 202,
   kNrClockGettime = 228, kNrExitGroup = 231, kNrTgkill = 234, kNrOpenat = 257, kNrNewfstatat = 262, kNrPselect6 = 270,
   kNrPpoll = 271, kNrEpollPwait = 281, kNrSignalfd = 282, kNrSignalfd4 = 289, kNrRtTgsigqueueinfo = 297,
+  kNrSeccomp = 317,
   kNrExecveat = 322, kNrMembarrier = 324, kNrClone3 = 435, kNrEpollPwait2 = 441,
 };
 enum Signal : int { kSigTrap = 5, kSigBus = 7, kSigKill = 9, kSigSegv = 11, kSigStop = 19, kSigSys = 31, kSignals = 64 };
@@ -26,9 +28,9 @@ inline constexpr uint64_t signal_bit(int signal) { return uint64_t{1} << (signal
 inline constexpr uint64_t kOurSignals =
     signal_bit(kSigTrap) | signal_bit(kSigBus) | signal_bit(kSigSegv) | signal_bit(kSigSys);
 
-inline constexpr uint64_t kSaNoCldStop = 1, kSaNoCldWait = 2, kSaSigInfo = 4, kSaOnStack = 0x08000000,
-                          kSaRestart = 0x10000000, kSaNoDefer = 0x40000000, kSaResetHand = 0x80000000,
-                          kSaRestorer = 0x04000000;
+inline constexpr uint64_t kSaNoCldStop = 1, kSaNoCldWait = 2, kSaSigInfo = 4,
+                          kSaOnStack = 0x08000000, kSaRestart = 0x10000000, kSaNoDefer = 0x40000000,
+                          kSaResetHand = 0x80000000, kSaRestorer = 0x04000000;
 inline constexpr uint64_t kSigDfl = 0, kSigIgn = 1;
 inline constexpr int kSigBlock = 0, kSigUnblock = 1, kSigSetMask = 2;
 inline constexpr int kSsOnStack = 1, kSsDisable = 2;
@@ -84,7 +86,8 @@ struct SignalContext {
   uint64_t flags;
   uint64_t link;
   SignalStack stack;
-  uint64_t r8, r9, r10, r11, r12, r13, r14, r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip, eflags;
+  uint64_t r8, r9, r10, r11, r12, r13, r14, r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip,
+      eflags;
   uint16_t cs, gs, fs, ss;
   uint64_t err, trapno, oldmask, cr2;
   uint64_t fpstate;
@@ -101,25 +104,31 @@ struct SignalFrame {
 };
 static_assert(sizeof(SignalFrame) == 440);
 
-inline constexpr uint64_t kEflagsTrap = 0x100, kEflagsDirection = 0x400, kEflagsResume = 0x10000, kEflagsAc = 0x40000;
+inline constexpr uint64_t kEflagsTrap = 0x100, kEflagsDirection = 0x400, kEflagsResume = 0x10000,
+                          kEflagsAc = 0x40000;
 
-inline constexpr uint64_t kCloneVm = 0x100, kCloneSighand = 0x800, kCloneVfork = 0x4000, kCloneThread = 0x10000,
-                          kCloneSettls = 0x80000, kCloneClearSighand = 0x100000000;
+inline constexpr uint64_t kCloneVm = 0x100, kCloneSighand = 0x800, kCloneVfork = 0x4000,
+                          kCloneThread = 0x10000, kCloneSettls = 0x80000,
+                          kCloneClearSighand = 0x100000000;
 struct CloneArgs {
-  uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup;
+  uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid,
+      set_tid_size, cgroup;
 };
 
 inline constexpr int kProtRead = 1, kProtWrite = 2, kProtExec = 4;
-inline constexpr int kMapShared = 1, kMapPrivate = 2, kMapFixed = 0x10, kMapAnonymous = 0x20, kMapNoReserve = 0x4000,
-                     kMapFixedNoReplace = 0x100000;
-inline constexpr int kPrSetName = 15, kPrGetName = 16, kPrSetPtracer = 0x59616d61, kPrSetSyscallUserDispatch = 59;
+inline constexpr int kMapShared = 1, kMapPrivate = 2, kMapFixed = 0x10, kMapAnonymous = 0x20,
+                     kMapNoReserve = 0x4000, kMapFixedNoReplace = 0x100000;
+inline constexpr int kPrSetName = 15, kPrGetName = 16, kPrSetPtracer = 0x59616d61,
+                     kPrSetSyscallUserDispatch = 59;
 inline constexpr int kArchSetGs = 0x1001, kArchGetGs = 0x1004;
-inline constexpr int64_t kEperm = 1, kEsrch = 3, kEintr = 4, kEagain = 11, kEnomem = 12, kEfault = 14, kEinval = 22,
-                         kEnosys = 38, kErestartsys = 512;
+inline constexpr int64_t kEperm = 1, kEsrch = 3, kEintr = 4, kEagain = 11, kEnomem = 12,
+                         kEfault = 14, kEinval = 22, kEnosys = 38, kErestartsys = 512;
 inline constexpr uint64_t kAtSysinfoEhdr = 33, kAtHwcap2 = 26;
 inline constexpr uint64_t kHwcap2FsGsBase = 2;
 
 // A result of a system call: kernel errors are -4095 to -1.
-inline constexpr bool is_error(int64_t result) { return static_cast<uint64_t>(result) >= static_cast<uint64_t>(-4095); }
+inline constexpr bool is_error(int64_t result) {
+  return static_cast<uint64_t>(result) >= static_cast<uint64_t>(-4095);
+}
 
 }  // namespace skep::agent

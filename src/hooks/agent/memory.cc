@@ -53,7 +53,8 @@ uint64_t clock_ns(int clock) {
   } else {
     raw::syscall(kNrClockGettime, clock, reinterpret_cast<long>(&time));
   }
-  return static_cast<uint64_t>(time.seconds) * 1000000000u + static_cast<uint64_t>(time.nanoseconds);
+  return static_cast<uint64_t>(time.seconds) * 1000000000u +
+         static_cast<uint64_t>(time.nanoseconds);
 }
 uint64_t ktime_ns(HelperContext*) { return clock_ns(1); }
 uint64_t boot_ns(HelperContext*) { return clock_ns(7); }
@@ -164,7 +165,8 @@ uint64_t vdso_symbol(uint64_t base, const char* wanted) {
     count = at<uint32_t>(hash + 4);
   } else if (gnu_hash != 0) {
     // The table does not say how many; the highest chain's end does.
-    uint32_t buckets = at<uint32_t>(gnu_hash), first = at<uint32_t>(gnu_hash + 4), bloom = at<uint32_t>(gnu_hash + 8);
+    uint32_t buckets = at<uint32_t>(gnu_hash), first = at<uint32_t>(gnu_hash + 4),
+             bloom = at<uint32_t>(gnu_hash + 8);
     uint64_t bucket = gnu_hash + 16 + uint64_t{bloom} * 8, chain = bucket + uint64_t{buckets} * 4;
     for (uint32_t i = 0; i < buckets; ++i) {
       uint32_t index = at<uint32_t>(bucket + uint64_t{i} * 4);
@@ -175,7 +177,8 @@ uint64_t vdso_symbol(uint64_t base, const char* wanted) {
   }
   for (uint32_t i = 0; i < count; ++i) {
     const auto& symbol = at<Symbol>(symbols + i * sizeof(Symbol));
-    if (symbol.value != 0 && same(reinterpret_cast<const char*>(strings + symbol.name), wanted)) return bias + symbol.value;
+    if (symbol.value != 0 && same(reinterpret_cast<const char*>(strings + symbol.name), wanted))
+      return bias + symbol.value;
   }
   return 0;
 }
@@ -199,11 +202,12 @@ const HostOps host_ops = {
 // Reads the auxiliary vector, which lies above argv and envp on the initial stack.
 void find_vdso(uint64_t initial_rsp, uint64_t* hwcap2) {
   const auto* word = &at<uint64_t>(initial_rsp);
-  word += 1 + word[0] + 1;        // argc, argv, NULL
-  while (*word != 0) ++word;      // envp
+  word += 1 + word[0] + 1;    // argc, argv, NULL
+  while (*word != 0) ++word;  // envp
   ++word;
   for (; word[0] != 0; word += 2) {
-    if (word[0] == kAtSysinfoEhdr) process.clock_gettime = vdso_symbol(word[1], "__vdso_clock_gettime");
+    if (word[0] == kAtSysinfoEhdr)
+      process.clock_gettime = vdso_symbol(word[1], "__vdso_clock_gettime");
     if (word[0] == kAtHwcap2) *hwcap2 = word[1];
   }
 }

@@ -4,6 +4,7 @@
 #include "base/slots.h"
 #include "hooks/agent/exec.h"
 #include "hooks/agent/thread.h"
+#include "hooks/agent/uprobe.h"
 #include "hooks/agent_abi.h"
 #include "hooks/attach_table.h"
 
@@ -30,22 +31,18 @@ void lock(std::atomic<uint32_t>& word) {
   }
 }
 
-hooks::AgentBoard* board() {
-  const auto* table = reinterpret_cast<const hooks::AttachTable*>(hive::root(hive::Root::kSyscallHooks));
-  return table == nullptr ? nullptr : reinterpret_cast<hooks::AgentBoard*>(table->board);
-}
-
 Thread* map_record() {
   constexpr uint64_t kAreaSize = hive::kMaxSlots * hive::kBeeStackSize;
   long address = -kEnomem;
   if (process.next_record + kRecordSize <= kAreaSize) {
-    address = raw::syscall(kNrMmap, static_cast<long>(hive::kBeeStacks + process.next_record), kRecordSize,
-                           kProtRead | kProtWrite, kMapPrivate | kMapAnonymous | kMapNoReserve | kMapFixedNoReplace, -1, 0);
+    address = raw::syscall(kNrMmap, static_cast<long>(hive::kBeeStacks + process.next_record),
+                           kRecordSize, kProtRead | kProtWrite,
+                           kMapPrivate | kMapAnonymous | kMapNoReserve | kMapFixedNoReplace, -1, 0);
     process.next_record += kRecordSize;
   }
   if (is_error(address)) {
-    address = raw::syscall(kNrMmap, 0, kRecordSize, kProtRead | kProtWrite, kMapPrivate | kMapAnonymous | kMapNoReserve,
-                           -1, 0);
+    address = raw::syscall(kNrMmap, 0, kRecordSize, kProtRead | kProtWrite,
+                           kMapPrivate | kMapAnonymous | kMapNoReserve, -1, 0);
   }
   if (is_error(address)) return nullptr;
   auto* thread = reinterpret_cast<Thread*>(address);
@@ -78,7 +75,8 @@ void register_process(Thread* thread) {
   for (uint32_t i = 0; i < hooks::kBoardProcesses; ++i) {
     hooks::BoardProcess& entry = b->processes[(thread->pid + i) % hooks::kBoardProcesses];
     uint32_t free = 0;
-    if (entry.pid.load(std::memory_order_relaxed) != thread->pid && !entry.pid.compare_exchange_strong(free, thread->pid))
+    if (entry.pid.load(std::memory_order_relaxed) != thread->pid &&
+        !entry.pid.compare_exchange_strong(free, thread->pid))
       continue;
     entry.state.store(0, std::memory_order_relaxed);
     process.board_index = (thread->pid + i) % hooks::kBoardProcesses;
@@ -88,7 +86,15 @@ void register_process(Thread* thread) {
 
 }  // namespace
 
-bool in_agent_text(uint64_t rip) { return rip >= hive::kAgentImage && rip < hive::kAgentImage + hive::kAgentImageSize; }
+hooks::AgentBoard* board() {
+  const auto* table =
+      reinterpret_cast<const hooks::AttachTable*>(hive::root(hive::Root::kSyscallHooks));
+  return table == nullptr ? nullptr : reinterpret_cast<hooks::AgentBoard*>(table->board);
+}
+
+bool in_agent_text(uint64_t rip) {
+  return rip >= hive::kAgentImage && rip < hive::kAgentImage + hive::kAgentImageSize;
+}
 
 void notice(uint32_t kind, Thread* thread, uint64_t detail, uint64_t detail2) {
   hooks::AgentBoard* b = board();
@@ -102,7 +108,15 @@ void notice(uint32_t kind, Thread* thread, uint64_t detail, uint64_t detail2) {
   record.detail = detail;
   record.detail2 = detail2;
   record.sequence.store(position + 1, std::memory_order_release);
-  hive::wake_consumers();
+  wake_controller();
+}
+
+void wake_controller() {
+  hooks::AgentBoard* b = board();
+  if (b == nullptr) return;
+  b->wake.fetch_add(1);
+  constexpr long kFutexWake = 1;
+  raw::syscall(kNrFutex, reinterpret_cast<long>(&b->wake), kFutexWake, 1);
 }
 
 void set_gs_base(Thread* thread) {
@@ -122,9 +136,11 @@ int64_t disable_dispatch() { return raw::syscall(kNrPrctl, kPrSetSyscallUserDisp
 Thread* allocate_thread() {
   SpinLock hold(process.threads_lock);
   Thread* found = nullptr;
-  for (Thread* thread = process.threads; thread != nullptr && found == nullptr; thread = thread->next) {
+  for (Thread* thread = process.threads; thread != nullptr && found == nullptr;
+       thread = thread->next) {
     if (thread->state == kThreadFree ||
-        (thread->state == kThreadDying && raw::syscall(kNrTgkill, thread->pid, thread->tid, 0) == -kEsrch))
+        (thread->state == kThreadDying &&
+         raw::syscall(kNrTgkill, thread->pid, thread->tid, 0) == -kEsrch))
       found = thread;
   }
   if (found == nullptr) found = map_record();
@@ -169,7 +185,8 @@ int on_clone(Thread* thread) {
     default: {
       CloneArgs args{};
       uint64_t size = frame.rsi < sizeof args ? frame.rsi : sizeof args;
-      if (size < 64 || !copy_in(&args, frame.rdi, size)) return ENTER_PLAIN;  // the kernel refuses it too
+      if (size < 64 || !copy_in(&args, frame.rdi, size))
+        return ENTER_PLAIN;  // the kernel refuses it too
       flags = args.flags;
       stack = args.stack == 0 ? 0 : args.stack + args.stack_size;
     }
@@ -192,7 +209,8 @@ int on_clone(Thread* thread) {
     child->clone_flags = flags;
     child->vfork_child = (flags & kCloneThread) == 0;
     child->parent = thread;
-    child->altstack = (flags & kCloneVfork) != 0 ? thread->altstack : SignalStack{.flags = kSsDisable};
+    child->altstack =
+        (flags & kCloneVfork) != 0 ? thread->altstack : SignalStack{.flags = kSsDisable};
     if ((flags & kCloneSighand) != 0) {
       child->sighand = thread->sighand;
     } else {
@@ -207,7 +225,8 @@ int on_clone(Thread* thread) {
   // No signal may find the child without its record; agent_tail takes the mask back, in both.
   if (thread->masked == 0) {
     uint64_t all = ~kOurSignals;
-    raw::syscall(kNrRtSigprocmask, kSigSetMask, reinterpret_cast<long>(&all), reinterpret_cast<long>(&thread->saved_mask), 8);
+    raw::syscall(kNrRtSigprocmask, kSigSetMask, reinterpret_cast<long>(&all),
+                 reinterpret_cast<long>(&thread->saved_mask), 8);
     thread->masked = 1;
   }
   if ((flags & kCloneVm) != 0) {
@@ -227,7 +246,8 @@ extern "C" void agent_on_cloned(Thread* thread) {
     unlock(process.patch_lock);
   } else if (is_error(result) || (thread->clone_flags & kCloneVfork) != 0) {
     // Never was, or has left this memory for good.
-    if ((thread->clone_flags & kCloneThread) == 0 || is_error(result)) free_thread(thread->next_child);
+    if ((thread->clone_flags & kCloneThread) == 0 || is_error(result))
+      free_thread(thread->next_child);
   }
   if (thread->observed != 0) run_exit(thread, result);
 }
@@ -237,10 +257,12 @@ extern "C" void agent_on_child(Thread* thread) {
   bool forked = (thread->clone_flags & kCloneVm) == 0;
   adopt_thread(thread);
   if (forked) {
-    if (thread->real_nr == kNrClone && thread->frame.rsi != 0) thread->frame.rsp = thread->frame.rsi;
+    if (thread->real_nr == kNrClone && thread->frame.rsi != 0)
+      thread->frame.rsp = thread->frame.rsi;
     if (thread->real_nr == kNrClone3) {
       CloneArgs args{};
-      if (copy_in(&args, thread->frame.rdi, 64) && args.stack != 0) thread->frame.rsp = args.stack + args.stack_size;
+      if (copy_in(&args, thread->frame.rdi, 64) && args.stack != 0)
+        thread->frame.rsp = args.stack + args.stack_size;
     }
     thread->frame.rax = 0;
     thread->pending = 0;
@@ -284,6 +306,7 @@ extern "C" int64_t agent_init(hooks::AgentInit* init) {
   hive::release_all_of(thread->pid, thread->owner);
   install_handlers();
   register_process(thread);
+  uprobes_start();
   return init->result = enable_dispatch();
 }
 

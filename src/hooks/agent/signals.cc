@@ -1,9 +1,10 @@
-// Signals of a traced thread: see thread.h for the plan. Everything here runs on the agent's alternate stack with all
-// signals blocked but those that the agent lives on.
+// Signals of a traced thread: see thread.h for the plan. Everything here runs on the agent's
+// alternate stack with all signals blocked but those that the agent lives on.
 #include "base/hive_layout.h"
 #include "base/raw_syscall.h"
 #include "hooks/agent/patch.h"
 #include "hooks/agent/thread.h"
+#include "hooks/agent/uprobe.h"
 
 namespace skep::agent {
 namespace {
@@ -22,14 +23,16 @@ bool on_stack(const SignalStack& stack, uint64_t sp) {
 }
 
 int64_t kernel_sigaction(int signal, const KernelSigaction* action, KernelSigaction* old) {
-  return raw::syscall(kNrRtSigaction, signal, static_cast<long>(pointer(action)), static_cast<long>(pointer(old)), 8);
+  return raw::syscall(kNrRtSigaction, signal, static_cast<long>(pointer(action)),
+                      static_cast<long>(pointer(old)), 8);
 }
 
-// What the kernel is given in place of the program's handler. SA_RESETHAND is ours to carry out: a signal
-// that is put off must find its handler again.
+// What the kernel is given in place of the program's handler. SA_RESETHAND is ours to carry out: a
+// signal that is put off must find its handler again.
 KernelSigaction our_action(const KernelSigaction& theirs) {
   return {.handler = reinterpret_cast<uint64_t>(&agent_on_signal),
-          .flags = kSaSigInfo | kSaOnStack | kSaRestorer | (theirs.flags & (kSaRestart | kSaNoCldStop | kSaNoCldWait)),
+          .flags = kSaSigInfo | kSaOnStack | kSaRestorer |
+                   (theirs.flags & (kSaRestart | kSaNoCldStop | kSaNoCldWait)),
           .restorer = address_of(agent_restorer),
           .mask = kEverything};
 }
@@ -37,7 +40,8 @@ KernelSigaction our_action(const KernelSigaction& theirs) {
 bool is_handler(uint64_t handler) { return handler != kSigDfl && handler != kSigIgn; }
 
 void queue_to_self(Thread* thread, int signal, SignalInfo* info) {
-  raw::syscall(kNrRtTgsigqueueinfo, thread->pid, thread->tid, signal, static_cast<long>(pointer(info)));
+  raw::syscall(kNrRtTgsigqueueinfo, thread->pid, thread->tid, signal,
+               static_cast<long>(pointer(info)));
 }
 
 void set_default(int signal) {
@@ -70,30 +74,33 @@ void context_from_frame(SignalContext* context, const Frame& frame) {
   context->rip = frame.rip;
   context->rcx = frame.rip;
   constexpr uint64_t kArithmetic = 0x8d5;
-  context->eflags = (context->eflags & ~kArithmetic) | ((frame.flags >> 8) & 0xd5) | (uint64_t{frame.flags & 1} << 11);
+  context->eflags = (context->eflags & ~kArithmetic) | ((frame.flags >> 8) & 0xd5) |
+                    (uint64_t{frame.flags & 1} << 11);
   context->r11 = context->eflags;
 }
 
 uint64_t fp_size(uint64_t fpstate) {
   if (fpstate == 0) return 0;
   const auto* state = reinterpret_cast<const FpState*>(fpstate);
-  if (state->magic1 != kFpXstateMagic1 || state->extended_size < sizeof(FpState) || state->extended_size > 64 * 1024)
+  if (state->magic1 != kFpXstateMagic1 || state->extended_size < sizeof(FpState) ||
+      state->extended_size > 64 * 1024)
     return sizeof(FpState);
   return state->extended_size;
 }
 
-// The signal's frame goes where the kernel would have put it, and `context` (the kernel's own) is rewritten so that
-// leaving the agent's handler enters the program's.
+// The signal's frame goes where the kernel would have put it, and `context` (the kernel's own) is
+// rewritten so that leaving the agent's handler enters the program's.
 void enter_handler(Thread* thread, int signal, SignalInfo* info, SignalContext* context) {
   Sighand& sighand = *thread->sighand;
   KernelSigaction action = sighand.actions[signal];
-  if ((action.flags & kSaResetHand) != 0 ) {
+  if ((action.flags & kSaResetHand) != 0) {
     sighand.actions[signal].handler = kSigDfl;
     if ((signal_bit(signal) & kOurSignals) == 0) set_default(signal);
   }
   uint64_t sp = context->rsp;
   SignalStack saved_stack = thread->altstack;
-  bool alternate = (action.flags & kSaOnStack) != 0 && thread->altstack.size != 0 && !on_stack(thread->altstack, sp);
+  bool alternate = (action.flags & kSaOnStack) != 0 && thread->altstack.size != 0 &&
+                   !on_stack(thread->altstack, sp);
   if (alternate) {
     sp = thread->altstack.sp + thread->altstack.size;
   } else {
@@ -116,7 +123,8 @@ void enter_handler(Thread* thread, int signal, SignalInfo* info, SignalContext* 
   frame.context.mask = real_mask | thread->blocked;
   frame.info = *info;
   bool fits = !alternate || sp >= thread->altstack.sp;
-  if (!fits || (size != 0 && !copy_out(fp, reinterpret_cast<const void*>(context->fpstate), size)) ||
+  if (!fits ||
+      (size != 0 && !copy_out(fp, reinterpret_cast<const void*>(context->fpstate), size)) ||
       !copy_out(sp, &frame, sizeof frame)) {
     // No stack to stand on: the kernel's answer is SIGSEGV, by default action.
     SignalInfo fault{};
@@ -126,7 +134,8 @@ void enter_handler(Thread* thread, int signal, SignalInfo* info, SignalContext* 
     queue_to_self(thread, kSigSegv, &fault);
     return;
   }
-  if ((static_cast<uint32_t>(saved_stack.flags) & kSsAutoDisarm) != 0) thread->altstack = {.flags = kSsDisable};
+  if ((static_cast<uint32_t>(saved_stack.flags) & kSsAutoDisarm) != 0)
+    thread->altstack = {.flags = kSsDisable};
   uint64_t during = action.mask;
   if ((action.flags & kSaNoDefer) == 0) during |= signal_bit(signal);
   thread->blocked |= during & kOurSignals;
@@ -170,7 +179,8 @@ void deliver(Thread* thread, int signal, SignalInfo* info, SignalContext* contex
   die(thread, signal, info, synchronous && (signal == kSigSegv || signal == kSigBus));
 }
 
-// The thread is in the agent, or in a BPF program: not now. Queued again, with all blocked until agent_tail.
+// The thread is in the agent, or in a BPF program: not now. Queued again, with all blocked until
+// agent_tail.
 void put_off(Thread* thread, int signal, SignalInfo* info, SignalContext* context, bool remember) {
   if (remember && thread->masked == 0) {
     thread->saved_mask = context->mask;
@@ -183,14 +193,17 @@ void put_off(Thread* thread, int signal, SignalInfo* info, SignalContext* contex
 bool in_agent(const Thread* thread, const SignalContext* context) {
   if (context->rip >= hive::kBase && context->rip < hive::kData) return true;
   uint64_t record = address_of(thread);
-  return context->rsp > record && context->rsp <= record + kRecordSize;  // in the vDSO, on our behalf
+  return context->rsp > record &&
+         context->rsp <= record + kRecordSize;  // in the vDSO, on our behalf
 }
 
 void on_signal_in_agent(Thread* thread, int signal, SignalInfo* info, SignalContext* context) {
   uint64_t rip = context->rip;
   bool call_comes = static_cast<uint32_t>(context->rax) <= ENTER_OBSERVED;
-  if (between(rip, agent_restore_arguments, agent_call + 1) || between(rip, agent_plain_restore, agent_plain_call + 1) ||
-      (call_comes && (between(rip, agent_restore, agent_restore_arguments) || between(rip, agent_choose, agent_plain_restore)))) {
+  if (between(rip, agent_restore_arguments, agent_call + 1) ||
+      between(rip, agent_plain_restore, agent_plain_call + 1) ||
+      (call_comes && (between(rip, agent_restore, agent_restore_arguments) ||
+                      between(rip, agent_choose, agent_plain_restore)))) {
     put_off(thread, signal, info, context, true);
     context->rip = address_of(agent_abort);
   } else if (between(rip, agent_plain_after, agent_plain_end)) {
@@ -202,7 +215,8 @@ void on_signal_in_agent(Thread* thread, int signal, SignalInfo* info, SignalCont
     deliver(thread, signal, info, context);
   } else if (between(rip, agent_sigreturn, agent_sigreturn_end)) {
     put_off(thread, signal, info, context, false);
-  } else if (sites_leave(context)) {  // in a patched site's stub, before or after its call
+  } else if (uprobe_leave(thread, context) ||
+             sites_leave(context)) {  // in a patched site's stub, before or after its call
     deliver(thread, signal, info, context);
   } else {
     put_off(thread, signal, info, context, true);
@@ -224,7 +238,9 @@ bool fix_up(SignalContext* context) {
   return true;
 }
 
-bool is_ours(int signal) { return signal >= 1 && signal <= kSignals && (signal_bit(signal) & kOurSignals) != 0; }
+bool is_ours(int signal) {
+  return signal >= 1 && signal <= kSignals && (signal_bit(signal) & kOurSignals) != 0;
+}
 
 }  // namespace
 
@@ -233,8 +249,9 @@ extern "C" void agent_on_signal(int signal, SignalInfo* info, SignalContext* con
   if (signal == kSigSys && info->code == kSysUserDispatch) {
     if (in_agent(thread, context)) {  // the vDSO fell back to a system call, for the agent
       context->rax = static_cast<uint64_t>(
-          raw::syscall(static_cast<long>(context->rax), static_cast<long>(context->rdi), static_cast<long>(context->rsi),
-                       static_cast<long>(context->rdx), static_cast<long>(context->r10), static_cast<long>(context->r8),
+          raw::syscall(static_cast<long>(context->rax), static_cast<long>(context->rdi),
+                       static_cast<long>(context->rsi), static_cast<long>(context->rdx),
+                       static_cast<long>(context->r10), static_cast<long>(context->r8),
                        static_cast<long>(context->r9)));
       return;
     }
@@ -244,15 +261,20 @@ extern "C" void agent_on_signal(int signal, SignalInfo* info, SignalContext* con
     return;
   }
   if ((signal == kSigSegv || signal == kSigBus) && is_synchronous(info) && fix_up(context)) return;
-  if (signal == kSigTrap && is_synchronous(info) && patch_trapped(thread, context)) return;
+  if (signal == kSigTrap && is_synchronous(info) &&
+      (uprobe_trapped(context) || patch_trapped(thread, context)))
+    return;
+  uprobe_rewind(context);
   if (in_agent(thread, context)) {
-    if (is_ours(signal) && is_synchronous(info)) {  // a fault of the agent, or of what it runs: no way on
+    if (is_ours(signal) &&
+        is_synchronous(info)) {  // a fault of the agent, or of what it runs: no way on
       die(thread, signal, info, signal != kSigTrap);
       return;
     }
     on_signal_in_agent(thread, signal, info, context);
     return;
   }
+  sites_leave(context);  // a stub near the module is not the program either
   deliver(thread, signal, info, context);
 }
 
@@ -282,9 +304,10 @@ void restore_handlers() {
 int64_t on_sigaction(Thread* thread) {
   const Frame& frame = thread->frame;
   int signal = static_cast<int>(frame.rdi);
-  if (frame.r10 != 8 || signal < 1 || signal > kSignals || signal == kSigKill || signal == kSigStop) {
-    return raw::syscall(kNrRtSigaction, signal, static_cast<long>(frame.rsi), static_cast<long>(frame.rdx),
-                        static_cast<long>(frame.r10));
+  if (frame.r10 != 8 || signal < 1 || signal > kSignals || signal == kSigKill ||
+      signal == kSigStop) {
+    return raw::syscall(kNrRtSigaction, signal, static_cast<long>(frame.rsi),
+                        static_cast<long>(frame.rdx), static_cast<long>(frame.r10));
   }
   KernelSigaction wanted{};
   if (frame.rsi != 0 && !copy_in(&wanted, frame.rsi, sizeof wanted)) return -kEfault;
@@ -315,7 +338,8 @@ void deliver_pending(Thread* thread) {
   thread->pending &= ~due;
   unsigned index = 0;
   for (int signal : {kSigTrap, kSigBus, kSigSegv, kSigSys}) {
-    if ((due & signal_bit(signal)) != 0) queue_to_self(thread, signal, &thread->pending_info[index]);
+    if ((due & signal_bit(signal)) != 0)
+      queue_to_self(thread, signal, &thread->pending_info[index]);
     ++index;
   }
 }
@@ -335,14 +359,19 @@ int64_t on_sigprocmask(Thread* thread) {
     old = *saved;
     if (frame.rsi != 0) {
       constexpr uint64_t kNever = uint64_t{1} << (kSigKill - 1) | uint64_t{1} << (kSigStop - 1);
-      if (how == kSigBlock) *saved |= truth & ~kNever;
-      else if (how == kSigUnblock) *saved &= ~truth;
-      else if (how == kSigSetMask) *saved = truth & ~kNever;
-      else return -kEinval;
+      if (how == kSigBlock)
+        *saved |= truth & ~kNever;
+      else if (how == kSigUnblock)
+        *saved &= ~truth;
+      else if (how == kSigSetMask)
+        *saved = truth & ~kNever;
+      else
+        return -kEinval;
     }
   } else {
-    int64_t result = raw::syscall(kNrRtSigprocmask, how, frame.rsi != 0 ? static_cast<long>(pointer(&truth)) : 0,
-                                  static_cast<long>(pointer(&old)), 8);
+    int64_t result =
+        raw::syscall(kNrRtSigprocmask, how, frame.rsi != 0 ? static_cast<long>(pointer(&truth)) : 0,
+                     static_cast<long>(pointer(&old)), 8);
     if (is_error(result)) return result;
   }
   old |= thread->blocked;
@@ -374,8 +403,10 @@ int64_t on_sigaltstack(Thread* thread) {
   if (frame.rdi != 0 && !copy_in(&wanted, frame.rdi, sizeof wanted)) return -kEfault;
   bool standing = on_stack(thread->altstack, frame.rsp);
   SignalStack old = thread->altstack;
-  old.flags = old.size == 0 ? kSsDisable
-                            : (standing ? kSsOnStack : 0) | static_cast<int32_t>(static_cast<uint32_t>(old.flags) & kSsAutoDisarm);
+  old.flags = old.size == 0
+                  ? kSsDisable
+                  : (standing ? kSsOnStack : 0) |
+                        static_cast<int32_t>(static_cast<uint32_t>(old.flags) & kSsAutoDisarm);
   old.pad = 0;
   if (frame.rdi != 0) {
     if (standing) return -kEperm;
@@ -393,15 +424,19 @@ int64_t on_sigaltstack(Thread* thread) {
   return 0;
 }
 
-// The program's frame stays as it is (it may look at it); what the kernel is shown is a copy with the agent's truth.
+// The program's frame stays as it is (it may look at it); what the kernel is shown is a copy with
+// the agent's truth.
 int on_sigreturn(Thread* thread) {
   SignalContext& context = thread->sigreturn_context;
-  if (!copy_in(&context, thread->frame.rsp, sizeof context)) return ENTER_PLAIN;  // the kernel has the answer to that
+  if (!copy_in(&context, thread->frame.rsp, sizeof context))
+    return ENTER_PLAIN;  // the kernel has the answer to that
   if (!on_stack(thread->altstack, context.rsp)) {
     SignalStack stack = context.stack;
     uint32_t mode = static_cast<uint32_t>(stack.flags) & ~kSsAutoDisarm;
-    if (mode == kSsDisable) thread->altstack = {.flags = kSsDisable};
-    else if ((mode == 0 || mode == kSsOnStack) && stack.size >= 2048) thread->altstack = stack;
+    if (mode == kSsDisable)
+      thread->altstack = {.flags = kSsDisable};
+    else if ((mode == 0 || mode == kSsOnStack) && stack.size >= 2048)
+      thread->altstack = stack;
   }
   thread->blocked = context.mask & kOurSignals;
   context.mask &= ~kOurSignals;

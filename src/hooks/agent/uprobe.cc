@@ -23,7 +23,7 @@ using hooks::ProbeSite;
 using hooks::ProbeStatus;
 using hooks::ProbeTable;
 using spec::PtRegs;
-using Returns = ReturnStack<512>;
+using Returns = ReturnStack<2048>;
 
 extern "C" {
 extern char agent_uprobe[], agent_uprobe_saved[], agent_uprobe_tail[], agent_uprobe_tail_end[],
@@ -65,8 +65,9 @@ ProbeStatus* status_of(const ProbeSite* site) {
   return reinterpret_cast<ProbeStatus*>(t->status) + (site - t->sites);
 }
 template <class Field>
-void count(const ProbeSite* site, Field ProbeStatus::*field) {
-  if (ProbeStatus* status = status_of(site)) __atomic_fetch_add(&(status->*field), 1, __ATOMIC_RELAXED);
+void count(const ProbeSite* site, Field ProbeStatus::* field) {
+  if (ProbeStatus* status = status_of(site))
+    __atomic_fetch_add(&(status->*field), 1, __ATOMIC_RELAXED);
 }
 
 struct ProgramMemory {
@@ -78,12 +79,19 @@ uint64_t trampoline_of_returns() { return address_of(agent_uretprobe); }
 
 // ---- running programs ----
 
-// The CPU's number without a system call: the kernel keeps it in a segment limit, for its own getcpu.
-uint32_t current_cpu(uint32_t otherwise) {
-  constexpr uint32_t kCpuNodeSegment = 0x7b;
-  uint32_t limit = otherwise;
-  asm("lsl %1, %0" : "+r"(limit) : "r"(kCpuNodeSegment) : "cc");
-  return limit & 0xfff;
+// The CPU's number, by the one instruction that gives it fast; else the slot that was free last time. (The
+// kernel's older ways, lsl and rdtscp, take longer than all the rest of a probe.)
+bool has_rdpid;
+void look_for_rdpid() {
+  uint32_t a = 7, b, c = 0, d;
+  asm volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+  has_rdpid = (c >> 22 & 1) != 0;
+}
+uint32_t preferred_slot(const Thread* thread) {
+  if (!has_rdpid) return thread->slot_hint;
+  uint64_t cpu;
+  asm("rdpid %0" : "=r"(cpu));
+  return static_cast<uint32_t>(cpu & 0xfff);
 }
 
 uint64_t call_native(HelperContext* context, uint64_t entry, uint64_t r1, uint64_t r2, uint64_t r3,
@@ -95,7 +103,7 @@ uint64_t call_native(HelperContext* context, uint64_t entry, uint64_t r1, uint64
 // that want no return run: session programs that returned other than 0.
 uint64_t run_programs(Thread* thread, const ProbeSite& site, PtRegs* regs, uint64_t function,
                       uint32_t when, uint64_t skip) {
-  uint32_t slot = hive::claim(current_cpu(thread->slot_hint), thread->owner);
+  uint32_t slot = hive::claim(preferred_slot(thread), thread->owner);
   if (slot == hive::kNoSlot) return 0;
   thread->slot_hint = slot;
   HelperContext context;
@@ -138,9 +146,6 @@ Returns* returns_of(Thread* thread, bool make) {
   return static_cast<Returns*>(thread->return_stack);
 }
 
-// A return stack whose thread has ended while coroutines of it go on elsewhere.
-Returns* orphans[16];
-
 void replace_return_address(Thread* thread, const ProbeSite& site, const PtRegs* regs,
                             uint64_t function, uint64_t skip) {
   ProgramMemory memory;
@@ -161,23 +166,23 @@ void replace_return_address(Thread* thread, const ProbeSite& site, const PtRegs*
   if (!memory.write(regs->rsp, trampoline_of_returns())) returns->pop();
 }
 
-// The stack may have been left by one thread and be returned on by another (coroutines).
+// The function may have been entered on one thread and be left on another (coroutines); the first may have
+// ended, but records and their return stacks stay.
 bool take_from_others(uint64_t slot, ReturnEntry& entry) {
   SpinLock lock(process.threads_lock);
   ProgramMemory memory;
   for (Thread* other = process.threads; other != nullptr; other = other->next)
-    if (other->return_stack != nullptr &&
-        static_cast<Returns*>(other->return_stack)->take(slot, trampoline_of_returns(), entry, memory))
+    if (other->return_stack != nullptr && static_cast<Returns*>(other->return_stack)
+                                              ->take(slot, trampoline_of_returns(), entry, memory))
       return true;
-  for (Returns* orphan : orphans)
-    if (orphan != nullptr && orphan->take(slot, trampoline_of_returns(), entry, memory)) return true;
   return false;
 }
 
 void on_unwinder(Thread* thread, ProbeRole role, const PtRegs* regs) {
   Returns* returns = returns_of(thread, false);
   if (returns == nullptr || returns->count() == 0) return;
-  constexpr uint64_t kReach = uint64_t{64} << 20;  // nothing that far down belongs to the same stack
+  constexpr uint64_t kReach = uint64_t{64}
+                              << 20;  // nothing that far down belongs to the same stack
   switch (role) {
     case ProbeRole::programs: break;
     case ProbeRole::unwinder_enter:
@@ -226,7 +231,8 @@ extern "C" void agent_on_uretprobe(PtRegs* regs) {
   uint64_t slot = thread->uprobe_rsp - 8;
   ReturnEntry entry;
   Returns* returns = returns_of(thread, false);
-  if ((returns == nullptr || !returns->take(slot, trampoline_of_returns(), entry, ProgramMemory())) &&
+  if ((returns == nullptr ||
+       !returns->take(slot, trampoline_of_returns(), entry, ProgramMemory())) &&
       !take_from_others(slot, entry)) {
     // Nobody knows where this function was called from: the program copied a replaced return address
     // elsewhere. The kernel's uretprobes answer with SIGILL too.
@@ -281,7 +287,8 @@ void resume_from(SignalContext* context, const Thread* thread) {
 
 const ActiveSite* site_of_trampoline(uint64_t rip) {
   for (uint32_t i = 0; i < active_count; ++i)
-    if (active[i].trampoline != 0 && rip - active[i].trampoline < kTrampolineSize) return &active[i];
+    if (active[i].trampoline != 0 && rip - active[i].trampoline < kTrampolineSize)
+      return &active[i];
   return nullptr;
 }
 
@@ -309,10 +316,16 @@ bool uprobe_leave(const Thread* thread, SignalContext* context) {
   if (here == nullptr) return false;
   uint64_t offset = rip - here->trampoline;
   if (offset >= kTrampolineHead) return false;
-  constexpr uint64_t kRspSaved = 9;
-  if (offset > kRspSaved) context->rsp = thread->uprobe_rsp;
+  context->rsp = thread->uprobe_rsp;  // in_agent(): the agent's stack is in use
   context->rip = here->trampoline + (offset == kTrampolineReturn ? kTrampolineHead : 0);
   return true;
+}
+
+void uprobe_rewind(SignalContext* context) {
+  constexpr uint64_t kRspSaved = 9;
+  const ActiveSite* here = site_of_trampoline(context->rip);
+  if (here != nullptr && context->rip == here->trampoline + kRspSaved)
+    context->rip = here->trampoline;
 }
 
 bool uprobe_trapped(SignalContext* context) {
@@ -339,8 +352,8 @@ bool uprobe_trapped(SignalContext* context) {
 bool uprobe_overlaps(uint64_t address, uint64_t size) {
   for (uint32_t i = 0; i < active_count; ++i) {
     const ActiveSite& here = active[i];
-    if (here.site != nullptr && here.patched && address < here.address + here.site->code.displaced &&
-        here.address < address + size)
+    if (here.site != nullptr && here.patched &&
+        address < here.address + here.site->code.displaced && here.address < address + size)
       return true;
   }
   return false;
@@ -351,9 +364,9 @@ bool uprobe_overlaps(uint64_t address, uint64_t size) {
 namespace {
 
 int64_t map_at(uint64_t address, uint64_t size) {
-  int64_t result = raw::syscall(kNrMmap, static_cast<long>(address), static_cast<long>(size),
-                                kProtRead | kProtWrite,
-                                kMapPrivate | kMapAnonymous | kMapFixedNoReplace, -1, 0);
+  int64_t result =
+      raw::syscall(kNrMmap, static_cast<long>(address), static_cast<long>(size),
+                   kProtRead | kProtWrite, kMapPrivate | kMapAnonymous | kMapFixedNoReplace, -1, 0);
   if (is_error(result)) return result;
   if (static_cast<uint64_t>(result) == address) return result;
   raw::syscall(kNrMunmap, result, static_cast<long>(size));  // an old kernel took it as a hint
@@ -364,7 +377,8 @@ int64_t map_at(uint64_t address, uint64_t size) {
 // its heap grows, above the libraries the stack.
 uint64_t map_near(uint64_t near, uint64_t size) {
   constexpr uint64_t kLowest = 0x10000;
-  constexpr uint64_t kReach = (uint64_t{1} << 31) - (uint64_t{256} << 20);  // room for the mapping itself
+  constexpr uint64_t kReach =
+      (uint64_t{1} << 31) - (uint64_t{256} << 20);  // room for the mapping itself
   uint64_t base = near & ~uint64_t{0xffff};
   struct Pass {
     uint64_t step;
@@ -395,6 +409,32 @@ bool write_text(uint64_t address, const void* bytes, uint64_t size, int protecti
   memcpy(reinterpret_cast<void*>(address), bytes, size);
   raw::syscall(kNrMprotect, static_cast<long>(first), static_cast<long>(length), protection);
   return true;
+}
+
+// Gives probed text back while threads may run in it: its pages stay executable and read-only, so the bytes go
+// through /proc/self/mem. A breakpoint stands at the first byte while the others change; whoever hits it goes
+// on in the trampoline.
+bool poke(long memory, uint64_t address, const void* bytes, uint64_t size) {
+  constexpr long kNrPwrite64 = 18, kMembarrierSyncCore = 1 << 5;
+  if (raw::syscall(kNrPwrite64, memory, reinterpret_cast<long>(bytes), static_cast<long>(size),
+                   static_cast<long>(address)) != static_cast<long>(size))
+    return false;
+  raw::syscall(kNrMembarrier, kMembarrierSyncCore, 0, 0);
+  return true;
+}
+bool restore_text(uint64_t address, const uint8_t* original, uint64_t size) {
+  constexpr int kCurrentDirectory = -100, kReadWriteCloseOnExec = 02000002;
+  constexpr long kMembarrierRegisterSyncCore = 1 << 6;
+  raw::syscall(kNrMembarrier, kMembarrierRegisterSyncCore, 0, 0);
+  long memory = raw::syscall(kNrOpenat, kCurrentDirectory, reinterpret_cast<long>("/proc/self/mem"),
+                             kReadWriteCloseOnExec, 0);
+  if (is_error(memory)) return false;
+  constexpr uint8_t kBreakpoint = 0xcc;
+  bool done = size == 1 || (poke(memory, address, &kBreakpoint, 1) &&
+                            poke(memory, address + 1, original + 1, size - 1));
+  done = done && poke(memory, address, original, 1);
+  raw::syscall(kNrClose, memory);
+  return done;
 }
 
 struct Mapping {
@@ -444,14 +484,19 @@ void install(const ProbeTable* t, const Mapping& mapping) {
       continue;
     }
     memcpy(reinterpret_cast<void*>(next), trampoline, sizeof trampoline);
-    *place = {.site = &site, .address = address, .trampoline = next, .region = region,
-              .region_size = size, .patched = false};
+    *place = {.site = &site,
+              .address = address,
+              .trampoline = next,
+              .region = region,
+              .region_size = size,
+              .patched = false};
     if (index >= active_count) active_count = index + 1;
     made[made_count++] = place;
     next += kTrampolineSize;
   }
   if (region == 0) return;
-  raw::syscall(kNrMprotect, static_cast<long>(region), static_cast<long>(size), kProtRead | kProtExec);
+  raw::syscall(kNrMprotect, static_cast<long>(region), static_cast<long>(size),
+               kProtRead | kProtExec);
   for (uint32_t i = 0; i < made_count; ++i) {
     ActiveSite& place = *made[i];
     const hooks::ProbeCode& code = place.site->code;
@@ -498,9 +543,12 @@ struct Line {
 uint64_t hexadecimal(const char*& at) {
   uint64_t value = 0;
   for (;; ++at) {
-    if (*at >= '0' && *at <= '9') value = value << 4 | static_cast<uint64_t>(*at - '0');
-    else if (*at >= 'a' && *at <= 'f') value = value << 4 | static_cast<uint64_t>(*at - 'a' + 10);
-    else return value;
+    if (*at >= '0' && *at <= '9')
+      value = value << 4 | static_cast<uint64_t>(*at - '0');
+    else if (*at >= 'a' && *at <= 'f')
+      value = value << 4 | static_cast<uint64_t>(*at - 'a' + 10);
+    else
+      return value;
   }
 }
 // "begin-end rwxp offset dev inode   path"
@@ -529,7 +577,8 @@ void for_each_line(Fn fn) {
                          kCloseOnExec, 0);
   if (is_error(fd)) return;
   constexpr size_t kLongest = 4096 + 128;
-  static char buffer[2 * kLongest];  // under patch_lock's caller: only uprobes_start, single-threaded
+  static char
+      buffer[2 * kLongest];  // under patch_lock's caller: only uprobes_start, single-threaded
   size_t used = 0;
   for (;;) {
     long got = raw::syscall(kNrRead, fd, reinterpret_cast<long>(buffer + used),
@@ -555,6 +604,7 @@ void for_each_line(Fn fn) {
 void uprobes_start() {
   const ProbeTable* t = table();
   if (t == nullptr || site_count(t) == 0) return;
+  look_for_rdpid();
   // Patching changes the list while it is read: first all mappings, then the patches.
   static Mapping mappings[32];
   uint32_t found = 0;
@@ -565,9 +615,12 @@ void uprobes_start() {
     if (is_error(raw::syscall(kNrNewfstatat, kCurrentDirectory, reinterpret_cast<long>(line.path),
                               reinterpret_cast<long>(&identity), 0)))
       return;
-    mappings[found++] = {.address = line.begin, .length = line.end - line.begin,
-                         .offset = line.offset, .device = identity.device,
-                         .inode = identity.inode, .protection = line.protection};
+    mappings[found++] = {.address = line.begin,
+                         .length = line.end - line.begin,
+                         .offset = line.offset,
+                         .device = identity.device,
+                         .inode = identity.inode,
+                         .protection = line.protection};
   });
   for (uint32_t i = 0; i < found; ++i) install(t, mappings[i]);
 }
@@ -581,15 +634,20 @@ void uprobes_mapped(uint64_t address, uint64_t length, uint64_t protection, uint
   Identity identity;
   constexpr long kNrFstat = 5;
   if (is_error(raw::syscall(kNrFstat, fd, reinterpret_cast<long>(&identity)))) return;
-  install(t, {.address = address, .length = length, .offset = offset, .device = identity.device,
-              .inode = identity.inode, .protection = static_cast<int>(protection)});
+  install(t, {.address = address,
+              .length = length,
+              .offset = offset,
+              .device = identity.device,
+              .inode = identity.inode,
+              .protection = static_cast<int>(protection)});
 }
 
 void uprobes_unmapped(uint64_t address, uint64_t length) {
   if (active_count == 0) return;
   uint64_t end = address + ((length + kPage - 1) & ~(kPage - 1));
   for (uint32_t i = 0; i < active_count; ++i) {
-    if (active[i].site == nullptr || active[i].address < address || active[i].address >= end) continue;
+    if (active[i].site == nullptr || active[i].address < address || active[i].address >= end)
+      continue;
     SpinLock lock(process.patch_lock);
     drop(active[i]);
   }
@@ -614,28 +672,8 @@ void uprobes_detach() {
   SpinLock lock(process.threads_lock);
   for (Thread* thread = process.threads; thread != nullptr; thread = thread->next)
     if (thread->return_stack != nullptr)
-      static_cast<Returns*>(thread->return_stack)->reveal(0, trampoline_of_returns(), ProgramMemory());
-}
-
-void uprobe_thread_ends(Thread* thread) {
-  Returns* returns = returns_of(thread, false);
-  if (returns == nullptr) return;
-  thread->return_stack = nullptr;
-  ProgramMemory memory;
-  bool held = false;
-  for (uint32_t i = 0; i < returns->count(); ++i) {
-    uint64_t value;
-    held |= memory.read((*returns)[i].slot, value) && value == trampoline_of_returns();
-  }
-  if (held) {
-    SpinLock lock(process.threads_lock);
-    for (Returns*& orphan : orphans)
-      if (orphan == nullptr) {
-        orphan = returns;
-        return;
-      }
-  }
-  raw::syscall(kNrMunmap, static_cast<long>(address_of(returns)), sizeof(Returns));
+      static_cast<Returns*>(thread->return_stack)
+          ->reveal(0, trampoline_of_returns(), ProgramMemory());
 }
 
 }  // namespace skep::agent

@@ -26,7 +26,7 @@ struct MapAttributes {
   uint32_t max_entries = 0;
   uint32_t map_flags = 0;
   uint64_t map_extra = 0;  // BLOOM_FILTER: number of hashes
-  std::string name;
+  std::string name{};
   const MapHeader* inner = nullptr;  // maps of maps: what the inner ones must look like
   uint32_t perf_pages = 64;          // PERF_EVENT_ARRAY: pages of each slot's ring; a power of two
 };

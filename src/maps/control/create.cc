@@ -1,0 +1,491 @@
+// Map creation: the kernel's checks of attributes (kernel/bpf/syscall.c map_create and each type's map_alloc_check), then the
+// layout of the map's memory, which the type's own file in src/maps draws.
+#include <sys/random.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "maps/control/maps.h"
+#include "maps/hash_table.h"
+#include "maps/map_ops.h"
+#include "maps/object_maps.h"
+#include "maps/perf_event_array.h"
+#include "maps/ringbuf.h"
+#include "maps/stack_trace.h"
+
+namespace skep::maps {
+namespace {
+
+using enum MapType;
+
+constexpr uint64_t kPage = 4096;
+constexpr uint64_t kMaxValue = uint64_t{4} << 20;     // KMALLOC_MAX_SIZE
+constexpr uint64_t kMaxPercpuValue = 32 << 10;        // PCPU_MIN_UNIT_SIZE
+constexpr uint32_t kMaxStackFrames = 127;             // kernel.perf_event_max_stack
+constexpr uint32_t kAccess = BPF_F_RDONLY | BPF_F_WRONLY | BPF_F_RDONLY_PROG | BPF_F_WRONLY_PROG;
+constexpr uint64_t kMaxElements = uint64_t{1} << 30;  // element numbers leave room for markers
+
+Result<> check_flags(const MapAttributes& map, uint32_t allowed) {
+  if (uint32_t other = map.map_flags & ~allowed; other != 0)
+    return fail(EINVAL, "map_flags {:#x} are not allowed for this map type", other);
+  if ((map.map_flags & BPF_F_RDONLY_PROG) != 0 && (map.map_flags & BPF_F_WRONLY_PROG) != 0)
+    return fail(EINVAL, "BPF_F_RDONLY_PROG and BPF_F_WRONLY_PROG exclude each other");
+  return {};
+}
+Result<> check_key(const MapAttributes& map, uint32_t size) {
+  if (map.key_size != size) return fail(EINVAL, "expected key_size {}, found {}", size, map.key_size);
+  return {};
+}
+Result<> check_value(const MapAttributes& map, uint32_t size) {
+  if (map.value_size != size) return fail(EINVAL, "expected value_size {}, found {}", size, map.value_size);
+  return {};
+}
+Result<> check_has_entries(const MapAttributes& map) {
+  if (map.max_entries == 0) return fail(EINVAL, "max_entries must not be 0");
+  return {};
+}
+Result<> check_has_value(const MapAttributes& map) {
+  if (map.value_size == 0) return fail(EINVAL, "value_size must not be 0");
+  return {};
+}
+Result<> check_percpu_value(const MapAttributes& map) {
+  if (round_up(map.value_size, 8) > kMaxPercpuValue)
+    return fail(E2BIG, "value_size {} of a per-CPU map is over {}", map.value_size, kMaxPercpuValue);
+  return {};
+}
+
+// What a creation works on: its memory goes back unless it is kept.
+class Maker {
+ public:
+  Maker(Hive& in, const MapAttributes& wanted, MapHeader& header) : hive(in), attributes(wanted), map(header) {}
+  ~Maker() {
+    if (kept_) return;
+    if (map.data != 0 && hive::in_data(map.data, map.data_size))
+      hive.free_data(reinterpret_cast<void*>(map.data));
+    else if (map.data != 0)
+      hive.free_object(reinterpret_cast<void*>(map.data));
+    hive.free_object(&map);
+  }
+  Maker(const Maker&) = delete;
+  Maker& operator=(const Maker&) = delete;
+  void keep() { kept_ = true; }
+
+  // Parts of the map's one extent, laid out before it is allocated.
+  uint64_t part(uint64_t size, uint64_t alignment = 64) {
+    uint64_t at = round_up(size_, alignment);
+    size_ = at + size;
+    return at;
+  }
+  Result<> allocate(bool reserve) {
+    if (size_ > hive.data_size())
+      return fail(ENOMEM, "the map needs {} MiB, the whole hive has {}", size_ >> 20, hive.data_size() >> 20);
+    // A page at least: its own, page-aligned.
+    SKEP_TRY(memory, hive.allocate_data(std::max(size_, kPage), reserve));
+    map.data = reinterpret_cast<uint64_t>(memory);
+    map.data_size = size_;
+    return {};
+  }
+  Result<> allocate_in_control(uint64_t size) {
+    SKEP_TRY(memory, hive.allocate_object(size));
+    map.data = map.values = reinterpret_cast<uint64_t>(memory);
+    map.data_size = size;
+    return {};
+  }
+  [[nodiscard]] bool has_flag(uint32_t flag) const { return (attributes.map_flags & flag) != 0; }
+
+  Hive& hive;
+  const MapAttributes& attributes;
+  MapHeader& map;
+
+ private:
+  uint64_t size_ = 0;
+  bool kept_ = false;
+};
+
+uint64_t random_seed(const Maker& maker) {
+  uint64_t seed = 0;
+  if (!maker.has_flag(BPF_F_ZERO_SEED) && ::getrandom(&seed, sizeof seed, 0) != sizeof seed) seed = 0x9e3779b97f4a7c15;
+  return seed;
+}
+
+Result<> make_array(Maker& maker) {
+  const MapAttributes& map = maker.attributes;
+  bool percpu = map.type == BPF_MAP_TYPE_PERCPU_ARRAY;
+  SKEP_CHECK(check_has_entries(map));
+  SKEP_CHECK(check_key(map, 4));
+  SKEP_CHECK(check_has_value(map));
+  SKEP_CHECK(check_flags(map, percpu ? kAccess : kAccess | BPF_F_NUMA_NODE | BPF_F_MMAPABLE | BPF_F_INNER_MAP));
+  if (map.value_size > INT32_MAX) return fail(E2BIG, "value_size {} is too large", map.value_size);
+  if (percpu) SKEP_CHECK(check_percpu_value(map));
+  maker.map.value_stride = static_cast<uint32_t>(round_up(map.value_size, 8));
+  uint64_t bytes = uint64_t{map.max_entries} * maker.map.value_stride;
+  if (percpu) maker.map.slot_stride = round_up(bytes, 64);
+  uint64_t values = maker.part(percpu ? maker.map.slot_stride * maker.hive.slot_count() : bytes, kPage);
+  SKEP_CHECK(maker.allocate(!percpu));
+  maker.map.values = maker.map.data + values;
+  return {};
+}
+
+Result<> make_hash(Maker& maker) {
+  const MapAttributes& map = maker.attributes;
+  bool lru = map.type == BPF_MAP_TYPE_LRU_HASH || map.type == BPF_MAP_TYPE_LRU_PERCPU_HASH;
+  bool percpu = map.type == BPF_MAP_TYPE_PERCPU_HASH || map.type == BPF_MAP_TYPE_LRU_PERCPU_HASH;
+  SKEP_CHECK(check_flags(map, kAccess | BPF_F_NO_PREALLOC | BPF_F_NO_COMMON_LRU | BPF_F_NUMA_NODE | BPF_F_ZERO_SEED));
+  if (!lru && maker.has_flag(BPF_F_NO_COMMON_LRU)) return fail(EINVAL, "BPF_F_NO_COMMON_LRU is for LRU maps");
+  if (lru && maker.has_flag(BPF_F_NO_PREALLOC)) return fail(524, "an LRU map can't have BPF_F_NO_PREALLOC");
+  if (maker.has_flag(BPF_F_NUMA_NODE) && (percpu || maker.has_flag(BPF_F_NO_COMMON_LRU)))
+    return fail(EINVAL, "BPF_F_NUMA_NODE is not for per-CPU maps");
+  SKEP_CHECK(check_has_entries(map));
+  SKEP_CHECK(check_has_value(map));
+  if (map.key_size == 0) return fail(EINVAL, "key_size must not be 0");
+  if (uint64_t{map.key_size} + map.value_size >= kMaxValue - 64)
+    return fail(E2BIG, "key and value of {} bytes are too large", uint64_t{map.key_size} + map.value_size);
+  if (percpu) SKEP_CHECK(check_percpu_value(map));
+  if (map.max_entries > kMaxElements) return fail(E2BIG, "max_entries {} is too large", map.max_entries);
+
+  const uint32_t slots = maker.hive.slot_count();
+  auto& geometry = *new (maker.map.extra) HashGeometry{};
+  geometry.total = uint64_t{map.max_entries} + slots;
+  // Four to a line of seven at most, on average.
+  uint64_t buckets = std::bit_ceil((uint64_t{map.max_entries} + 3) / 4);
+  geometry.bucket_mask = buckets - 1;
+  maker.map.value_stride = static_cast<uint32_t>(round_up(map.value_size, 8));
+  uint64_t key_end = sizeof(Element) + round_up(map.key_size, 8);
+  geometry.element_stride = percpu ? key_end : key_end + maker.map.value_stride;
+  geometry.value_offset = percpu ? 0 : key_end;
+  if (percpu) maker.map.slot_stride = round_up(geometry.total * maker.map.value_stride, 64);
+
+  uint64_t shared_at = maker.part(sizeof(HashShared));
+  uint64_t pools_at = maker.part(sizeof(Pool) * slots);
+  uint64_t buckets_at = maker.part(sizeof(Bucket) * buckets);
+  uint64_t elements_at = maker.part(geometry.total * geometry.element_stride);
+  uint64_t values_at = percpu ? maker.part(maker.map.slot_stride * slots, kPage) : 0;
+  SKEP_CHECK(maker.allocate(!percpu && !maker.has_flag(BPF_F_NO_PREALLOC)));
+  geometry.shared = maker.map.data + shared_at;
+  geometry.pools = maker.map.data + pools_at;
+  geometry.buckets = maker.map.data + buckets_at;
+  geometry.elements = maker.map.data + elements_at;
+  geometry.seed = random_seed(maker);
+  geometry.lru = lru ? 1 : 0;
+  if (percpu) maker.map.values = maker.map.data + values_at;
+
+  HashTable table(maker.map);
+  table.shared().maybe_free.store(1);
+  uint64_t next = 0;
+  for (uint32_t slot = 0; slot < slots; ++slot) {  // equal shares of what was never used
+    Pool& pool = table.pool(slot);
+    uint64_t end = uint64_t{map.max_entries} * (slot + 1) / slots;
+    pool.fresh.store(static_cast<uint32_t>(next));
+    pool.fresh_end.store(static_cast<uint32_t>(end));
+    next = end;
+    uint32_t spare = map.max_entries + slot;
+    pool.spare.store(spare + 1);
+    table.element(spare).state.store(owned_by(slot));
+  }
+  return {};
+}
+
+Result<> make_object_array(Maker& maker) {
+  const MapAttributes& map = maker.attributes;
+  SKEP_CHECK(check_has_entries(map));
+  SKEP_CHECK(check_key(map, 4));
+  SKEP_CHECK(check_value(map, 4));
+  // Programs can't write the elements of a prog array in any case.
+  uint32_t allowed = map.type == BPF_MAP_TYPE_PROG_ARRAY ? BPF_F_RDONLY | BPF_F_WRONLY | BPF_F_NUMA_NODE
+                                                         : kAccess | BPF_F_NUMA_NODE;
+  SKEP_CHECK(check_flags(map, allowed));
+  if (map.type == BPF_MAP_TYPE_ARRAY_OF_MAPS && map.inner == nullptr)
+    return fail(EBADF, "an array of maps needs an inner map to take its shape from");
+  maker.map.value_stride = 8;
+  return maker.allocate_in_control(uint64_t{map.max_entries} * 8);
+}
+
+Result<> make_object_hash(Maker& maker) {
+  const MapAttributes& map = maker.attributes;
+  SKEP_CHECK(check_flags(map, kAccess | BPF_F_NO_PREALLOC | BPF_F_NUMA_NODE | BPF_F_ZERO_SEED));
+  SKEP_CHECK(check_has_entries(map));
+  SKEP_CHECK(check_value(map, 4));
+  if (map.key_size == 0) return fail(EINVAL, "key_size must not be 0");
+  if (map.inner == nullptr) return fail(EBADF, "a hash of maps needs an inner map to take its shape from");
+  uint64_t stride = sizeof(ObjectHashEntry) + round_up(map.key_size, 8);
+  uint64_t entries = std::bit_ceil(uint64_t{map.max_entries} * 2);
+  if (entries * stride > hive::kControlSize) return fail(E2BIG, "max_entries {} is too large", map.max_entries);
+  SKEP_CHECK(maker.allocate_in_control(entries * stride));
+  maker.map.value_stride = static_cast<uint32_t>(stride);
+  maker.map.index_mask = entries - 1;
+  maker.map.extra[0] = random_seed(maker);
+  return {};
+}
+
+Result<> make_ringbuf(Maker& maker) {
+  const MapAttributes& map = maker.attributes;
+  SKEP_CHECK(check_flags(map, BPF_F_NUMA_NODE));
+  if (map.key_size != 0 || map.value_size != 0)
+    return fail(EINVAL, "a ring buffer has key_size 0 and value_size 0, found {} and {}", map.key_size, map.value_size);
+  if (!std::has_single_bit(map.max_entries) || map.max_entries % kRingPage != 0)
+    return fail(EINVAL, "a ring buffer's max_entries must be a power of two and a multiple of {}, found {}", kRingPage,
+                map.max_entries);
+  uint64_t data = maker.part(2 * kRingPage + 2 * uint64_t{map.max_entries}, kPage);
+  SKEP_CHECK(maker.allocate(true));
+  maker.map.values = maker.map.data + data + 2 * kRingPage;
+  maker.map.index_mask = map.max_entries - 1;
+  return {};
+}
+
+Result<> make_perf_event_array(Maker& maker) {
+  const MapAttributes& map = maker.attributes;
+  SKEP_CHECK(check_has_entries(map));
+  SKEP_CHECK(check_key(map, 4));
+  SKEP_CHECK(check_value(map, 4));
+  SKEP_CHECK(check_flags(map, kAccess | BPF_F_NUMA_NODE | BPF_F_PRESERVE_ELEMS));
+  if (!std::has_single_bit(map.perf_pages))
+    return fail(EINVAL, "pages of a perf ring must be a power of two, found {}", map.perf_pages);
+  auto& geometry = *new (maker.map.extra) PerfGeometry{};
+  geometry.ring_size = map.perf_pages * kPerfPage;
+  maker.map.slot_stride = geometry.ring_size + kPerfPage;
+  uint64_t rings = maker.part(maker.map.slot_stride * maker.hive.slot_count(), kPage);
+  SKEP_CHECK(maker.allocate(false));
+  maker.map.values = maker.map.data + rings;
+  return {};
+}
+
+Result<> make_stack_trace(Maker& maker) {
+  const MapAttributes& map = maker.attributes;
+  SKEP_CHECK(check_flags(map, BPF_F_NUMA_NODE | BPF_F_RDONLY | BPF_F_WRONLY | BPF_F_STACK_BUILD_ID));
+  SKEP_CHECK(check_has_entries(map));
+  SKEP_CHECK(check_key(map, 4));
+  uint32_t frame = maker.has_flag(BPF_F_STACK_BUILD_ID) ? kBuildIdFrame : 8;
+  if (map.value_size < 8 || map.value_size % frame != 0 || map.value_size / frame > kMaxStackFrames)
+    return fail(EINVAL, "a stack's value_size must be a multiple of {}, at most {}, found {}", frame,
+                frame * kMaxStackFrames, map.value_size);
+  if (map.max_entries > kMaxElements) return fail(E2BIG, "max_entries {} is too large", map.max_entries);
+  uint64_t buckets = std::bit_ceil(uint64_t{map.max_entries});
+  maker.map.value_stride = map.value_size;
+  uint64_t buckets_at = maker.part(buckets * sizeof(StackBucket));
+  uint64_t values_at = maker.part(buckets * 2 * map.value_size, kPage);
+  SKEP_CHECK(maker.allocate(false));
+  maker.map.extra[0] = maker.map.data + buckets_at;
+  maker.map.values = maker.map.data + values_at;
+  maker.map.index_mask = buckets - 1;
+  return {};
+}
+
+Result<> make_queue(Maker& maker) {
+  const MapAttributes& map = maker.attributes;
+  SKEP_CHECK(check_flags(map, kAccess | BPF_F_NUMA_NODE));
+  SKEP_CHECK(check_has_entries(map));
+  SKEP_CHECK(check_key(map, 0));
+  SKEP_CHECK(check_has_value(map));
+  if (map.value_size > kMaxValue) return fail(E2BIG, "value_size {} is too large", map.value_size);
+  maker.map.value_stride = static_cast<uint32_t>(round_up(map.value_size, 8));
+  uint64_t ends_at = maker.part(64);
+  uint64_t values_at = maker.part((uint64_t{map.max_entries} + 1) * maker.map.value_stride);
+  SKEP_CHECK(maker.allocate(true));
+  maker.map.extra[0] = maker.map.data + ends_at;
+  maker.map.values = maker.map.data + values_at;
+  return {};
+}
+
+Result<> make_bloom_filter(Maker& maker) {
+  const MapAttributes& map = maker.attributes;
+  SKEP_CHECK(check_flags(map, kAccess | BPF_F_NUMA_NODE | BPF_F_ZERO_SEED));
+  SKEP_CHECK(check_has_entries(map));
+  SKEP_CHECK(check_key(map, 0));
+  SKEP_CHECK(check_has_value(map));
+  if ((map.map_extra & ~uint64_t{0xf}) != 0) return fail(EINVAL, "map_extra {:#x}: at most 15 hashes", map.map_extra);
+  uint64_t hashes = map.map_extra != 0 ? map.map_extra : 5;
+  // n * k / ln 2 bits, up to a power of two.
+  uint64_t bits = std::bit_ceil(std::max<uint64_t>(64, uint64_t{map.max_entries} * hashes / 5 * 7));
+  uint64_t values_at = maker.part(bits / 8);
+  SKEP_CHECK(maker.allocate(true));
+  maker.map.values = maker.map.data + values_at;
+  maker.map.index_mask = bits - 1;
+  maker.map.extra[0] = random_seed(maker);
+  maker.map.extra[1] = hashes;
+  return {};
+}
+
+Result<> make_lpm_trie(Maker& maker) {
+  const MapAttributes& map = maker.attributes;
+  SKEP_CHECK(check_has_entries(map));
+  SKEP_CHECK(check_has_value(map));
+  if (!maker.has_flag(BPF_F_NO_PREALLOC)) return fail(EINVAL, "an LPM trie needs BPF_F_NO_PREALLOC");
+  SKEP_CHECK(check_flags(map, kAccess | BPF_F_NO_PREALLOC | BPF_F_NUMA_NODE));
+  if (map.key_size < 4 + 1 || map.key_size > 4 + 256)
+    return fail(EINVAL, "an LPM trie's key_size must be 5 to 260, found {}", map.key_size);
+  if (map.value_size > kMaxValue) return fail(EINVAL, "value_size {} is too large", map.value_size);
+  if (map.max_entries > kMaxElements / 2) return fail(ENOMEM, "max_entries {} is too large", map.max_entries);
+  constexpr uint64_t kNodeHeader = 24;
+  uint64_t value_offset = kNodeHeader + round_up(map.key_size - 4, 8);
+  uint64_t stride = value_offset + round_up(map.value_size, 8);
+  uint64_t nodes = 2 * uint64_t{map.max_entries} + 2;
+  maker.map.value_stride = static_cast<uint32_t>(round_up(map.value_size, 8));
+  uint64_t shared_at = maker.part(64);
+  uint64_t nodes_at = maker.part(nodes * stride);
+  SKEP_CHECK(maker.allocate(false));
+  uint64_t* geometry = maker.map.extra;  // lpm_trie.cc: Geometry
+  geometry[0] = maker.map.data + shared_at;
+  geometry[1] = maker.map.data + nodes_at;
+  geometry[2] = stride;
+  geometry[3] = nodes;
+  geometry[4] = value_offset;
+  return {};
+}
+
+Result<> make(Maker& maker) {
+  switch (maker.attributes.type) {
+    case BPF_MAP_TYPE_ARRAY:
+    case BPF_MAP_TYPE_PERCPU_ARRAY: return make_array(maker);
+    case BPF_MAP_TYPE_HASH:
+    case BPF_MAP_TYPE_PERCPU_HASH:
+    case BPF_MAP_TYPE_LRU_HASH:
+    case BPF_MAP_TYPE_LRU_PERCPU_HASH: return make_hash(maker);
+    case BPF_MAP_TYPE_PROG_ARRAY:
+    case BPF_MAP_TYPE_CGROUP_ARRAY:
+    case BPF_MAP_TYPE_ARRAY_OF_MAPS: return make_object_array(maker);
+    case BPF_MAP_TYPE_HASH_OF_MAPS: return make_object_hash(maker);
+    case BPF_MAP_TYPE_RINGBUF: return make_ringbuf(maker);
+    case BPF_MAP_TYPE_PERF_EVENT_ARRAY: return make_perf_event_array(maker);
+    case BPF_MAP_TYPE_STACK_TRACE: return make_stack_trace(maker);
+    case BPF_MAP_TYPE_QUEUE:
+    case BPF_MAP_TYPE_STACK: return make_queue(maker);
+    case BPF_MAP_TYPE_BLOOM_FILTER: return make_bloom_filter(maker);
+    case BPF_MAP_TYPE_LPM_TRIE: return make_lpm_trie(maker);
+    default:
+      return fail(EINVAL, "map type {} is not supported by the user engine",
+                  static_cast<uint32_t>(maker.attributes.type));
+  }
+}
+
+Result<> check_name(const std::string& name) {
+  if (name.size() >= sizeof(MapHeader::name))
+    return fail(EINVAL, "a map's name has at most {} characters: '{}'", sizeof(MapHeader::name) - 1, name);
+  for (char c : name)
+    if (!std::isalnum(static_cast<unsigned char>(c)) && c != '_' && c != '.')
+      return fail(EINVAL, "a map's name consists of letters, digits, '_' and '.': '{}'", name);
+  return {};
+}
+
+}  // namespace
+
+Result<MapHeader*> create_map(Hive& hive, const MapAttributes& attributes) {
+  SKEP_CHECK(check_name(attributes.name));
+  if (attributes.map_extra != 0 && attributes.type != BPF_MAP_TYPE_BLOOM_FILTER)
+    return fail(EINVAL, "map_extra is for bloom filters");
+  hive.run_deferred();  // memory that waits to be freed
+  SKEP_TRY(object, hive.allocate_object(sizeof(MapHeader)));
+  MapHeader& map = *static_cast<MapHeader*>(object);
+  Maker maker(hive, attributes, map);
+  map.type = static_cast<uint32_t>(attributes.type);
+  map.map_flags = attributes.map_flags;
+  map.key_size = attributes.key_size;
+  map.value_size = attributes.value_size;
+  map.max_entries = attributes.max_entries;
+  map.slots = hive.slot_count();
+  map.index_mask = std::bit_ceil(uint64_t{attributes.max_entries}) - 1;
+  std::memcpy(map.name, attributes.name.data(), attributes.name.size());
+  if (auto made = make(maker); !made) return fail(made, "map '{}'", attributes.name);
+  map.id = hive.take_id(hive::ObjectKind::kMap);
+  std::atomic_ref(map.magic).store(kMapMagic, std::memory_order_release);
+  if (auto published = hive.publish_object(hive::ObjectKind::kMap, map.id, &map); !published)
+    return fail(published, "map '{}'", attributes.name);
+  maker.keep();
+  return &map;
+}
+
+void destroy_map(Hive& hive, MapHeader* map) {
+  if (map == nullptr) return;
+  hive.unpublish_object(hive::ObjectKind::kMap, map->id);
+  hive.defer([&hive, map] {
+    std::atomic_ref(map->magic).store(0, std::memory_order_release);
+    if (hive::in_data(map->data, map->data_size))
+      hive.free_data(reinterpret_cast<void*>(map->data));
+    else
+      hive.free_object(reinterpret_cast<void*>(map->data));
+    hive.free_object(map);
+  });
+}
+
+Result<> freeze_map(MapHeader* map) {
+  uint32_t before = 0;
+  if (!std::atomic_ref(map->frozen).compare_exchange_strong(before, 1)) return fail(EBUSY, "map is frozen already");
+  return {};
+}
+
+// Only the controller writes headers; but "controller" may be any process of this user that published a session file.
+Result<MapHeader> checked_header(const MapHeader* shared) {
+  if (!hive::in_control(reinterpret_cast<uint64_t>(shared), sizeof *shared)) return fail(EFAULT, "not an object of the hive");
+  MapHeader map;
+  std::memcpy(&map, shared, sizeof map);
+  auto good = [](uint64_t begin, uint64_t count, uint64_t size) {
+    uint64_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes)) return false;
+    return hive::in_data(begin, bytes) || hive::in_control(begin, bytes);
+  };
+  bool whole = map.magic == kMapMagic && map.slots <= hive::kMaxSlots && map.slots == hive::slot_count() &&
+               good(map.data, 1, map.data_size) && map.value_size <= kMaxValue * 1024 && map.key_size <= kMaxValue &&
+               ops_of(static_cast<MapType>(map.type)) != nullptr;
+  const uint64_t entries = map.max_entries;
+  switch (static_cast<MapType>(map.type)) {
+    case BPF_MAP_TYPE_ARRAY:
+      whole = whole && map.value_stride >= map.value_size && good(map.values, entries, map.value_stride);
+      break;
+    case BPF_MAP_TYPE_PERCPU_ARRAY:
+      whole = whole && map.value_stride >= map.value_size && map.slot_stride / map.value_stride >= entries &&
+              good(map.values, map.slots, map.slot_stride);
+      break;
+    case BPF_MAP_TYPE_HASH:
+    case BPF_MAP_TYPE_PERCPU_HASH:
+    case BPF_MAP_TYPE_LRU_HASH:
+    case BPF_MAP_TYPE_LRU_PERCPU_HASH: {
+      const auto& geometry = *reinterpret_cast<const HashGeometry*>(map.extra);
+      whole = whole && good(geometry.buckets, geometry.bucket_mask + 1, sizeof(Bucket)) &&
+              std::has_single_bit(geometry.bucket_mask + 1) && geometry.total <= 2 * kMaxElements &&
+              good(geometry.elements, geometry.total, geometry.element_stride) &&
+              good(geometry.pools, map.slots, sizeof(Pool)) && good(geometry.shared, 1, sizeof(HashShared)) &&
+              geometry.element_stride >= sizeof(Element) + map.key_size +
+                                             (geometry.value_offset != 0 ? map.value_size : 0) &&
+              geometry.value_offset <= geometry.element_stride &&
+              (geometry.value_offset != 0 || (map.value_stride >= map.value_size && map.value_stride != 0 &&
+                                              map.slot_stride / map.value_stride >= geometry.total &&
+                                              good(map.values, map.slots, map.slot_stride)));
+      break;
+    }
+    case BPF_MAP_TYPE_RINGBUF:
+      whole = whole && std::has_single_bit(map.max_entries) && map.index_mask == entries - 1 &&
+              good(map.data, 1, 2 * kRingPage) && good(map.values, 2, entries);
+      break;
+    case BPF_MAP_TYPE_PERF_EVENT_ARRAY: {
+      uint64_t ring = perf_geometry(map).ring_size;
+      whole = whole && std::has_single_bit(ring) && map.slot_stride >= ring + kPerfPage &&
+              good(map.values, map.slots, map.slot_stride);
+      break;
+    }
+    case BPF_MAP_TYPE_STACK_TRACE:
+      whole = whole && map.index_mask < 2 * kMaxElements && good(map.extra[0], map.index_mask + 1, sizeof(StackBucket)) &&
+              map.value_stride >= map.value_size && good(map.values, 2 * (map.index_mask + 1), map.value_stride);
+      break;
+    case BPF_MAP_TYPE_QUEUE:
+    case BPF_MAP_TYPE_STACK:
+      whole = whole && good(map.extra[0], 1, 64) && good(map.values, entries + 1, map.value_stride);
+      break;
+    case BPF_MAP_TYPE_LPM_TRIE:
+      whole = whole && map.key_size > 4 && map.key_size <= 260 && good(map.extra[0], 1, 64) &&
+              good(map.extra[1], map.extra[3], map.extra[2]) && map.extra[4] + map.value_size <= map.extra[2] &&
+              map.extra[4] >= 24 + map.key_size - 4;
+      break;
+    case BPF_MAP_TYPE_BLOOM_FILTER:
+      whole = whole && map.extra[1] <= 15 && good(map.values, 1, map.index_mask / 8 + 1);
+      break;
+    case BPF_MAP_TYPE_HASH_OF_MAPS:
+      whole = whole && map.value_stride >= sizeof(ObjectHashEntry) + map.key_size &&
+              good(map.values, map.index_mask + 1, map.value_stride);
+      break;
+    default: whole = whole && good(map.values, entries, 8); break;
+  }
+  if (!whole) return fail(EINVAL, "map {}: its header makes no sense", map.id);
+  return map;
+}
+
+}  // namespace skep::maps

@@ -1,0 +1,35 @@
+#include "vm/jit/jit.h"
+
+#include <algorithm>
+
+#include "vm/jit/analysis.h"
+#include "vm/jit/x86_64/codegen.h"
+
+namespace skep::jit {
+
+const CpuFeatures& host_cpu() {
+  // CPUID costs tens of microseconds in a virtual machine: asked once. Constant from then on.
+  static const CpuFeatures features = [] {
+    __builtin_cpu_init();
+    return CpuFeatures{.bmi2 = __builtin_cpu_supports("bmi2") != 0,
+                       .movbe = __builtin_cpu_supports("movbe") != 0};
+  }();
+  return features;
+}
+
+Result<NativeCode> compile(const VerifiedProgram& program, const JitOptions& options,
+                           CodeMemory& memory) {
+  // Blinded code keeps every branch: a select would need an immediate in a register of its own.
+  SKEP_TRY(analysis,
+           Analysis::run(program, x86::CodeGen::slot_budget, !options.blinding_seed.has_value()));
+  return x86::CodeGen(program, options, analysis).run(memory);
+}
+
+std::optional<uint32_t> insn_at(const NativeCode& code, uint32_t offset) {
+  if (code.lines.empty() || offset < code.lines.front() || offset >= code.lines.back())
+    return std::nullopt;
+  auto after = std::upper_bound(code.lines.begin(), code.lines.end(), offset);
+  return static_cast<uint32_t>(after - code.lines.begin() - 1);
+}
+
+}  // namespace skep::jit

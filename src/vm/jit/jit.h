@@ -1,0 +1,79 @@
+// The fast JIT tier: one VerifiedProgram to native code of this machine, in microseconds.
+//
+//   VerifiedProgram ──analysis.h──▶ leaders, liveness, selects, stack slots that can be registers
+//                   ──x86_64/──────▶ one forward pass that emits bytes ──▶ CodeBlock
+//
+// ABI of the result: uint64_t entry(void* ctx /* rdi: r1 */, HelperContext* /* rsi */), System V: it keeps
+// rbx, rbp and r12 to r15, needs 16-byte stack alignment at the call, uses no vector register, and leaves
+// nothing behind on the stack. Helpers are called as HelperFn through `helper_table`, BPF functions called
+// back through HelperContext::call_bpf, which the program's own prologue sets where it has callbacks.
+//
+// compile() touches nothing but its arguments and `memory`; it is thread-safe. Native code holds no pointer
+// of this process, if helper_table is the process page: it runs unchanged wherever the hive is mapped.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "base/code_memory.h"
+#include "base/hive_layout.h"
+#include "object/verified_program.h"
+
+namespace skep::jit {
+
+// What of the CPU's extensions may be used. Code compiled with none set runs on any x86-64.
+struct CpuFeatures {
+  bool bmi2 = false;
+  bool movbe = false;
+};
+[[nodiscard]] const CpuFeatures& host_cpu();
+
+struct JitOptions {
+  // Address of 1024 helper addresses by BPF_FUNC id, and of 1024 kfunc addresses. Where it is not within
+  // 2 GiB of the code, the addresses themselves are taken from there now and kept beside the code.
+  uint64_t helper_table = hive::kProcessPage + offsetof(hive::ProcessPage, helpers);
+  uint64_t kfunc_table = hive::kProcessPage + offsetof(hive::ProcessPage, kfuncs);
+  // Where a ProgHeader may lie: a tail call takes nothing else from a program array, whose elements any
+  // traced process could have overwritten.
+  uint64_t prog_headers = hive::kControl;
+  uint64_t prog_headers_size = hive::kControlSize;
+  // Given: no immediate of the program appears in the code (constant blinding), masks come from this.
+  std::optional<uint64_t> blinding_seed;
+  // ARRAY and PERCPU_ARRAY lookups without a call, where facts name the map and its header is published.
+  bool inline_maps = true;
+  CpuFeatures cpu = host_cpu();
+};
+
+// A load that may fault: where it does, go on at `fixup`. Offsets from the block's start, sorted by insn.
+struct FaultEntry {
+  uint32_t insn = 0;
+  uint32_t fixup = 0;
+};
+
+// Code in memory that `memory` (of compile) gave; whoever runs it frees `block` there.
+struct NativeCode {
+  CodeBlock block;
+  uint64_t entry = 0;  // ProgEntry
+  uint64_t tail_entry =
+      0;  // where a tail call from another program jumps to; same registers as entry
+  uint32_t code_size = 0;  // bytes of instructions, from the block's start
+  // The block's own copy of `faults`, for a signal handler in another process: address of the first.
+  uint64_t fault_table = 0;
+  std::vector<FaultEntry> faults;
+  // Native offset of each BPF instruction, and the end of the last: insns + 1 entries, ascending within a
+  // subprogram. Instructions that were folded into others have the offset of what follows.
+  std::vector<uint32_t> lines;
+  std::vector<uint32_t> subprograms;  // native offset of each subprogram's first byte
+
+  [[nodiscard]] ByteSpan code() const { return {block.writable, code_size}; }
+};
+
+[[nodiscard]] Result<NativeCode> compile(const VerifiedProgram& program, const JitOptions& options,
+                                         CodeMemory& memory);
+
+// The BPF instruction that native offset `offset` belongs to; none where it belongs to none.
+[[nodiscard]] std::optional<uint32_t> insn_at(const NativeCode& code, uint32_t offset);
+
+}  // namespace skep::jit

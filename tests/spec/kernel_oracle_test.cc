@@ -15,6 +15,7 @@
 #include "spec/attach_types.h"
 #include "spec/context.h"
 #include "spec/helpers.h"
+#include "spec/map_types.h"
 #include "spec/prog_types.h"
 
 namespace skep::spec {
@@ -191,6 +192,182 @@ TEST(KernelOracle, agrees_on_which_program_types_may_call_a_helper) {
   }
   EXPECT_EQ(differences, "");
   EXPECT_GT(asked, 3000u);
+}
+
+TEST(KernelOracle, agrees_on_what_programs_may_return) {
+  SKIP_WITHOUT_BPF();
+  unsigned asked = 0;
+  for (const ProgTypeRow& type : prog_types().subspan(1)) {
+    if (type.needs_attach_btf) continue;
+    for (const AttachTypeRow& attach : attach_types()) {
+      if (fixed_attach_type(type.type, attach.type) != attach.type) continue;
+      if (!attach_type_allowed(type.type, attach.type)) {
+        EXPECT_NE(load_trivial(type.type, attach.type), 0)
+            << type.short_name << " with " << attach.short_name;
+        continue;
+      }
+      // Only attach types that go with the program type: what others mean to it, the kernel does not say.
+      if (!in_set(attach.prog_types, type.type) || load_trivial(type.type, attach.type) != 0)
+        continue;
+      const ReturnRange range = return_range(type.type, attach.type);
+      for (int32_t value : {-2, -1, 0, 1, 2, 3, 4, 1000}) {
+        const bool mine = !range.limited || (value >= range.min && value <= range.max);
+        EXPECT_EQ(load(type.type, attach.type, {set(0, value), kExit}) == 0, mine)
+            << type.short_name << " (" << attach.short_name << ") returning " << value;
+        asked++;
+      }
+    }
+  }
+  EXPECT_GT(asked, 200u);
+}
+
+struct MapAttributes {  // of BPF_MAP_CREATE, to map_flags
+  uint32_t map_type = 0, key_size = 0, value_size = 0, max_entries = 0, map_flags = 0,
+           inner_map_fd = 0, numa_node = 0;
+};
+int create_map(MapType type, uint32_t key, uint32_t value, uint32_t entries, uint32_t flags) {
+  MapAttributes attributes;
+  attributes.map_type = static_cast<uint32_t>(type);
+  attributes.key_size = key;
+  attributes.value_size = value;
+  attributes.max_entries = entries;
+  attributes.map_flags = flags;
+  const long fd = ::syscall(SYS_bpf, 0, &attributes, sizeof attributes);
+  return fd < 0 ? -errno : static_cast<int>(fd);
+}
+// Types that can be made from these attributes alone.
+bool is_plain(const MapTypeRow& row) {
+  switch (row.type) {
+    case MapType::BPF_MAP_TYPE_UNSPEC:
+    case MapType::BPF_MAP_TYPE_STRUCT_OPS:
+    case MapType::BPF_MAP_TYPE_RHASH:
+    case MapType::BPF_MAP_TYPE_INSN_ARRAY:
+    case MapType::BPF_MAP_TYPE_ARENA: return false;
+    case MapType::BPF_MAP_TYPE_SK_STORAGE:
+    case MapType::BPF_MAP_TYPE_INODE_STORAGE:
+    case MapType::BPF_MAP_TYPE_TASK_STORAGE:
+    case MapType::BPF_MAP_TYPE_CGRP_STORAGE: return false;  // want BTF
+    default: return !row.map_in_map;
+  }
+}
+uint32_t entries_of(const MapTypeRow& row) {
+  return row.max_entries_zero ? 0 : row.max_entries_power_of_two ? 4096 : 2;
+}
+
+TEST(KernelOracle, agrees_on_key_and_value_sizes_and_flags) {
+  SKIP_WITHOUT_BPF();
+  unsigned asked = 0;
+  for (const MapTypeRow& row : map_types()) {
+    if (!is_plain(row)) continue;
+    const uint32_t key = row.key.min, entries = entries_of(row);
+    const uint32_t value = row.value.min;
+    const int fd = create_map(row.type, key, value, entries, row.required_flags);
+    if (fd < 0) {
+      // Not built in; or it wants a capability. Never because of the sizes that the row calls right.
+      EXPECT_TRUE(fd == -EPERM || fd == -EINVAL || fd == -EOPNOTSUPP)
+          << row.short_name << ": " << std::strerror(-fd);
+      ADD_FAILURE() << row.short_name
+                    << " with the smallest sizes of its row: " << std::strerror(-fd);
+      continue;
+    }
+    ::close(fd);
+    for (uint32_t size :
+         {0u, 1u, 2u, 3u, 4u, 5u, 7u, 8u, 12u, 16u, 20u, 64u, 260u, 264u, 512u, 520u}) {
+      const int with_key = create_map(row.type, size, value, entries, row.required_flags);
+      const int with_value = create_map(row.type, key, size, entries, row.required_flags);
+      EXPECT_EQ(with_key >= 0, row.key.allows(size)) << row.short_name << " with a key of " << size;
+      EXPECT_EQ(with_value >= 0, row.value.allows(size))
+          << row.short_name << " with a value of " << size;
+      if (with_key >= 0) ::close(with_key);
+      if (with_value >= 0) ::close(with_value);
+      asked += 2;
+    }
+    for (unsigned bit = 0; bit < 14; bit++) {
+      const uint32_t flag = 1u << bit;
+      if (flag == BPF_F_NUMA_NODE || flag == BPF_F_STACK_BUILD_ID)
+        continue;  // NUMA node 0 is not -1; other value sizes
+      const int made = create_map(row.type, key, value, entries, row.required_flags ^ flag);
+      const bool mine = ((row.required_flags ^ flag) & ~row.flags) == 0 &&
+                        ((row.required_flags ^ flag) & row.required_flags) == row.required_flags;
+      EXPECT_EQ(made >= 0, mine) << row.short_name << " with flag " << bit;
+      if (made >= 0) ::close(made);
+      asked++;
+    }
+  }
+  EXPECT_GT(asked, 800u);
+}
+
+TEST(KernelOracle, agrees_on_which_maps_a_helper_takes) {
+  SKIP_WITHOUT_BPF();
+  unsigned asked = 0;
+  for (const MapTypeRow& row : map_types()) {
+    if (!is_plain(row)) continue;
+    const int fd =
+        create_map(row.type, row.key.min, row.value.min, entries_of(row), row.required_flags);
+    if (fd < 0) continue;
+    for (uint32_t id = 1; id < kHelperIds; id++) {
+      const Helper* helper = find_helper(id);
+      if (helper->arguments[0].kind != ArgKind::const_map_ptr &&
+          helper->arguments[1].kind != ArgKind::const_map_ptr)
+        continue;
+      const uint8_t reg = helper->arguments[0].kind == ArgKind::const_map_ptr ? 1 : 2;
+      // The map check comes after the arguments', so give each what it wants where that is easy.
+      std::vector<RawInsn> insns{{.opcode = 0xbf, .registers = 0x16}};  // r6 = r1
+      for (int16_t slot = -64; slot < 0; slot += 8)
+        insns.push_back({.opcode = 0x7a, .registers = 10, .offset = slot});
+      bool possible = true;
+      for (uint8_t i = 0; i < 5; i++) {
+        const auto to = static_cast<uint8_t>(i + 1);
+        switch (helper->arguments[i].kind) {
+          case ArgKind::none: break;
+          case ArgKind::const_map_ptr:
+            insns.push_back(
+                {.opcode = 0x18, .registers = static_cast<uint8_t>(reg | 0x10), .imm = fd});
+            insns.push_back({});
+            break;
+          case ArgKind::map_key:
+          case ArgKind::map_value:
+          case ArgKind::mem:
+          case ArgKind::stack:
+            insns.push_back({.opcode = 0xbf, .registers = static_cast<uint8_t>(to | 0xa0)});
+            insns.push_back({.opcode = 0x07, .registers = to, .imm = -64});
+            break;
+          case ArgKind::mem_size:
+          case ArgKind::mem_size_or_zero:
+          case ArgKind::alloc_size_or_zero: insns.push_back(set(to, 8)); break;
+          case ArgKind::ctx:
+            insns.push_back({.opcode = 0xbf, .registers = static_cast<uint8_t>(to | 0x60)});
+            break;
+          case ArgKind::anything:
+          case ArgKind::scalar: insns.push_back(set(to, 0)); break;
+          default: possible = false; break;
+        }
+      }
+      if (!possible) continue;
+      insns.push_back({.opcode = 0x85, .imm = static_cast<int32_t>(id)});
+      insns.push_back(set(0, 0));
+      insns.push_back(kExit);
+      for (ProgType type : {BPF_PROG_TYPE_SCHED_CLS, BPF_PROG_TYPE_XDP, BPF_PROG_TYPE_KPROBE,
+                            BPF_PROG_TYPE_SOCK_OPS, BPF_PROG_TYPE_SK_SKB, BPF_PROG_TYPE_SK_MSG}) {
+        if (!in_set(helper->prog_types, type)) continue;
+        std::string log;
+        const int error = load(type, AttachType::BPF_CGROUP_INET_INGRESS, insns, &log);
+        if (log.find("cannot use helper") != std::string::npos) continue;
+        // Socket maps may be updated and deleted from by some program types only.
+        const bool sockmap =
+            row.type == MapType::BPF_MAP_TYPE_SOCKMAP || row.type == MapType::BPF_MAP_TYPE_SOCKHASH;
+        if (sockmap && (id == BPF_FUNC_map_update_elem || id == BPF_FUNC_map_delete_elem)) continue;
+        // What the table allows is not refused for the map; what it does not allow is refused, for the map or before.
+        const bool for_the_map = log.find("cannot pass map_type") != std::string::npos;
+        EXPECT_FALSE(map_helper_allowed(row.type, id) ? for_the_map : error == 0)
+            << row.short_name << " into " << helper->name << "\n"
+            << log.substr(log.size() - std::min<size_t>(log.size(), 500));
+        asked++;
+      }
+    }
+    ::close(fd);
+  }
+  EXPECT_GT(asked, 500u);
 }
 
 }  // namespace

@@ -12,11 +12,7 @@ namespace skep::cli {
 namespace {
 
 std::expected<std::shared_ptr<const btf::Btf>, Failure> open_btf(const std::string& source) {
-  if (source == "user") {
-    auto own = btf::user_engine_btf();
-    if (!own) return failure(kInternal, own.error());
-    return *own;
-  }
+  if (source == "user") return btf::user_engine_btf();
   std::string path = source == "kernel" ? "/sys/kernel/btf/vmlinux" : source;
   auto bytes = read_file(path);
   if (!bytes) return failure(exit_for(bytes.error(), kNoInput), bytes.error());

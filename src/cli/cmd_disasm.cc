@@ -35,9 +35,8 @@ int run(const Options& options) {
   auto object = open_input(options.path);
   if (!object) return report_failure(object.error().error, object.error().status);
   auto vmlinux = btf::user_engine_btf();
-  if (!vmlinux) return report_failure(vmlinux.error(), kInternal);
   object::Target target;
-  target.btfs = std::span(&*vmlinux, 1);
+  target.btfs = std::span(&vmlinux, 1);
   auto rows = nlohmann::json::array();
   bool found = false;
   for (uint32_t i = 0; i < (*object)->programs().size(); ++i) {

@@ -21,7 +21,7 @@ struct Options {
 
 Result<Program> prepare(const object::Object& object, uint32_t index,
                         const loader::ProgramKind& kind) {
-  SKEP_TRY(vmlinux, btf::user_engine_btf());
+  auto vmlinux = btf::user_engine_btf();
   object::Target target;
   target.btfs = std::span(&vmlinux, 1);
   SKEP_TRY(program, object.program(index, target));

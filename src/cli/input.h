@@ -15,6 +15,7 @@ struct InputOptions {
   std::vector<std::string> include_dirs;  // -I
   std::vector<std::string> defines;       // -D
   bool no_cache = false;
+  std::string section;  // of assembled programs that name none
 };
 
 // By its content (an ELF file is an object) and then its name: .c is compiled, .s is assembled. clang's own

@@ -18,8 +18,9 @@ using verifier_cases::Case;
 
 // The heads of bpf(2)'s attributes, as far as these commands use them.
 struct MapCreate {
-  uint32_t type, key_size, value_size, max_entries, flags;
-  std::array<uint8_t, 100> rest{};
+  uint32_t type, key_size, value_size, max_entries, flags, inner_map_fd, numa_node;
+  char name[16];
+  std::array<uint8_t, 80> rest{};
 };
 struct ProgLoad {
   uint32_t type, insn_count;
@@ -57,7 +58,13 @@ TEST_P(KernelCase, is_judged_alike_by_the_kernel) {
     }
   } closer{fds};
   for (const MapDescriptor& map : program->maps) {
-    MapCreate create{static_cast<uint32_t>(map.type), map.key_size, map.value_size, map.max_entries, map.map_flags};
+    MapCreate create{};
+    create.type = static_cast<uint32_t>(map.type);
+    create.key_size = map.key_size;
+    create.value_size = map.value_size;
+    create.max_entries = map.max_entries;
+    create.flags = map.map_flags;
+    std::snprintf(create.name, sizeof create.name, "%s", map.name.c_str());
     const long fd = bpf(0, &create, sizeof create);
     if (fd < 0) GTEST_SKIP() << "BPF_MAP_CREATE: " << std::strerror(errno);
     fds.push_back(static_cast<int>(fd));

@@ -43,7 +43,11 @@ Expectation expectation_of(const btf::Btf& btf, std::string_view function) {
     };
     if (text == "test_expect_success") result.stated = true, result.success = true;
     if (text == "test_expect_failure") result.stated = true, result.success = false;
-    if (const auto m = value("test_expect_msg="); !m.empty()) result.messages.emplace_back(m);
+    if (auto m = value("test_expect_msg="); !m.empty()) {
+      const size_t digits = m.find_first_not_of("0123456789");
+      if (digits != 0 && digits != std::string_view::npos && m[digits] == '=') m.remove_prefix(digits + 1);
+      result.messages.emplace_back(m);
+    }
     if (const auto f = value("test_prog_flags="); !f.empty()) {
       if (f == "BPF_F_STRICT_ALIGNMENT") result.flags |= 1;
       if (f == "BPF_F_ANY_ALIGNMENT") result.flags |= 2;
@@ -55,6 +59,22 @@ Expectation expectation_of(const btf::Btf& btf, std::string_view function) {
     }
   }
   return result;
+}
+
+// Parts of it are regular expressions, in {{ }}: what stands between them must come in this order.
+bool has_message(std::string_view log, std::string_view message) {
+  size_t at = 0;
+  while (!message.empty()) {
+    const size_t open = message.find("{{");
+    const std::string_view part = message.substr(0, open);
+    at = log.find(part, at);
+    if (at == std::string_view::npos) return false;
+    at += part.size();
+    const size_t close = open == std::string_view::npos ? open : message.find("}}", open);
+    if (close == std::string_view::npos) return true;
+    message.remove_prefix(close + 2);
+  }
+  return true;
 }
 
 struct Counts {
@@ -115,7 +135,7 @@ void run_object(const std::string& path, bool verbose, const std::string& only, 
     }
     for (const std::string& message : want.messages) {
       ++counts.messages;
-      if (report.log.find(message) != std::string::npos) {
+      if (has_message(report.log, message)) {
         ++counts.messages_found;
       } else if (verbose) {
         fmt::print("message not found: {}\n", message);

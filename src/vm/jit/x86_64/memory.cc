@@ -26,7 +26,8 @@ void CodeGen::load(uint32_t i, const Insn& insn) {
   end_def(v, size < 8 && !is_signed);
   if (probe) {
     zext_ &= static_cast<uint16_t>(~bit(dst));
-    stubs_.push_back({.kind = Stub::kFault, .reg = static_cast<uint8_t>(dst), .insn_at = at, .resume = here()});
+    stubs_.push_back(
+        {.kind = Stub::kFault, .reg = static_cast<uint8_t>(dst), .insn_at = at, .resume = here()});
   }
 }
 
@@ -45,7 +46,8 @@ bool CodeGen::fuse_load(uint32_t i, const Insn& insn) {
     case BPF_AND: operation = kAnd; break;
     case BPF_XOR: operation = kXor; break;
     case BPF_END: {
-      if (!options_.cpu.movbe || op.dst != v || !(wide || (op.opcode & BPF_TO_BE) != 0)) return false;
+      if (!options_.cpu.movbe || op.dst != v || !(wide || (op.opcode & BPF_TO_BE) != 0))
+        return false;
       if (size < 4 || op.imm != static_cast<int>(size) * 8) return false;
       out_ = a_.live_out(i + 1);
       unsigned dst = begin_def(v);

@@ -1,10 +1,13 @@
 // Signals of a traced thread: see thread.h for the plan. Everything here runs on the agent's
 // alternate stack with all signals blocked but those that the agent lives on.
+#include "base/hive_control.h"
 #include "base/hive_layout.h"
 #include "base/raw_syscall.h"
 #include "hooks/agent/patch.h"
 #include "hooks/agent/thread.h"
 #include "hooks/agent/uprobe.h"
+#include "object/prog_header.h"
+#include "vm/fault_table.h"
 
 namespace skep::agent {
 namespace {
@@ -114,7 +117,8 @@ void enter_handler(Thread* thread, int signal, SignalInfo* info, SignalContext* 
   }
   sp = ((sp - sizeof(SignalFrame)) & ~uint64_t{15}) - 8;
 
-  uint64_t real_mask = context->mask;
+  uint64_t real_mask = context->mask | (thread->unblocked & signal_bit(signal));
+  thread->unblocked &= ~signal_bit(signal);
   SignalFrame frame;
   frame.return_address = (action.flags & kSaRestorer) != 0 ? action.restorer : 0;
   frame.context = *context;
@@ -152,6 +156,12 @@ void enter_handler(Thread* thread, int signal, SignalInfo* info, SignalContext* 
 
 bool is_synchronous(const SignalInfo* info) { return info->code > 0; }
 
+void keep_pending(Thread* thread, int signal, const SignalInfo* info) {
+  unsigned index = signal == kSigTrap ? 0 : signal == kSigBus ? 1 : signal == kSigSegv ? 2 : 3;
+  thread->pending |= signal_bit(signal);
+  thread->pending_info[index] = *info;
+}
+
 // The program is at `context`: what does it want done with the signal?
 void deliver(Thread* thread, int signal, SignalInfo* info, SignalContext* context) {
   bool ours = (signal_bit(signal) & kOurSignals) != 0;
@@ -159,9 +169,7 @@ void deliver(Thread* thread, int signal, SignalInfo* info, SignalContext* contex
   bool synchronous = ours && is_synchronous(info);
   if (ours && (thread->blocked & signal_bit(signal)) != 0) {
     if (!synchronous) {  // kept back until the program unblocks it
-      unsigned index = signal == kSigTrap ? 0 : signal == kSigBus ? 1 : signal == kSigSegv ? 2 : 3;
-      thread->pending |= signal_bit(signal);
-      thread->pending_info[index] = *info;
+      keep_pending(thread, signal, info);
       return;
     }
     handler = kSigDfl;  // a fault that is blocked kills
@@ -183,11 +191,21 @@ void deliver(Thread* thread, int signal, SignalInfo* info, SignalContext* contex
 // agent_tail.
 void put_off(Thread* thread, int signal, SignalInfo* info, SignalContext* context, bool remember) {
   if (remember && thread->masked == 0) {
-    thread->saved_mask = context->mask;
+    // Delivered under a mask that was only sigsuspend's or ppoll's: it must get through the old one too.
+    thread->unblocked = context->mask & signal_bit(signal);
+    thread->saved_mask = context->mask & ~signal_bit(signal);
     thread->masked = 1;
   }
   context->mask = kEverything;
-  queue_to_self(thread, signal, info);
+  if ((signal_bit(signal) & kOurSignals) == 0) {
+    queue_to_self(thread, signal, info);
+  } else if (thread->held == 0) {
+    thread->held_info = *info;  // can't be blocked: queued again by take_mask_back
+    thread->held = static_cast<uint32_t>(signal);
+  } else {
+    keep_pending(thread, signal,
+                 info);  // two at once: this one waits for the next change of the mask
+  }
 }
 
 bool in_agent(const Thread* thread, const SignalContext* context) {
@@ -223,6 +241,26 @@ void on_signal_in_agent(Thread* thread, int signal, SignalInfo* info, SignalCont
   }
 }
 
+// A load of a BPF program that may fault, and did.
+bool fix_up_program(SignalContext* context) {
+  uint32_t used = hive::control_header().objects_used.load(std::memory_order_acquire);
+  if (used > hive::kMaxObjects) used = hive::kMaxObjects;
+  for (uint32_t i = 0; i < used; ++i) {
+    const hive::ObjectEntry& entry = hive::directory()[i];
+    if (entry.kind.load(std::memory_order_acquire) !=
+        static_cast<uint32_t>(hive::ObjectKind::kProg))
+      continue;
+    const auto& program = *reinterpret_cast<const ProgHeader*>(entry.address);
+    uint64_t fixup =
+        vm::find_fixup(reinterpret_cast<const vm::FaultPair*>(program.fault_table),
+                       program.fault_count, program.code, program.code_size, context->rip);
+    if (fixup == 0) continue;
+    context->rip = fixup;
+    return true;
+  }
+  return false;
+}
+
 // A fault of the agent's own careful copies.
 bool fix_up(SignalContext* context) {
   uint64_t rip = context->rip;
@@ -232,6 +270,8 @@ bool fix_up(SignalContext* context) {
     context->rip = address_of(agent_copy_tail_fault);
   } else if (between(rip, agent_string_begin, agent_string_end)) {
     context->rip = address_of(agent_string_fault);
+  } else if (rip >= hive::kCode && rip < hive::kCode + hive::kCodeSize) {
+    return fix_up_program(context);
   } else {
     return false;
   }

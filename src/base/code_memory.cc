@@ -32,7 +32,8 @@ class PrivateCodeMemory final : public CodeMemory {
   }
 
   Result<CodeBlock> allocate(size_t size) override {
-    if (size == 0 || size > size_) return fail(ENOMEM, "expected 1 to {} bytes of code, found {}", size_, size);
+    if (size == 0 || size > size_)
+      return fail(ENOMEM, "expected 1 to {} bytes of code, found {}", size_, size);
     size = (size + kAlign - 1) & ~(kAlign - 1);
     std::lock_guard lock(mutex_);
     for (auto range = free_.begin(); range != free_.end(); ++range) {
@@ -84,7 +85,8 @@ Result<std::unique_ptr<CodeMemory>> make_private_code_memory(size_t size) {
   if (size == 0) return fail(EINVAL, "expected room for code, found none");
   Fd memory(memfd_create("skep-code", MFD_CLOEXEC));
   if (!memory) return fail_errno(errno, "memfd_create");
-  if (ftruncate(memory.get(), static_cast<off_t>(size)) != 0) return fail_errno(errno, "code memory of {} bytes", size);
+  if (ftruncate(memory.get(), static_cast<off_t>(size)) != 0)
+    return fail_errno(errno, "code memory of {} bytes", size);
   void* writable = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, memory.get(), 0);
   if (writable == MAP_FAILED) return fail_errno(errno, "mapping code memory writable");
   void* executable = mmap(nullptr, size, PROT_READ | PROT_EXEC, MAP_SHARED, memory.get(), 0);
@@ -93,8 +95,8 @@ Result<std::unique_ptr<CodeMemory>> make_private_code_memory(size_t size) {
     munmap(writable, size);
     return fail_errno(code, "mapping code memory executable");
   }
-  return std::make_unique<PrivateCodeMemory>(static_cast<std::byte*>(writable), static_cast<std::byte*>(executable),
-                                             size);
+  return std::make_unique<PrivateCodeMemory>(static_cast<std::byte*>(writable),
+                                             static_cast<std::byte*>(executable), size);
 }
 
 }  // namespace skep

@@ -20,14 +20,16 @@ int run(const std::string& path, const std::string& output, bool hex) {
   if (!text) return report_failure(text.error(), exit_for(text.error(), kBadInput));
   isa::AsmOptions options;
   options.helper_id = helper_id;
-  auto assembly = isa::assemble({reinterpret_cast<const char*>(text->data()), text->size()}, options);
+  auto assembly =
+      isa::assemble({reinterpret_cast<const char*>(text->data()), text->size()}, options);
   if (!assembly) return report_failure(Error(assembly.error()).within(path), kBadInput);
   std::string bytes;
   for (const isa::AsmProgram& program : assembly->programs) {
     ByteSpan insns = bytes_of(program.insns);
     if (hex) {
       for (size_t i = 0; i < program.insns.size(); ++i) {
-        for (size_t at = 0; at < 8; ++at) bytes += fmt::format("{:02x}", static_cast<uint8_t>(insns[8 * i + at]));
+        for (size_t at = 0; at < 8; ++at)
+          bytes += fmt::format("{:02x}", static_cast<uint8_t>(insns[8 * i + at]));
         bytes += '\n';
       }
     } else {
@@ -46,7 +48,8 @@ int run(const std::string& path, const std::string& output, bool hex) {
 }  // namespace
 
 void add_asm(CLI::App& root, Chosen& chosen) {
-  auto* app = root.add_subcommand("asm", "Assemble BPF assembly to instructions (8 bytes each, little endian)");
+  auto* app = root.add_subcommand(
+      "asm", "Assemble BPF assembly to instructions (8 bytes each, little endian)");
   struct Options {
     std::string path, output;
     bool hex = false;

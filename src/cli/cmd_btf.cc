@@ -12,11 +12,7 @@ namespace skep::cli {
 namespace {
 
 std::expected<std::shared_ptr<const btf::Btf>, Failure> open_btf(const std::string& source) {
-  if (source == "user") {
-    auto own = btf::user_engine_btf();
-    if (!own) return failure(kInternal, own.error());
-    return *own;
-  }
+  if (source == "user") return btf::user_engine_btf();
   std::string path = source == "kernel" ? "/sys/kernel/btf/vmlinux" : source;
   auto bytes = read_file(path);
   if (!bytes) return failure(exit_for(bytes.error(), kNoInput), bytes.error());
@@ -31,13 +27,15 @@ std::expected<std::shared_ptr<const btf::Btf>, Failure> open_btf(const std::stri
   auto object = open_input(path);
   if (!object) return std::unexpected(object.error());
   if (!(*object)->btf()) {
-    return failure(kBadInput, Error(ENOENT, path + ": it has no BTF").with_hint("compile it with -g"));
+    return failure(kBadInput,
+                   Error(ENOENT, path + ": it has no BTF").with_hint("compile it with -g"));
   }
   return (*object)->btf();
 }
 
 nlohmann::json record(const btf::Type& type) {
-  nlohmann::json row{{"id", type.id()}, {"kind", btf::kind_name(type.kind())}, {"name", type.name()}};
+  nlohmann::json row{
+      {"id", type.id()}, {"kind", btf::kind_name(type.kind())}, {"name", type.name()}};
   switch (type.kind()) {
     case btf::Kind::Int:
       row["size"] = type.size();
@@ -54,7 +52,8 @@ nlohmann::json record(const btf::Type& type) {
       auto members = nlohmann::json::array();
       for (uint32_t i = 0; i < type.vlen(); ++i) {
         btf::Member member = type.member(i);
-        nlohmann::json one{{"name", member.name}, {"type", member.type}, {"bit_offset", member.bit_offset}};
+        nlohmann::json one{
+            {"name", member.name}, {"type", member.type}, {"bit_offset", member.bit_offset}};
         if (member.bitfield_size != 0) one["bitfield_size"] = member.bitfield_size;
         members.push_back(std::move(one));
       }
@@ -87,7 +86,8 @@ nlohmann::json record(const btf::Type& type) {
       auto variables = nlohmann::json::array();
       for (uint32_t i = 0; i < type.vlen(); ++i) {
         btf::SecVar variable = type.sec_var(i);
-        variables.push_back({{"type", variable.type}, {"offset", variable.offset}, {"size", variable.size}});
+        variables.push_back(
+            {{"type", variable.type}, {"offset", variable.offset}, {"size", variable.size}});
       }
       row["variables"] = std::move(variables);
       break;
@@ -100,14 +100,16 @@ nlohmann::json record(const btf::Type& type) {
   return row;
 }
 
-int dump(const std::string& source, const std::string& format, const std::vector<std::string>& names) {
+int dump(const std::string& source, const std::string& format,
+         const std::vector<std::string>& names) {
   auto btf = open_btf(source);
   if (!btf) return report_failure(btf.error().error, btf.error().status);
   std::vector<btf::TypeId> roots;
   for (const std::string& name : names) {
     auto found = (*btf)->find_all(name);
     if (found.empty()) {
-      return report_failure(Error(ENOENT, fmt::format("{}: no type is named \"{}\"", source, name)), kFailed);
+      return report_failure(Error(ENOENT, fmt::format("{}: no type is named \"{}\"", source, name)),
+                            kFailed);
     }
     roots.insert(roots.end(), found.begin(), found.end());
   }
@@ -124,9 +126,11 @@ int dump(const std::string& source, const std::string& format, const std::vector
       print(row.dump() + "\n");
       continue;
     }
-    std::string line = fmt::format("[{}] {} '{}'", id, row["kind"].get<std::string>(), row["name"].get<std::string>());
+    std::string line = fmt::format("[{}] {} '{}'", id, row["kind"].get<std::string>(),
+                                   row["name"].get<std::string>());
     for (const auto& [key, value] : row.items()) {
-      if (key != "id" && key != "kind" && key != "name" && !value.is_array()) line += fmt::format(" {}={}", key, value.dump());
+      if (key != "id" && key != "kind" && key != "name" && !value.is_array())
+        line += fmt::format(" {}={}", key, value.dump());
     }
     print(line + "\n");
     for (const char* list : {"members", "values", "parameters", "variables"}) {
@@ -135,7 +139,9 @@ int dump(const std::string& source, const std::string& format, const std::vector
         std::string text = "\t";
         for (const auto& [key, value] : item.items()) {
           if (text.size() > 1) text += ' ';
-          text += fmt::format("{}={}", key, value.is_string() ? "'" + value.get<std::string>() + "'" : value.dump());
+          text +=
+              fmt::format("{}={}", key,
+                          value.is_string() ? "'" + value.get<std::string>() + "'" : value.dump());
         }
         print(text + "\n");
       }
@@ -155,11 +161,16 @@ void add_btf(CLI::App& root, Chosen& chosen) {
     std::vector<std::string> names;
   };
   auto options = std::make_shared<Options>();
-  dump_app->add_option("SOURCE", options->source, "A file (object or bare BTF), \"kernel\", or \"user\": the user engine's own")
+  dump_app
+      ->add_option("SOURCE", options->source,
+                   "A file (object or bare BTF), \"kernel\", or \"user\": the user engine's own")
       ->required();
-  dump_app->add_option("--format", options->format, "c, raw (a record a line), json (a record a line)")
-      ->check(CLI::IsMember({"c", "raw", "json"}))->capture_default_str();
-  dump_app->add_flag_callback("--json", [options] { options->format = "json"; }, "The same as --format json");
+  dump_app
+      ->add_option("--format", options->format, "c, raw (a record a line), json (a record a line)")
+      ->check(CLI::IsMember({"c", "raw", "json"}))
+      ->capture_default_str();
+  dump_app->add_flag_callback(
+      "--json", [options] { options->format = "json"; }, "The same as --format json");
   dump_app->add_option("--type", options->names, "Only these types, in C with what they need");
   dump_app->callback([&chosen, options] {
     chosen.run = [options] { return dump(options->source, options->format, options->names); };

@@ -9,7 +9,8 @@ namespace {
 // The words that can follow a command: its subcommands and its options.
 std::string words_of(const CLI::App& app) {
   std::string words;
-  for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; })) words += sub->get_name() + " ";
+  for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; }))
+    words += sub->get_name() + " ";
   for (const CLI::Option* option : app.get_options()) {
     for (const std::string& name : option->get_lnames()) words += "--" + name + " ";
   }
@@ -38,20 +39,26 @@ _skep() {
       return
     fi
     case "$path $word" in
-)" + [&] {
-    std::string known;
-    for (const CLI::App* sub : root.get_subcommands([](const CLI::App*) { return true; })) {
-      known += fmt::format("      \" {}\") path=\"{}\" ;;\n", sub->get_name(), sub->get_name());
-      for (const CLI::App* under : sub->get_subcommands([](const CLI::App*) { return true; })) {
-        known += fmt::format("      \"{0} {1}\") path=\"{0} {1}\" ;;\n", sub->get_name(), under->get_name());
-      }
-    }
-    return known;
-  }() + R"(    esac
+)" +
+         [&] {
+           std::string known;
+           for (const CLI::App* sub : root.get_subcommands([](const CLI::App*) { return true; })) {
+             known +=
+                 fmt::format("      \" {}\") path=\"{}\" ;;\n", sub->get_name(), sub->get_name());
+             for (const CLI::App* under :
+                  sub->get_subcommands([](const CLI::App*) { return true; })) {
+               known += fmt::format("      \"{0} {1}\") path=\"{0} {1}\" ;;\n", sub->get_name(),
+                                    under->get_name());
+             }
+           }
+           return known;
+         }() +
+         R"(    esac
   done
   local words=""
   case "$path" in
-)" + cases + R"(  esac
+)" + cases +
+         R"(  esac
   COMPREPLY=($(compgen -W "$words" -- "$current"))
   if [ ${#COMPREPLY[@]} -eq 0 ] || [[ $current != -* && -n $path ]]; then
     COMPREPLY+=($(compgen -f -- "$current"))
@@ -64,7 +71,8 @@ complete -o filenames -F _skep skep
 }  // namespace
 
 void add_completion(CLI::App& root, Chosen& chosen) {
-  auto* app = root.add_subcommand("completion", "Print a completion script: source <(skep completion bash)");
+  auto* app = root.add_subcommand("completion",
+                                  "Print a completion script: source <(skep completion bash)");
   auto shell = std::make_shared<std::string>();
   app->add_option("SHELL", *shell, "bash")->required()->check(CLI::IsMember({"bash"}));
   app->callback([&chosen, &root] {

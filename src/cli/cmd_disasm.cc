@@ -19,8 +19,9 @@ int disassemble_raw(const Options& options) {
   auto bytes = read_file(options.path == "-" ? "/dev/stdin" : options.path);
   if (!bytes) return report_failure(bytes.error(), exit_for(bytes.error(), kBadInput));
   if (bytes->size() % sizeof(Insn) != 0) {
-    return report_failure(Error(EINVAL, fmt::format("{}: {} bytes, a multiple of 8 was expected", options.path,
-                                                    bytes->size())), kBadInput);
+    return report_failure(Error(EINVAL, fmt::format("{}: {} bytes, a multiple of 8 was expected",
+                                                    options.path, bytes->size())),
+                          kBadInput);
   }
   Program program;
   program.insns.resize(bytes->size() / sizeof(Insn));
@@ -34,9 +35,8 @@ int run(const Options& options) {
   auto object = open_input(options.path);
   if (!object) return report_failure(object.error().error, object.error().status);
   auto vmlinux = btf::user_engine_btf();
-  if (!vmlinux) return report_failure(vmlinux.error(), kInternal);
   object::Target target;
-  target.btfs = std::span(&*vmlinux, 1);
+  target.btfs = std::span(&vmlinux, 1);
   auto rows = nlohmann::json::array();
   bool found = false;
   for (uint32_t i = 0; i < (*object)->programs().size(); ++i) {
@@ -44,19 +44,24 @@ int run(const Options& options) {
     if (!options.program.empty() && spec.name != options.program) continue;
     found = true;
     auto program = (*object)->program(i, target);
-    if (!program) return report_failure(Error(program.error()).within((*object)->name()), kBadInput);
+    if (!program)
+      return report_failure(Error(program.error()).within((*object)->name()), kBadInput);
     std::string text = disassembly_of(*program, options.opcodes);
     if (options.json) {
-      rows.push_back({{"program", spec.name}, {"section", spec.section}, {"insns", program->insns.size()},
+      rows.push_back({{"program", spec.name},
+                      {"section", spec.section},
+                      {"insns", program->insns.size()},
                       {"text", text}});
     } else {
-      print(fmt::format("{}{} (SEC(\"{}\"), {} insns):\n{}", i > 0 && options.program.empty() ? "\n" : "", spec.name,
-                        spec.section, program->insns.size(), text));
+      print(fmt::format("{}{} (SEC(\"{}\"), {} insns):\n{}",
+                        i > 0 && options.program.empty() ? "\n" : "", spec.name, spec.section,
+                        program->insns.size(), text));
     }
   }
   if (!options.program.empty() && !found) {
-    return report_failure(Error(ENOENT, fmt::format("{}: no program \"{}\"", (*object)->name(), options.program)),
-                          kUsage);
+    return report_failure(
+        Error(ENOENT, fmt::format("{}: no program \"{}\"", (*object)->name(), options.program)),
+        kUsage);
   }
   if (options.json) print(rows.dump() + "\n");
   return kOk;
@@ -67,7 +72,8 @@ int run(const Options& options) {
 void add_disasm(CLI::App& root, Chosen& chosen) {
   auto* app = root.add_subcommand("disasm", "Print FILE's programs as assembly, relocated");
   auto options = std::make_shared<Options>();
-  app->add_option("FILE", options->path, "An object, C, assembly; with --raw bare instructions (- is standard input)")
+  app->add_option("FILE", options->path,
+                  "An object, C, assembly; with --raw bare instructions (- is standard input)")
       ->required();
   app->add_option("--program", options->program, "Only this program");
   app->add_flag("--raw", options->raw, "FILE is instructions of 8 bytes each");

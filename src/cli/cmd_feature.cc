@@ -28,8 +28,8 @@ std::string version_text(KernelVersion since) {
 template <class Rows>
 void collect(std::vector<Feature>& features, std::string_view kind, const Rows& rows) {
   for (const auto& row : rows) {
-    features.push_back({std::string(kind), std::string(row.name), row.since, row.user == spec::UserStatus::works,
-                        std::string(row.user_reason)});
+    features.push_back({std::string(kind), std::string(row.name), row.since,
+                        row.user == spec::UserStatus::works, std::string(row.user_reason)});
   }
 }
 
@@ -62,7 +62,8 @@ int run(bool json, const std::string& kind, const std::string& pattern) {
   if (json) {
     auto rows = nlohmann::json::array();
     for (const Feature& feature : features) {
-      nlohmann::json row{{"kind", feature.kind}, {"name", feature.name}, {"user_engine", feature.user}};
+      nlohmann::json row{
+          {"kind", feature.kind}, {"name", feature.name}, {"user_engine", feature.user}};
       if (feature.since != 0) row["since"] = version_text(feature.since);
       if (!feature.user && !feature.reason.empty()) row["reason"] = feature.reason;
       rows.push_back(std::move(row));
@@ -72,8 +73,10 @@ int run(bool json, const std::string& kind, const std::string& pattern) {
     print(all.dump() + "\n");
     return kOk;
   }
-  std::string text = fmt::format("kernel engine: {}\n\n", kernel ? "usable" : kernel.error().text());
-  text += fmt::format("{:<13} {:<42} {:<7} {:<12} {}\n", "KIND", "NAME", "LINUX", "USER ENGINE", "WHY NOT");
+  std::string text =
+      fmt::format("kernel engine: {}\n\n", kernel ? "usable" : kernel.error().text());
+  text += fmt::format("{:<13} {:<42} {:<7} {:<12} {}\n", "KIND", "NAME", "LINUX", "USER ENGINE",
+                      "WHY NOT");
   for (const Feature& feature : features) {
     std::string line = fmt::format("{:<13} {:<42} {:<7} {:<12} {}", feature.kind, feature.name,
                                    version_text(feature.since), feature.user ? "works" : "refused",
@@ -88,7 +91,8 @@ int run(bool json, const std::string& kind, const std::string& pattern) {
 }  // namespace
 
 void add_feature(CLI::App& root, Chosen& chosen) {
-  auto* app = root.add_subcommand("feature", "List what the engines have: program, map and attach types, helpers");
+  auto* app = root.add_subcommand(
+      "feature", "List what the engines have: program, map and attach types, helpers");
   struct Options {
     bool json = false;
     std::string kind, pattern;

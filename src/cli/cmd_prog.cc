@@ -19,23 +19,32 @@ int list(const std::string& which, bool json) {
   auto hive = open_session(which);
   if (!hive) return report_failure(hive.error().error, hive.error().status);
   auto rows = nlohmann::json::array();
-  std::string text = fmt::format("{:>5} {:<16} {:<15} {:<16} {:>7} {:>7} {:>12} {:>12}\n", "ID", "TYPE", "NAME", "TAG",
-                                 "INSNS", "JITED", "RUNS", "RUN_NS");
+  std::string text = fmt::format("{:>5} {:<16} {:<15} {:<16} {:>7} {:>7} {:>12} {:>12}\n", "ID",
+                                 "TYPE", "NAME", "TAG", "INSNS", "JITED", "RUNS", "RUN_NS");
   (*hive)->for_each_object(hive::ObjectKind::kProg, [&](uint32_t id, void* object, uint64_t size) {
     if (size < sizeof(ProgHeader)) return true;
     auto program = load<ProgHeader>(object);
     program.name[sizeof program.name - 1] = '\0';
     ProgStats stats{};
-    if (hive::in_data(program.stats, sizeof stats)) stats = load<ProgStats>(reinterpret_cast<const void*>(program.stats));
+    if (hive::in_data(program.stats, sizeof stats))
+      stats = load<ProgStats>(reinterpret_cast<const void*>(program.stats));
     const spec::ProgTypeRow* type = spec::find_prog_type(static_cast<ProgType>(program.type));
-    std::string type_name = type != nullptr ? std::string(type->short_name) : std::to_string(program.type);
+    std::string type_name =
+        type != nullptr ? std::string(type->short_name) : std::to_string(program.type);
     if (json) {
-      rows.push_back({{"id", id}, {"type", type_name}, {"name", program.name}, {"tag", tag_text(program)},
-                      {"insns", program.insn_count}, {"jited_bytes", program.code_size}, {"runs", stats.run_count},
-                      {"run_ns", stats.run_ns}, {"recursion_misses", stats.recursion_misses}});
+      rows.push_back({{"id", id},
+                      {"type", type_name},
+                      {"name", program.name},
+                      {"tag", tag_text(program)},
+                      {"insns", program.insn_count},
+                      {"jited_bytes", program.code_size},
+                      {"runs", stats.run_count},
+                      {"run_ns", stats.run_ns},
+                      {"recursion_misses", stats.recursion_misses}});
     } else {
-      text += fmt::format("{:>5} {:<16} {:<15} {:<16} {:>7} {:>7} {:>12} {:>12}\n", id, type_name, program.name,
-                          tag_text(program), program.insn_count, program.code_size, stats.run_count, stats.run_ns);
+      text += fmt::format("{:>5} {:<16} {:<15} {:<16} {:>7} {:>7} {:>12} {:>12}\n", id, type_name,
+                          program.name, tag_text(program), program.insn_count, program.code_size,
+                          stats.run_count, stats.run_ns);
     }
     return true;
   });
@@ -56,7 +65,9 @@ void add_prog(CLI::App& root, Chosen& chosen) {
   auto options = std::make_shared<Options>();
   list_app->add_option("--session", options->session, "Which session: its process id or name");
   list_app->add_flag("--json", options->json, "Print one JSON array");
-  list_app->callback([&chosen, options] { chosen.run = [options] { return list(options->session, options->json); }; });
+  list_app->callback([&chosen, options] {
+    chosen.run = [options] { return list(options->session, options->json); };
+  });
 }
 
 }  // namespace skep::cli

@@ -19,8 +19,9 @@ struct Options {
   unsigned log_level = 1;
 };
 
-Result<Program> prepare(const object::Object& object, uint32_t index, const loader::ProgramKind& kind) {
-  SKEP_TRY(vmlinux, btf::user_engine_btf());
+Result<Program> prepare(const object::Object& object, uint32_t index,
+                        const loader::ProgramKind& kind) {
+  auto vmlinux = btf::user_engine_btf();
   object::Target target;
   target.btfs = std::span(&vmlinux, 1);
   SKEP_TRY(program, object.program(index, target));
@@ -36,7 +37,8 @@ int run(const Options& options) {
     std::string known;
     for (const auto& row : verifier::kernel_profiles()) known += fmt::format(" {}", row.name);
     return report_failure(Error(EINVAL, fmt::format("no kernel profile \"{}\"", options.profile))
-                              .with_hint("known:" + known), kUsage);
+                              .with_hint("known:" + known),
+                          kUsage);
   }
   auto object = open_input(options.path, options.input);
   if (!object) return report_failure(object.error().error, object.error().status);
@@ -73,30 +75,37 @@ int run(const Options& options) {
     }
     if (options.log) print(report.log);
     if (report.accepted()) {
-      print(fmt::format("{}: accepted ({} insns, {} processed, {} states, {} us)\n", where, program->insns.size(),
-                        report.stats.insns_processed, report.stats.states, report.stats.time_ns / 1000));
+      print(fmt::format("{}: accepted ({} insns, {} processed, {} states, {} us)\n", where,
+                        program->insns.size(), report.stats.insns_processed, report.stats.states,
+                        report.stats.time_ns / 1000));
     } else {
       print(rejection_text(where, *program, *report.rejection, style.color));
     }
   }
   if (!options.program.empty() && !found) {
-    return report_failure(Error(ENOENT, fmt::format("{}: no program \"{}\"", (*object)->name(), options.program)),
-                          kUsage);
+    return report_failure(
+        Error(ENOENT, fmt::format("{}: no program \"{}\"", (*object)->name(), options.program)),
+        kUsage);
   }
-  if (options.json) print(nlohmann::json{{"profile", profile->name}, {"programs", results}}.dump() + "\n");
+  if (options.json)
+    print(nlohmann::json{{"profile", profile->name}, {"programs", results}}.dump() + "\n");
   return rejected ? kRejected : kOk;
 }
 
 }  // namespace
 
 void add_verify(CLI::App& root, Chosen& chosen) {
-  auto* app = root.add_subcommand("verify", "Say whether the verifier accepts FILE's programs, and why not");
+  auto* app = root.add_subcommand("verify",
+                                  "Say whether the verifier accepts FILE's programs, and why not");
   auto options = std::make_shared<Options>();
-  app->add_option("FILE", options->path, "C (.bpf.c), an object (.bpf.o) or assembly (.bpf.s)")->required();
-  app->add_option("--kernel", options->profile, "Whose rules: 5.10, 6.1, …, newest")->capture_default_str();
+  app->add_option("FILE", options->path, "C (.bpf.c), an object (.bpf.o) or assembly (.bpf.s)")
+      ->required();
+  app->add_option("--kernel", options->profile, "Whose rules: 5.10, 6.1, …, newest")
+      ->capture_default_str();
   app->add_option("--program", options->program, "Only this program");
   app->add_flag("--log", options->log, "Print the log, in the kernel's format");
-  app->add_option("--log-level", options->log_level, "1: the failing path, 2: all paths, 4: statistics")
+  app->add_option("--log-level", options->log_level,
+                  "1: the failing path, 2: all paths, 4: statistics")
       ->capture_default_str();
   app->add_flag("--json", options->json, "Print one JSON object");
   app->add_option("-I", options->input.include_dirs, "Directory for #include");

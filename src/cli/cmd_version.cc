@@ -1,8 +1,7 @@
 // skep version
-#include <sys/utsname.h>
-
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
+#include <sys/utsname.h>
 
 #include "cli/command.h"
 
@@ -17,10 +16,14 @@ void add_version(CLI::App& root, Chosen& chosen) {
       utsname host{};
       ::uname(&host);
       if (*json) {
-        print(nlohmann::json{{"version", SKEP_VERSION}, {"host_kernel", host.release}, {"machine", host.machine}}
-                  .dump() + "\n");
+        print(nlohmann::json{{"version", SKEP_VERSION},
+                             {"host_kernel", host.release},
+                             {"machine", host.machine}}
+                  .dump() +
+              "\n");
       } else {
-        print(fmt::format("skep {}\nhost kernel {} ({})\n", SKEP_VERSION, host.release, host.machine));
+        print(fmt::format("skep {}\nhost kernel {} ({})\n", SKEP_VERSION, host.release,
+                          host.machine));
       }
       return kOk;
     };

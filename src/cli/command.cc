@@ -31,7 +31,8 @@ Output output_style(bool json) {
   if (::isatty(STDOUT_FILENO) != 0) {
     style.color = !json && std::getenv("NO_COLOR") == nullptr;
     winsize size{};
-    style.width = ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+    style.width =
+        ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
   }
   return style;
 }

@@ -23,16 +23,17 @@ namespace skep::cli {
 // (docs/exit-status.md; after <sysexits.h> and the shell).
 enum Exit : int {
   kOk = 0,
-  kFailed = 1,          // what was asked for was done, and the answer is no (skep verify, differences)
-  kUsage = 64,          // the command line
-  kBadInput = 65,       // a file's content: C that does not compile, a damaged object, an unknown SEC
-  kNoInput = 66,        // a file that can't be read
-  kRejected = 67,       // the verifier refused a program
-  kUnavailable = 69,    // this machine or engine does not have it
-  kInternal = 70,       // a bug of skep's
-  kSystem = 71,         // no memory, no space, no descriptors
-  kCannotTrace = 126,   // COMMAND exists, and can't be run or traced (static, setuid, not executable)
-  kNoCommand = 127,     // COMMAND does not exist
+  kFailed = 1,     // what was asked for was done, and the answer is no (skep verify, differences)
+  kUsage = 64,     // the command line
+  kBadInput = 65,  // a file's content: C that does not compile, a damaged object, an unknown SEC
+  kNoInput = 66,   // a file that can't be read
+  kRejected = 67,  // the verifier refused a program
+  kUnavailable = 69,  // this machine or engine does not have it
+  kInternal = 70,     // a bug of skep's
+  kSystem = 71,       // no memory, no space, no descriptors
+  kCannotTrace =
+      126,           // COMMAND exists, and can't be run or traced (static, setuid, not executable)
+  kNoCommand = 127,  // COMMAND does not exist
 };
 
 // What went wrong and the status that says so.

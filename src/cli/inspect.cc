@@ -12,14 +12,16 @@ std::expected<HiveSession, Failure> choose_session(const std::string& which) {
   if (which.empty()) {
     if (sessions->size() == 1) return sessions->front();
     std::string known;
-    for (const HiveSession& session : *sessions) known += fmt::format(" {} ({})", session.controller, session.name);
+    for (const HiveSession& session : *sessions)
+      known += fmt::format(" {} ({})", session.controller, session.name);
     return failure(kUsage, Error(EINVAL, fmt::format("{} sessions are running", sessions->size()))
                                .with_hint("choose one with --session:" + known));
   }
   for (const HiveSession& session : *sessions) {
     if (which == std::to_string(session.controller) || which == session.name) return session;
   }
-  return failure(kUnavailable, Error(ESRCH, fmt::format("no session \"{}\" of this user is running", which)));
+  return failure(kUnavailable,
+                 Error(ESRCH, fmt::format("no session \"{}\" of this user is running", which)));
 }
 
 std::expected<std::unique_ptr<Hive>, Failure> open_session(const std::string& which) {

@@ -1,9 +1,8 @@
 // skep: the command.
+#include <CLI/CLI.hpp>
 #include <signal.h>
 
 #include <exception>
-
-#include <CLI/CLI.hpp>
 
 #include "cli/command.h"
 
@@ -13,14 +12,16 @@ using namespace skep::cli;
 
 int usage_error(const CLI::App& app, const CLI::ParseError& error) {
   // --help and --version come as errors of status 0, whose text belongs on standard output.
-  if (error.get_exit_code() == 0) return finish_output(app.exit(error, std::cout, std::cerr) == 0 ? kOk : kUsage);
+  if (error.get_exit_code() == 0)
+    return finish_output(app.exit(error, std::cout, std::cerr) == 0 ? kOk : kUsage);
   const CLI::App* at = &app;
   while (!at->get_subcommands().empty()) at = at->get_subcommands().front();
   std::string path = at->get_name();
   for (const CLI::App* up = at->get_parent(); up != nullptr; up = up->get_parent()) {
     path = up->get_name() + " " + path;
   }
-  return report_failure(skep::Error(EINVAL, error.what()).with_hint(fmt::format("{} --help", path)), kUsage);
+  return report_failure(skep::Error(EINVAL, error.what()).with_hint(fmt::format("{} --help", path)),
+                        kUsage);
 }
 
 int run(int argc, char** argv) {
@@ -35,15 +36,19 @@ int run(int argc, char** argv) {
     }
   }
 
-  CLI::App root("Write, verify, run and observe eBPF programs: without root, or in the kernel.", "skep");
+  CLI::App root("Write, verify, run and observe eBPF programs: without root, or in the kernel.",
+                "skep");
   root.require_subcommand(1);
   root.set_version_flag("--version", "skep " SKEP_VERSION);
   root.set_help_flag("-h,--help", "Print this help");
-  root.footer("Exit status: COMMAND's under run; else 0, or a class of its own (64 usage, 65 bad input, 66 no\n"
-              "input, 67 rejected by the verifier, 69 not available here, 70 a bug, 71 out of a resource, 126\n"
-              "COMMAND can't be traced, 127 no such COMMAND).");
-  for (auto* add : {add_run, add_exec, add_compile, add_verify, add_disasm, add_asm, add_prog, add_map, add_btf,
-                    add_feature, add_version, add_completion}) {
+  root.footer(
+      "Exit status: COMMAND's under run; else 0, or a class of its own (64 usage, 65 bad input, 66 "
+      "no\n"
+      "input, 67 rejected by the verifier, 69 not available here, 70 a bug, 71 out of a resource, "
+      "126\n"
+      "COMMAND can't be traced, 127 no such COMMAND).");
+  for (auto* add : {add_run, add_exec, add_compile, add_verify, add_disasm, add_asm, add_prog,
+                    add_map, add_btf, add_feature, add_version, add_completion}) {
     add(root, chosen);
   }
   try {

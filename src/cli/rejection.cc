@@ -1,8 +1,8 @@
 #include "cli/rejection.h"
 
-#include <algorithm>
-
 #include <nlohmann/json.hpp>
+
+#include <algorithm>
 
 #include "btf/btf.h"
 #include "isa/disassembler.h"
@@ -21,8 +21,9 @@ Palette palette(bool color) {
 
 // "file.c:12", of the instruction's source line; empty where the program has none.
 std::string source_of(const Program& program, uint32_t insn) {
-  auto after = std::upper_bound(program.line_info.begin(), program.line_info.end(), insn,
-                                [](uint32_t at, const LineInfo& line) { return at < line.insn_off; });
+  auto after =
+      std::upper_bound(program.line_info.begin(), program.line_info.end(), insn,
+                       [](uint32_t at, const LineInfo& line) { return at < line.insn_off; });
   if (after == program.line_info.begin() || !program.btf) return "";
   const LineInfo& line = *std::prev(after);
   std::string_view file = program.btf->string(line.file_name_off);
@@ -41,17 +42,18 @@ std::string indent(std::string_view text, std::string_view by) {
 
 }  // namespace
 
-std::string rejection_text(const std::string& where, const Program& program, const verifier::Rejection& rejection,
-                           bool color) {
+std::string rejection_text(const std::string& where, const Program& program,
+                           const verifier::Rejection& rejection, bool color) {
   Palette p = palette(color);
   std::string_view message = rejection.message;
   std::string text = fmt::format("{}: {}rejected{}: {}{}{}\n", where, p.red, p.end, p.bold,
                                  message.substr(0, message.find('\n')), p.end);
-  if (size_t newline = message.find('\n'); newline != message.npos) text += indent(message.substr(newline + 1), "  ");
+  if (size_t newline = message.find('\n'); newline != message.npos)
+    text += indent(message.substr(newline + 1), "  ");
   text += fmt::format("  rule:  {}\n", verifier::rule_name(rejection.rule));
   if (rejection.source) {
-    text += fmt::format("  {}at:    {}:{}:{}{}\n", p.cyan, rejection.source->file, rejection.source->line,
-                        rejection.source->column, p.end);
+    text += fmt::format("  {}at:    {}:{}:{}{}\n", p.cyan, rejection.source->file,
+                        rejection.source->line, rejection.source->column, p.end);
     text += fmt::format("         {}\n", rejection.source->text);
   }
   text += fmt::format("  insn:  {}: {}\n", rejection.insn, rejection.insn_text);
@@ -70,8 +72,9 @@ std::string rejection_text(const std::string& where, const Program& program, con
     for (size_t i = first; i < rejection.path.size(); ++i) {
       const verifier::PathStep& step = rejection.path[i];
       std::string source = source_of(program, step.insn);
-      text += fmt::format("    {:>5}: {:<40} -> {}{}{}{}\n", step.insn, isa::disassemble(program.insns, step.insn),
-                          step.next, p.dim, source.empty() ? "" : "   " + source, p.end);
+      text += fmt::format("    {:>5}: {:<40} -> {}{}{}{}\n", step.insn,
+                          isa::disassemble(program.insns, step.insn), step.next, p.dim,
+                          source.empty() ? "" : "   " + source, p.end);
     }
   }
   return text;
@@ -93,7 +96,8 @@ nlohmann::json rejection_json(const verifier::Rejection& rejection) {
                       {"text", rejection.source->text}};
   }
   auto path = nlohmann::json::array();
-  for (const verifier::PathStep& step : rejection.path) path.push_back({{"insn", step.insn}, {"next", step.next}});
+  for (const verifier::PathStep& step : rejection.path)
+    path.push_back({{"insn", step.insn}, {"next", step.next}});
   json["path"] = std::move(path);
   return json;
 }

@@ -2,9 +2,9 @@
 // known, the states and jumps that led there, and what to try.
 #pragma once
 
-#include <string>
-
 #include <nlohmann/json_fwd.hpp>
+
+#include <string>
 
 #include "verifier/verifier.h"
 

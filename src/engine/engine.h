@@ -32,12 +32,13 @@ class Engine {
 
   // perf_event_open(2): an event to attach to with BPF_LINK_CREATE, or -errno. pid, cpu, group_fd and flags
   // as there.
-  [[nodiscard]] virtual int64_t perf_event_open(const PerfEventAttr& attr, int pid, int cpu, int group_fd,
-                                                uint64_t flags) = 0;
+  [[nodiscard]] virtual int64_t perf_event_open(const PerfEventAttr& attr, int pid, int cpu,
+                                                int group_fd, uint64_t flags) = 0;
   // PerfEventAttr::type of a dynamic unit ("uprobe").
   [[nodiscard]] virtual Result<uint32_t> perf_type(std::string_view unit) = 0;
   // PerfEventAttr::config of a tracepoint.
-  [[nodiscard]] virtual Result<uint64_t> tracepoint_id(std::string_view category, std::string_view name) = 0;
+  [[nodiscard]] virtual Result<uint64_t> tracepoint_id(std::string_view category,
+                                                       std::string_view name) = 0;
   // What BPF_LINK_CREATE and BPF_PROG_ATTACH take as the target of cgroup programs. The user engine's only one
   // is "": the processes that it traces.
   [[nodiscard]] virtual Result<int> open_cgroup(const std::string& path) = 0;

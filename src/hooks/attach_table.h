@@ -37,7 +37,8 @@ struct AttachNode {
 static_assert(sizeof(AttachNode) == 32);
 
 // What must be looked at when a system call is made; AttachTable::seen[nr].
-inline constexpr uint8_t kSeenEnter = 1, kSeenExit = 2, kSeenFilter = 4;
+inline constexpr uint8_t kSeenEnter = 1, kSeenExit = 2, kSeenFilter = 4,
+                         kSeenAgent = 8;  // kSeenAgent: the agent itself (agent_calls.h)
 
 struct alignas(64) AttachTable {
   uint32_t version;

@@ -6,6 +6,7 @@
 
 #include <csignal>
 
+#include "hooks/agent_calls.h"
 #include "hooks/command.h"
 #include "hooks/inject.h"
 #include "hooks/tracer.h"
@@ -55,6 +56,7 @@ Result<std::unique_ptr<Session>> Session::create(Hive& hive, const SessionOption
   session->table_->flags = options.patch_sites ? kPatchSites : 0;
   session->table_->node_count = 1;  // 0 ends a list
   session->attached_.resize(kAttachNodes);
+  session->update_seen();
   SKEP_CHECK(hive.publish_object(hive::ObjectKind::kAttachTable,
                                  hive.take_id(hive::ObjectKind::kAttachTable), table));
   hive.set_root(hive::Root::kSyscallHooks, table);
@@ -106,7 +108,7 @@ Result<AttachHandle> Session::append(std::atomic<uint32_t>& head, const ProgHead
 void Session::update_seen() {
   bool all_enter = table_->raw_enter.load() != 0, all_exit = table_->raw_exit.load() != 0;
   for (uint32_t nr = 0; nr < kSyscallLimit; ++nr) {
-    uint8_t seen = 0;
+    uint8_t seen = is_agent_call(nr) ? kSeenAgent : 0;
     if (all_enter || table_->enter[nr].load() != 0) seen |= kSeenEnter;
     if (all_exit || table_->exit[nr].load() != 0) seen |= kSeenExit;
     constexpr uint32_t kSocket = 41, kConnect = 42, kBind = 49;  // where cgroup hooks may refuse

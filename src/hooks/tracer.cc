@@ -215,7 +215,8 @@ void Session::Tracer::seize(Request& request) {
     return;
   }
   if (::ptrace(PTRACE_SEIZE, tid, nullptr, PTRACE_O_TRACEEXEC) != 0) {
-    answer(request, RequestState::kRefused, errno);
+    int code = errno;
+    answer(request, code == ESRCH ? RequestState::kFree : RequestState::kRefused, code);
     return;
   }
   following_.push_back({.request = &request, .tid = tid, .pid = pid});
@@ -223,7 +224,12 @@ void Session::Tracer::seize(Request& request) {
 }
 
 void Session::Tracer::finish(Following& following, RequestState state) {
-  if (following.request != nullptr) answer(*following.request, state);
+  if (following.request == nullptr) return;
+  // After a successful execve nobody is left to free the request; after a failed one its agent waits.
+  auto seized = static_cast<uint32_t>(RequestState::kSeized);
+  if (!following.request->state.compare_exchange_strong(seized,
+                                                        static_cast<uint32_t>(RequestState::kFree)))
+    answer(*following.request, state);
   following.request = nullptr;
 }
 

@@ -37,8 +37,18 @@ namespace macros {
 using namespace skep::isa;  // BPF_ADD, BPF_DW, BPF_JEQ, …
 
 enum Register : uint8_t {
-  BPF_REG_0, BPF_REG_1, BPF_REG_2, BPF_REG_3, BPF_REG_4, BPF_REG_5, BPF_REG_6, BPF_REG_7,
-  BPF_REG_8, BPF_REG_9, BPF_REG_10, BPF_REG_FP = BPF_REG_10,
+  BPF_REG_0,
+  BPF_REG_1,
+  BPF_REG_2,
+  BPF_REG_3,
+  BPF_REG_4,
+  BPF_REG_5,
+  BPF_REG_6,
+  BPF_REG_7,
+  BPF_REG_8,
+  BPF_REG_9,
+  BPF_REG_10,
+  BPF_REG_FP = BPF_REG_10,
 };
 
 // ld_imm64's two slots.
@@ -184,17 +194,19 @@ class Builder {
     for (const Use& use : uses_) {
       if (bound_[use.label] == kUnbound)
         return fail(EINVAL, "insn {}: its target label was never bound", use.at);
-      const int64_t relative = static_cast<int64_t>(bound_[use.label]) - static_cast<int64_t>(use.at) - 1;
+      const int64_t relative =
+          static_cast<int64_t>(bound_[use.label]) - static_cast<int64_t>(use.at) - 1;
       Insn& insn = out[use.at];
-      const bool wide = insn.opcode == (BPF_JMP | BPF_CALL) || insn.opcode == (BPF_JMP32 | BPF_JA) ||
-                        is_ld_imm64(insn);
+      const bool wide = insn.opcode == (BPF_JMP | BPF_CALL) ||
+                        insn.opcode == (BPF_JMP32 | BPF_JA) || is_ld_imm64(insn);
       if (wide) {
         insn.imm = static_cast<int32_t>(relative);
         continue;
       }
-      if (relative < std::numeric_limits<int16_t>::min() || relative > std::numeric_limits<int16_t>::max())
-        return fail(ERANGE, "insn {}: its target is {} instructions away, a jump reaches 32767", use.at,
-                    relative);
+      if (relative < std::numeric_limits<int16_t>::min() ||
+          relative > std::numeric_limits<int16_t>::max())
+        return fail(ERANGE, "insn {}: its target is {} instructions away, a jump reaches 32767",
+                    use.at, relative);
       insn.off = static_cast<int16_t>(relative);
     }
     return out;

@@ -32,7 +32,8 @@ void set_name(char (&field)[N], std::string_view name) {
 // The engine's own words for a call that failed, else its errno's.
 Error engine_error(const engine::Engine& engine, int64_t result, std::string_view what) {
   if (auto error = engine.last_error(); error && error->code() == -result) return *error;
-  return Error(static_cast<int>(-result), fmt::format("{}: {}", what, errno_text(static_cast<int>(-result))));
+  return Error(static_cast<int>(-result),
+               fmt::format("{}: {}", what, errno_text(static_cast<int>(-result))));
 }
 
 uint64_t address_of(const void* pointer) { return reinterpret_cast<uint64_t>(pointer); }
@@ -43,7 +44,8 @@ Result<ProgramKind> classify_section(std::string_view name) {
   auto parsed = spec::parse_section_name(name);
   if (!parsed) {
     std::string_view bare = name.substr(name.starts_with('?') ? 1 : 0);
-    std::string_view close = spec::closest_name(bare.substr(0, bare.find('/')), spec::sections(), &spec::Section::prefix);
+    std::string_view close = spec::closest_name(bare.substr(0, bare.find('/')), spec::sections(),
+                                                &spec::Section::prefix);
     Error error(EINVAL, fmt::format("SEC(\"{}\") is no section that a program can be in", name));
     if (close.empty()) {
       return std::unexpected(std::move(error).with_hint("docs/reference/sections.md lists them"));
@@ -62,7 +64,8 @@ Result<ProgramKind> classify_section(std::string_view name) {
   return kind;
 }
 
-std::expected<Loader, LoadError> Loader::load(engine::Engine& engine, std::unique_ptr<object::Object> object,
+std::expected<Loader, LoadError> Loader::load(engine::Engine& engine,
+                                              std::unique_ptr<object::Object> object,
                                               const LoadOptions& options) {
   Loader loader;
   loader.engine_ = &engine;
@@ -70,7 +73,8 @@ std::expected<Loader, LoadError> Loader::load(engine::Engine& engine, std::uniqu
   const std::string& file = loader.object_->name();
   for (const std::string& wanted : options.only) {
     if (!loader.object_->find_program(wanted)) {
-      return std::unexpected(LoadError{Error(ENOENT, fmt::format("{}: no program \"{}\"", file, wanted)), {}});
+      return std::unexpected(
+          LoadError{Error(ENOENT, fmt::format("{}: no program \"{}\"", file, wanted)), {}});
     }
   }
   if (auto made = loader.create_maps(); !made) {
@@ -112,7 +116,8 @@ Result<> Loader::create_maps() {
     attr.map_extra = spec.map_extra;
     attr.numa_node = spec.numa_node;
     if (spec.max_entries == 0) {
-      if (spec.type == MapType::BPF_MAP_TYPE_PERF_EVENT_ARRAY) attr.max_entries = engine_->possible_cpus();
+      if (spec.type == MapType::BPF_MAP_TYPE_PERF_EVENT_ARRAY)
+        attr.max_entries = engine_->possible_cpus();
       if (spec.type == MapType::BPF_MAP_TYPE_RINGBUF) attr.max_entries = kDefaultRing;
     }
     set_name(attr.map_name, spec.name);
@@ -131,12 +136,15 @@ Result<> Loader::create_maps() {
       shape.max_entries = std::max(1u, spec.inner->max_entries);
       shape.map_flags = spec.inner->map_flags;
       int64_t fd = engine_->call(Cmd::BPF_MAP_CREATE, shape);
-      if (fd < 0) return std::unexpected(engine_error(*engine_, fd, fmt::format("map {}: inner map", spec.name)));
+      if (fd < 0)
+        return std::unexpected(
+            engine_error(*engine_, fd, fmt::format("map {}: inner map", spec.name)));
       inner = engine::EngineFd(engine_, static_cast<int>(fd));
       attr.inner_map_fd = static_cast<uint32_t>(inner.get());
     }
     int64_t fd = engine_->call(Cmd::BPF_MAP_CREATE, attr);
-    if (fd < 0) return std::unexpected(engine_error(*engine_, fd, fmt::format("map {}", spec.name)));
+    if (fd < 0)
+      return std::unexpected(engine_error(*engine_, fd, fmt::format("map {}", spec.name)));
     LoadedMap& map = maps_.emplace_back();
     map.spec = &spec;
     map.max_entries = attr.max_entries;
@@ -154,12 +162,14 @@ Result<> Loader::create_maps() {
       update.key = address_of(&key);
       update.value = address_of(spec.content.data());
       int64_t result = engine_->call(Cmd::BPF_MAP_UPDATE_ELEM, update);
-      if (result < 0) return std::unexpected(engine_error(*engine_, result, fmt::format("map {}", spec.name)));
+      if (result < 0)
+        return std::unexpected(engine_error(*engine_, result, fmt::format("map {}", spec.name)));
       if (spec.freeze) {
         engine::MapElemAttr freeze;
         freeze.map_fd = static_cast<uint32_t>(fd);
         result = engine_->call(Cmd::BPF_MAP_FREEZE, freeze);
-        if (result < 0) return std::unexpected(engine_error(*engine_, result, fmt::format("map {}", spec.name)));
+        if (result < 0)
+          return std::unexpected(engine_error(*engine_, result, fmt::format("map {}", spec.name)));
       }
     }
   }
@@ -171,8 +181,8 @@ Result<> Loader::fill_map(size_t index) {
   for (const object::MapSpec::Element& element : map.spec->elements) {
     int fd = element.is_program ? programs_[element.index].fd.get() : maps_[element.index].fd.get();
     if (fd < 0) {
-      return fail(EINVAL, "map {}: element {} is program {}, which is not loaded", map.spec->name, element.key,
-                  object_->programs()[element.index].name);
+      return fail(EINVAL, "map {}: element {} is program {}, which is not loaded", map.spec->name,
+                  element.key, object_->programs()[element.index].name);
     }
     engine::MapElemAttr update;
     update.map_fd = static_cast<uint32_t>(map.fd.get());
@@ -180,8 +190,8 @@ Result<> Loader::fill_map(size_t index) {
     update.value = address_of(&fd);
     int64_t result = engine_->call(Cmd::BPF_MAP_UPDATE_ELEM, update);
     if (result < 0) {
-      return std::unexpected(
-          engine_error(*engine_, result, fmt::format("map {}: element {}", map.spec->name, element.key)));
+      return std::unexpected(engine_error(
+          *engine_, result, fmt::format("map {}: element {}", map.spec->name, element.key)));
     }
   }
   return {};
@@ -192,13 +202,14 @@ std::expected<void, LoadError> Loader::load_program(size_t index, const LoadOpti
   LoadedProgram& loaded = programs_[index];
   loaded.spec = &spec;
   auto refuse = [&](Error error) {
-    return std::unexpected(LoadError{std::move(error).within(fmt::format("program {}", spec.name)), {}});
+    return std::unexpected(
+        LoadError{std::move(error).within(fmt::format("program {}", spec.name)), {}});
   };
   auto kind = classify_section(spec.section);
   if (!kind) return refuse(kind.error());
   bool wanted = options.only.empty() ? kind->autoload
-                                     : std::find(options.only.begin(), options.only.end(), spec.name) !=
-                                           options.only.end();
+                                     : std::find(options.only.begin(), options.only.end(),
+                                                 spec.name) != options.only.end();
   if (!wanted) return {};
   auto vmlinux = engine_->vmlinux_btf();
   if (!vmlinux) return refuse(vmlinux.error());
@@ -223,7 +234,8 @@ std::expected<void, LoadError> Loader::load_program(size_t index, const LoadOpti
   attr.kern_version = input.kern_version;
   attr.prog_flags = input.flags;
   set_name(attr.prog_name, spec.name);
-  attr.expected_attach_type = kind->has_attach_type ? static_cast<uint32_t>(input.expected_attach_type) : 0;
+  attr.expected_attach_type =
+      kind->has_attach_type ? static_cast<uint32_t>(input.expected_attach_type) : 0;
   if (btf_fd_ && !input.func_info.empty()) {
     attr.prog_btf_fd = static_cast<uint32_t>(btf_fd_.get());
     attr.func_info = address_of(input.func_info.data());
@@ -253,7 +265,8 @@ std::expected<void, LoadError> Loader::load_program(size_t index, const LoadOpti
     if (engine_->call(Cmd::BPF_OBJ_GET_INFO_BY_FD, ask) == 0) loaded.id = info.id;
     return {};
   }
-  LoadError error{engine_error(*engine_, fd, "BPF_PROG_LOAD").within(fmt::format("program {}", spec.name)), {}};
+  LoadError error{
+      engine_error(*engine_, fd, "BPF_PROG_LOAD").within(fmt::format("program {}", spec.name)), {}};
   // Our own verifier's report, whichever engine it was: the same rules, and it can say why.
   verifier::Options verify;
   verify.log_level = verifier::kLogErrors;
@@ -298,7 +311,8 @@ Result<Link> Loader::attach(const LoadedProgram& program, const AttachOptions& o
     case spec::AttachBehaviour::tracepoint: {
       size_t slash = kind.target.find('/');
       if (slash == std::string::npos) {
-        return fail(EINVAL, "SEC(\"{}\"): expected tracepoint/CATEGORY/NAME", program.spec->section);
+        return fail(EINVAL, "SEC(\"{}\"): expected tracepoint/CATEGORY/NAME",
+                    program.spec->section);
       }
       std::string_view target = kind.target;
       SKEP_TRY(id, engine_->tracepoint_id(target.substr(0, slash), target.substr(slash + 1)));
@@ -314,7 +328,8 @@ Result<Link> Loader::attach(const LoadedProgram& program, const AttachOptions& o
       attr.name = address_of(kind.target.c_str());
       attr.prog_fd = create.prog_fd;
       int64_t fd = engine_->call(Cmd::BPF_RAW_TRACEPOINT_OPEN, attr);
-      if (fd < 0) return std::unexpected(engine_error(*engine_, fd, "raw tracepoint " + kind.target));
+      if (fd < 0)
+        return std::unexpected(engine_error(*engine_, fd, "raw tracepoint " + kind.target));
       link.fd = engine::EngineFd(engine_, static_cast<int>(fd));
       link.where = "raw tracepoint " + kind.target;
       return link;
@@ -324,7 +339,8 @@ Result<Link> Loader::attach(const LoadedProgram& program, const AttachOptions& o
       if (target.empty()) {
         return std::unexpected(
             Error(EINVAL, fmt::format("SEC(\"{}\") names no function", program.spec->section))
-                .with_hint("name one with --function BINARY:FUNCTION, as in --function libc.so.6:malloc"));
+                .with_hint(
+                    "name one with --function BINARY:FUNCTION, as in --function libc.so.6:malloc"));
       }
       SKEP_TRY(parsed, hooks::parse_target(target));
       std::string path;
@@ -343,8 +359,9 @@ Result<Link> Loader::attach(const LoadedProgram& program, const AttachOptions& o
       attr.config1 = address_of(path.c_str());
       attr.config2 = place.file_offset;
       SKEP_CHECK(open_event(attr));
-      link.where = fmt::format("{} {}:{}", section->is_return ? "uretprobe" : "uprobe", path,
-                               place.function.empty() ? fmt::format("{:#x}", place.file_offset) : place.function);
+      link.where = fmt::format(
+          "{} {}:{}", section->is_return ? "uretprobe" : "uprobe", path,
+          place.function.empty() ? fmt::format("{:#x}", place.file_offset) : place.function);
       break;
     }
     case spec::AttachBehaviour::cgroup: {
@@ -356,8 +373,8 @@ Result<Link> Loader::attach(const LoadedProgram& program, const AttachOptions& o
       break;
     }
     default:
-      return fail(EOPNOTSUPP, "SEC(\"{}\"): the {} engine can't attach {} programs to a command", program.spec->section,
-                  engine_->name(), kind.section);
+      return fail(EOPNOTSUPP, "SEC(\"{}\"): the {} engine can't attach {} programs to a command",
+                  program.spec->section, engine_->name(), kind.section);
   }
   int64_t fd = engine_->call(Cmd::BPF_LINK_CREATE, create);
   if (fd < 0) return std::unexpected(engine_error(*engine_, fd, link.where));

@@ -33,7 +33,7 @@ struct LoadedMap {
 
 struct LoadedProgram {
   const object::ProgramSpec* spec = nullptr;
-  Program program;  // as it was loaded
+  Program program;      // as it was loaded
   engine::EngineFd fd;  // none where it was not to be loaded ("?" before its section)
   uint32_t id = 0;
 };
@@ -52,8 +52,8 @@ struct LoadError {
 };
 
 struct LoadOptions {
-  uint32_t log_level = 0;              // of BPF_PROG_LOAD
-  std::vector<std::string> only;       // programs to load, by name; empty: all that are not "?"
+  uint32_t log_level = 0;         // of BPF_PROG_LOAD
+  std::vector<std::string> only;  // programs to load, by name; empty: all that are not "?"
 };
 
 // Type, attach type and target of a program, from its section's name.
@@ -71,16 +71,16 @@ struct ProgramKind {
 struct AttachOptions {
   // Target of uprobes and uretprobes whose section names none: "libc.so.6:malloc".
   std::string function;
-  std::string path;      // the PATH that binaries are searched along
-  std::string command;   // the command's binary: what a target with an empty binary means
+  std::string path;     // the PATH that binaries are searched along
+  std::string command;  // the command's binary: what a target with an empty binary means
 };
 
 // A program attached somewhere.
 struct Link {
-  engine::EngineFd fd;      // of the link
-  engine::EngineFd event;   // of the perf event behind it, where there is one
+  engine::EngineFd fd;     // of the link
+  engine::EngineFd event;  // of the perf event behind it, where there is one
   std::string program;
-  std::string where;        // "tracepoint syscalls/sys_enter_openat"
+  std::string where;  // "tracepoint syscalls/sys_enter_openat"
 };
 
 class Loader {

@@ -18,7 +18,7 @@ namespace {
 struct Shared {
   std::mutex mutex;
   unsigned guards = 0;
-  struct sigaction before_segv {}, before_bus {};
+  struct sigaction before_segv{}, before_bus{};
 };
 Shared& shared() {
   static Shared instance;
@@ -31,14 +31,17 @@ uint64_t find_fixup(uint64_t rip) {
   uint32_t used = hive::control_header().objects_used.load(std::memory_order_acquire);
   for (uint32_t i = 0; i < std::min(used, hive::kMaxObjects); ++i) {
     const hive::ObjectEntry& entry = hive::directory()[i];
-    if (entry.kind.load(std::memory_order_acquire) != static_cast<uint32_t>(hive::ObjectKind::kProg)) continue;
+    if (entry.kind.load(std::memory_order_acquire) !=
+        static_cast<uint32_t>(hive::ObjectKind::kProg))
+      continue;
     const auto& program = *reinterpret_cast<const ProgHeader*>(entry.address);
     if (rip < program.code || rip >= program.code + program.code_size) continue;
     const auto* faults = reinterpret_cast<const jit::FaultEntry*>(program.fault_table);
     const auto* end = faults + program.fault_count;
     auto offset = static_cast<uint32_t>(rip - program.code);
-    const auto* found = std::lower_bound(
-        faults, end, offset, [](const jit::FaultEntry& fault, uint32_t at) { return fault.insn < at; });
+    const auto* found =
+        std::lower_bound(faults, end, offset,
+                         [](const jit::FaultEntry& fault, uint32_t at) { return fault.insn < at; });
     return found != end && found->insn == offset ? program.code + found->fixup : 0;
   }
   return 0;
@@ -63,7 +66,7 @@ FaultGuard::FaultGuard(bool needed) : installed_(needed) {
   Shared& all = shared();
   std::lock_guard lock(all.mutex);
   if (all.guards++ > 0) return;
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_sigaction = on_fault;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
   ::sigaction(SIGSEGV, &action, &all.before_segv);

@@ -85,7 +85,8 @@ uint32_t user_stack(HelperContext*, uint64_t*, uint32_t) { return 0; }
 
 int64_t send_signal(HelperContext*, uint32_t signal, bool thread_only) {
   if (signal > 64) return -EINVAL;
-  long result = thread_only ? ::syscall(SYS_tgkill, ::getpid(), ::gettid(), signal) : ::kill(::getpid(), static_cast<int>(signal));
+  long result = thread_only ? ::syscall(SYS_tgkill, ::getpid(), ::gettid(), signal)
+                            : ::kill(::getpid(), static_cast<int>(signal));
   return result == 0 ? 0 : -errno;
 }
 

@@ -11,12 +11,14 @@
 
 namespace skep::runtime {
 
-BtfObject::BtfObject(Runtime& runtime, uint32_t id, std::shared_ptr<const btf::Btf> btf, void* published)
+BtfObject::BtfObject(Runtime& runtime, uint32_t id, std::shared_ptr<const btf::Btf> btf,
+                     void* published)
     : runtime_(runtime), id_(id), btf_(std::move(btf)), published_(published) {}
 
 BtfObject::~BtfObject() {
   runtime_.hive().unpublish_object(hive::ObjectKind::kBtf, id_);
-  runtime_.hive().defer([&hive = runtime_.hive(), memory = published_] { hive.free_object(memory); });
+  runtime_.hive().defer(
+      [&hive = runtime_.hive(), memory = published_] { hive.free_object(memory); });
 }
 
 MapObject::MapObject(Runtime& runtime, MapHeader* header, MapCreation creation)
@@ -59,7 +61,8 @@ MapDescriptor MapObject::describe() const {
   if (attributes.type == MapType::BPF_MAP_TYPE_ARRAY) {
     map.value_address = header_->values;
     if (map.frozen && (attributes.map_flags & BPF_F_RDONLY_PROG) != 0) {
-      map.constant_value = ByteSpan(reinterpret_cast<const std::byte*>(header_->values), attributes.value_size);
+      map.constant_value =
+          ByteSpan(reinterpret_cast<const std::byte*>(header_->values), attributes.value_size);
     }
   }
   if (creation_.inner) map.inner = std::make_shared<MapDescriptor>(creation_.inner->describe());
@@ -75,7 +78,8 @@ ProgObject::ProgObject(Runtime& runtime, ProgLoad load, VerifiedProgram verified
       uid_(::getuid()) {
   timespec now{};
   ::clock_gettime(CLOCK_BOOTTIME, &now);
-  load_time_ns_ = static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+  load_time_ns_ =
+      static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
 }
 
 ProgObject::~ProgObject() {
@@ -102,8 +106,9 @@ std::array<uint8_t, 8> program_tag(std::span<const Insn> insns) {
   std::vector<Insn> copy(insns.begin(), insns.end());
   for (size_t i = 0; i < copy.size(); ++i) {
     if (!isa::is_ld_imm64(copy[i])) continue;
-    bool is_map = copy[i].src == isa::BPF_PSEUDO_MAP_FD || copy[i].src == isa::BPF_PSEUDO_MAP_VALUE ||
-                  copy[i].src == isa::BPF_PSEUDO_MAP_IDX || copy[i].src == isa::BPF_PSEUDO_MAP_IDX_VALUE;
+    bool is_map =
+        copy[i].src == isa::BPF_PSEUDO_MAP_FD || copy[i].src == isa::BPF_PSEUDO_MAP_VALUE ||
+        copy[i].src == isa::BPF_PSEUDO_MAP_IDX || copy[i].src == isa::BPF_PSEUDO_MAP_IDX_VALUE;
     if (is_map && i + 1 < copy.size()) copy[i].imm = copy[i + 1].imm = 0;
     ++i;
   }

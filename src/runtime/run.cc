@@ -75,22 +75,24 @@ Result<Frame> Frame::make(const ProgObject& program, const RunInput& input) {
     frame.uapi_size_ = engine_size = static_cast<uint32_t>(input.ctx.size());
   }
   if (input.ctx.size() > frame.uapi_size_) {
-    return fail(EINVAL, "a context of {} bytes, {} programs have at most {}", input.ctx.size(), type_name,
-                frame.uapi_size_);
+    return fail(EINVAL, "a context of {} bytes, {} programs have at most {}", input.ctx.size(),
+                type_name, frame.uapi_size_);
   }
   if (frame.shape_ == Shape::bytes && !input.data.empty()) {
     return fail(EINVAL, "{} programs have no packet", type_name);
   }
-  if (frame.shape_ != Shape::bytes && (input.data.size() < kEthernetHeader || input.data.size() > kMaxPacket)) {
-    return fail(EINVAL, "a packet of {} bytes, {} programs run over {} to {}", input.data.size(), type_name,
-                kEthernetHeader, kMaxPacket);
+  if (frame.shape_ != Shape::bytes &&
+      (input.data.size() < kEthernetHeader || input.data.size() > kMaxPacket)) {
+    return fail(EINVAL, "a packet of {} bytes, {} programs run over {} to {}", input.data.size(),
+                type_name, kEthernetHeader, kMaxPacket);
   }
   frame.pristine_ctx_.resize(std::max<size_t>(engine_size, 8));
   std::copy(input.ctx.begin(), input.ctx.end(), frame.pristine_ctx_.begin());
   if (frame.shape_ == Shape::skb_l2 || frame.shape_ == Shape::skb_l3) {
     auto* skb = reinterpret_cast<spec::SkBuffContext*>(frame.pristine_ctx_.data());
     if (skb->len != 0 || skb->data32 != 0 || skb->data_end32 != 0 || skb->protocol != 0) {
-      return fail(EINVAL, "len, protocol, data and data_end of the context are the engine's to set");
+      return fail(EINVAL,
+                  "len, protocol, data and data_end of the context are the engine's to set");
     }
     skb->protocol = load<uint16_t>(input.data.data() + 12);
   }
@@ -135,7 +137,8 @@ void Frame::take(RunOutput& output) const {
   output.ctx.assign(first, first + uapi_size_);
   if (shape_ == Shape::bytes) return;
   // The whole frame, from the Ethernet header where that is still in front.
-  const uint8_t* begin = shape_ == Shape::skb_l3 && view_.data == view_.network_header ? view_.mac_header : view_.data;
+  const uint8_t* begin =
+      shape_ == Shape::skb_l3 && view_.data == view_.network_header ? view_.mac_header : view_.data;
   output.data.resize(static_cast<size_t>(view_.data_end - begin));
   std::memcpy(output.data.data(), begin, output.data.size());
 }
@@ -155,11 +158,13 @@ Result<const vm::Interpreter*> ProgObject::interpreter() const {
     vm::InterpreterOptions options;
     options.helpers = page.helpers;
     options.kfuncs = page.kfuncs;
-    options.tail_call = [](void* data, HelperContext*, uint64_t map, uint32_t index) -> const vm::Interpreter* {
+    options.tail_call = [](void* data, HelperContext*, uint64_t map,
+                           uint32_t index) -> const vm::Interpreter* {
       // The element is any process's to write: it counts only as an address of a program that we know.
       const auto& array = *reinterpret_cast<const MapHeader*>(map);
       if (index >= array.max_entries) return nullptr;
-      auto element = std::atomic_ref(*reinterpret_cast<uint64_t*>(array.values + 8 * uint64_t{index})).load();
+      auto element =
+          std::atomic_ref(*reinterpret_cast<uint64_t*>(array.values + 8 * uint64_t{index})).load();
       auto program = static_cast<Runtime*>(data)->find_program_at(element);
       if (!program) return nullptr;
       auto next = program->interpreter();
@@ -182,7 +187,8 @@ Result<RunOutput> Runtime::run(const ProgObject& program, const RunInput& input)
   auto frame = Frame::make(program, input);
   if (!frame) return fail(frame, "running program {}", program.header().name);
   HeldSlot slot;
-  if (!slot) return fail(EBUSY, "running program {}: every slot of the hive is busy", program.header().name);
+  if (!slot)
+    return fail(EBUSY, "running program {}: every slot of the hive is busy", program.header().name);
   FaultGuard guard(input.via == Via::jit && program.header().fault_count > 0);
   auto& stats = *reinterpret_cast<ProgStats*>(program.header().stats);
   auto entry = reinterpret_cast<ProgEntry>(program.header().entry);

@@ -24,8 +24,10 @@ std::optional<uint32_t> next_in(const std::map<uint32_t, std::weak_ptr<T>>& tabl
 }
 // Enters a new object and forgets those that are gone, now and then.
 template <class T>
-void enter(std::map<uint32_t, std::weak_ptr<T>>& table, uint32_t id, const std::shared_ptr<T>& object) {
-  if (table.size() % 64 == 63) std::erase_if(table, [](const auto& row) { return row.second.expired(); });
+void enter(std::map<uint32_t, std::weak_ptr<T>>& table, uint32_t id,
+           const std::shared_ptr<T>& object) {
+  if (table.size() % 64 == 63)
+    std::erase_if(table, [](const auto& row) { return row.second.expired(); });
   table.emplace(id, object);
 }
 
@@ -85,7 +87,8 @@ Result<Runtime::Loaded> Runtime::load_program(ProgLoad load) {
   Loaded loaded;
   loaded.report = verifier::verify(load.program, load.verify);
   if (!loaded.report.verified) return loaded;
-  auto program = std::make_shared<ProgObject>(*this, std::move(load), std::move(*loaded.report.verified));
+  auto program =
+      std::make_shared<ProgObject>(*this, std::move(load), std::move(*loaded.report.verified));
   loaded.report.verified.reset();
   SKEP_CHECK(compile(*program));
   {
@@ -121,7 +124,8 @@ Result<> Runtime::compile(ProgObject& object) {
   header->fault_count = object.native_.faults.size();
   auto tag = program_tag(object.original_insns_);
   std::memcpy(header->tag, tag.data(), tag.size());
-  std::memcpy(header->name, program.name.data(), std::min(program.name.size(), sizeof header->name - 1));
+  std::memcpy(header->name, program.name.data(),
+              std::min(program.name.size(), sizeof header->name - 1));
   return hive_->publish_object(hive::ObjectKind::kProg, header->id, header);
 }
 
@@ -141,7 +145,8 @@ void Runtime::set_run_times(bool on) {
   for (const auto& [id, weak] : programs_) {
     // The last reference may go here: its destructor takes no lock of ours.
     if (auto program = weak.lock()) {
-      std::atomic_ref(program->header_->flags).store(on ? kProgRunTimes : 0, std::memory_order_relaxed);
+      std::atomic_ref(program->header_->flags)
+          .store(on ? kProgRunTimes : 0, std::memory_order_relaxed);
     }
   }
 }

@@ -32,6 +32,8 @@ struct ContextField {
   std::string_view name;
   uint16_t offset = 0, size = 0;  // bytes, of the UAPI struct
   uint8_t min_read = 0;           // smallest aligned read; == size: whole only
+  bool any_within = false;        // any aligned access that stays inside (cb)
+  uint8_t wide_read = 0;          // a read of so many bytes at its start is allowed too (dst_port)
   bool wide_pair = false;  // 8 bytes may be read and written where 8-aligned (u32[4] addresses)
   PointerKind pointer = PointerKind::none;
   uint16_t hidden = 0;  // where the 64-bit pointer lies; 0: at `offset` itself
@@ -59,7 +61,7 @@ struct ContextRow {
   uint32_t engine_size = 0;  // with the hidden pointers: what an engine must allocate
   bool writable = false;     // bytes: stores too
   std::span<const ContextField>
-      fields;  // of the UAPI struct, by offset; those of all its program types
+      fields{};  // of the UAPI struct, by offset; those of all its program types
 };
 
 [[nodiscard]] std::span<const ContextRow> contexts();  // by program type
@@ -80,7 +82,7 @@ struct PointedRow {
   uint32_t size = 0;
   bool writable = false;     // flow_keys
   bool any_aligned = false;  // every aligned access within (flow_keys)
-  std::span<const ContextField> fields;
+  std::span<const ContextField> fields{};
 };
 [[nodiscard]] const PointedRow& pointed_struct(PointedStruct which);
 

@@ -321,17 +321,17 @@ constexpr Helper kHelpers[] = {
      .arguments = {{{A::ctx}, {A::const_map_ptr}, {A::map_key}, {A::anything}}}, .prog_types = kSkSkb, .map_types =
      maps(M::BPF_MAP_TYPE_SOCKHASH), .user_reason = kNoForwarding},
     {.id = BPF_FUNC_lwt_push_encap, .name = "lwt_push_encap", .since = v(4, 18), .prototype = "long bpf_lwt_push_encap(struct __sk_buff *skb, __u32 type, void *hdr, __u32 len)",
-     .arguments = {{{A::ctx}, {A::anything}, {A::mem, kReadOnly}}}, .prog_types = kLwtIn | kLwtXmit, .changes_packet = true,
-     .user_reason = kNoForwarding},
+     .arguments = {{{A::ctx}, {A::anything}, {A::mem, kReadOnly}, {A::mem_size}}}, .prog_types = kLwtIn | kLwtXmit, .changes_packet =
+     true, .user_reason = kNoForwarding},
     {.id = BPF_FUNC_lwt_seg6_store_bytes, .name = "lwt_seg6_store_bytes", .since = v(4, 18), .prototype = "long bpf_lwt_seg6_store_bytes(struct __sk_buff *skb, __u32 offset, const void *from, __u32 len)",
-     .arguments = {{{A::ctx}, {A::anything}, {A::mem, kReadOnly}}}, .prog_types = kLwtSeg6local, .changes_packet = true, .user_reason
-     = kNoForwarding},
+     .arguments = {{{A::ctx}, {A::anything}, {A::mem, kReadOnly}, {A::mem_size}}}, .prog_types = kLwtSeg6local, .changes_packet =
+     true, .user_reason = kNoForwarding},
     {.id = BPF_FUNC_lwt_seg6_adjust_srh, .name = "lwt_seg6_adjust_srh", .since = v(4, 18), .prototype = "long bpf_lwt_seg6_adjust_srh(struct __sk_buff *skb, __u32 offset, __s32 delta)",
      .arguments = {{{A::ctx}, {A::anything}, {A::anything}}}, .prog_types = kLwtSeg6local, .changes_packet = true, .user_reason =
      kNoForwarding},
     {.id = BPF_FUNC_lwt_seg6_action, .name = "lwt_seg6_action", .since = v(4, 18), .prototype = "long bpf_lwt_seg6_action(struct __sk_buff *skb, __u32 action, void *param, __u32 param_len)",
-     .arguments = {{{A::ctx}, {A::anything}, {A::mem, kReadOnly}}}, .prog_types = kLwtSeg6local, .changes_packet = true, .user_reason
-     = kNoForwarding},
+     .arguments = {{{A::ctx}, {A::anything}, {A::mem, kReadOnly}, {A::mem_size}}}, .prog_types = kLwtSeg6local, .changes_packet =
+     true, .user_reason = kNoForwarding},
     {.id = BPF_FUNC_rc_repeat, .name = "rc_repeat", .since = v(4, 18), .prototype = "long bpf_rc_repeat(void *ctx)",
      .arguments = {{{A::ctx}}}, .prog_types = kLircMode2, .gpl_only = true, .user_reason = kKernelOnly},
     {.id = BPF_FUNC_rc_keydown, .name = "rc_keydown", .since = v(4, 18), .prototype = "long bpf_rc_keydown(void *ctx, __u32 protocol, __u64 scancode, __u32 toggle)",
@@ -686,8 +686,8 @@ constexpr Helper kHelpers[] = {
     {.id = BPF_FUNC_xdp_store_bytes, .name = "xdp_store_bytes", .since = v(5, 18), .prototype = "long bpf_xdp_store_bytes(struct xdp_md *xdp_md, __u32 offset, void *buf, __u32 len)",
      .arguments = {{{A::ctx}, {A::anything}, {A::mem, kReadOnly}, {A::mem_size}}}, .prog_types = kXdp, .user = kWorks},
     {.id = BPF_FUNC_copy_from_user_task, .name = "copy_from_user_task", .since = v(5, 18), .prototype = "long bpf_copy_from_user_task(void *dst, __u32 size, const void *user_ptr, struct task_struct *tsk, __u64 flags)",
-     .arguments = {{{A::mem, kUninit | kWrite}, {A::mem_size_or_zero}, {A::anything}, {A::btf_id, 0, 0, "task_struct"}}}, .prog_types
-     = kBase, .gpl_only = true, .might_sleep = true, .user = kWorks},
+     .arguments = {{{A::mem, kUninit | kWrite}, {A::mem_size_or_zero}, {A::anything}, {A::btf_id, 0, 0, "task_struct"},
+     {A::anything}}}, .prog_types = kBase, .gpl_only = true, .might_sleep = true, .user = kWorks},
     {.id = BPF_FUNC_skb_set_tstamp, .name = "skb_set_tstamp", .since = v(5, 18), .prototype = "long bpf_skb_set_tstamp(struct __sk_buff *skb, __u64 tstamp, __u32 tstamp_type)",
      .arguments = {{{A::ctx}, {A::anything}, {A::anything}}}, .prog_types = kTc, .user_reason = kNotYet},
     {.id = BPF_FUNC_ima_file_hash, .name = "ima_file_hash", .since = v(5, 18), .prototype = "long bpf_ima_file_hash(struct file *file, void *dst, __u32 size)",

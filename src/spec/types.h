@@ -186,7 +186,8 @@ inline constexpr uint32_t BPF_F_NO_PREALLOC = 1u << 0, BPF_F_NO_COMMON_LRU = 1u 
                           BPF_F_PRESERVE_ELEMS = 1u << 11, BPF_F_INNER_MAP = 1u << 12,
                           BPF_F_LINK = 1u << 13, BPF_F_PATH_FD = 1u << 14,
                           BPF_F_VTYPE_BTF_OBJ_FD = 1u << 15, BPF_F_TOKEN_FD = 1u << 16,
-                          BPF_F_SEGV_ON_FAULT = 1u << 17, BPF_F_NO_USER_CONV = 1u << 18;
+                          BPF_F_SEGV_ON_FAULT = 1u << 17, BPF_F_NO_USER_CONV = 1u << 18,
+                          BPF_F_RB_OVERWRITE = 1u << 19;
 // Flags of BPF_MAP_UPDATE_ELEM.
 inline constexpr uint64_t BPF_ANY = 0, BPF_NOEXIST = 1, BPF_EXIST = 2, BPF_F_LOCK = 4;
 

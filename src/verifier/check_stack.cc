@@ -207,6 +207,22 @@ bool Verifier::check_stack_write(unsigned number, int32_t off, unsigned size, in
   return write_stack_fixed(of, off + static_cast<int32_t>(reg.number.constant()), size, value);
 }
 
+// Bytes become unknown numbers.
+bool Verifier::fill_stack(FuncState& of, int off, int size) {
+  for (int i = off; i < off + size; ++i) {
+    const unsigned index = slot_of(i);
+    StackSlot& s = slot(of, index);
+    scratch_slot(index);
+    if (!allow_leaks_ && s.is_spill() && !s.spilled.is_scalar()) {
+      return reject(Rule::stack_spill_corrupted, EACCES, "attempt to corrupt spilled pointer on stack");
+    }
+    if (s.is_special()) scrub(s);
+    s.bytes[byte_of(i)] = SlotByte::misc;
+    if (byte_of(i) == 7 && i + 8 <= off + size) stack_liveness_.mark_write(of.frame, slot_bit(index));
+  }
+  return true;
+}
+
 // ---- reading
 
 // Zero if all bytes are, else a number.

@@ -136,6 +136,9 @@ struct SccVisit {
   std::vector<CachedState*> unused;  // to be dropped once back_edges are done with
 };
 
+// Slots of a hive; what bpf_get_smp_processor_id is below.
+inline constexpr uint32_t kMaxCpus = 256;
+
 enum class Access : uint8_t { read, write };
 enum class Step : uint8_t { next, jumped, path_done, failed };
 
@@ -178,7 +181,8 @@ class Verifier {
     finish_rejection(rule, error);
     return false;
   }
-  void finish_rejection(Rule rule, int error);
+  // After a first one, only adds to its message. already_logged: the message is in the log.
+  void finish_rejection(Rule rule, int error, bool already_logged = false);
   void trim_log(size_t position) {
     if (log_.size() > position) log_.resize(position);
   }
@@ -196,6 +200,7 @@ class Verifier {
 
   // ---- cfg.cc: what can be said of the text without walking it
   [[nodiscard]] bool check_text();
+  void find_packet_changers();
   [[nodiscard]] bool find_subprograms();
   [[nodiscard]] bool check_jumps_stay_inside();
   [[nodiscard]] bool check_debug_info();
@@ -208,15 +213,18 @@ class Verifier {
   // ---- walk.cc: paths and instructions
   [[nodiscard]] bool verify_subprogram(uint32_t subprogram);
   [[nodiscard]] bool walk();
+  void forget_states();
+  [[nodiscard]] bool check_callback_references();
   [[nodiscard]] Step step();
   [[nodiscard]] Step leave_path();
-  [[nodiscard]] Step check_exit(bool exception_exit);
+  [[nodiscard]] Step check_exit();
   [[nodiscard]] VerifierState* push_branch(uint32_t insn, uint32_t previous);
   [[nodiscard]] bool pop_branch();
   [[nodiscard]] bool check_ld_imm64(const Insn& insn);
   [[nodiscard]] Step check_ld_abs(const Insn& insn);
   [[nodiscard]] bool check_return_value(unsigned reg);
   [[nodiscard]] bool check_resources_at_exit(std::string_view where);
+  [[nodiscard]] bool check_range(const RegState& reg, int32_t min, int32_t max, std::string_view where);
 
   // ---- state.cc
   FuncState* new_frame();
@@ -291,6 +299,7 @@ class Verifier {
   struct Backtrack;
   void push_history(const HistoryEntry& facts);  // of this step; insn and previous are filled in
   void mark_precise(unsigned reg);
+  void mark_precise_slot(unsigned frame, unsigned slot);
   bool propagate_precision(const VerifierState& old, VerifierState& cur);  // something new was marked
   void backtrack(VerifierState& start, Backtrack& what, bool& changed);
   [[nodiscard]] int backtrack_insn(uint32_t insn, int64_t next, const HistoryEntry* entry,
@@ -316,13 +325,13 @@ class Verifier {
   void sync_linked(VerifierState& state, const RegState& known, const LinkedSet& set);
 
   // ---- check_mem.cc, check_stack.cc
-  [[nodiscard]] bool check_load(const Insn& insn, bool acquire = false);
+  [[nodiscard]] bool check_load(const Insn& insn);
   [[nodiscard]] bool check_store(const Insn& insn);
   [[nodiscard]] bool check_atomic(const Insn& insn);
   // value: register that is written or loaded into; -1: none.
   [[nodiscard]] bool check_access(unsigned reg, int32_t off, unsigned size, Access access, int value,
                                   bool strict_once = false, bool sign_extended = false);
-  [[nodiscard]] bool note_pointer_type(const RegState& reg, bool allow_mismatch);
+  [[nodiscard]] bool note_pointer_type(const RegState& reg);
   [[nodiscard]] bool check_alignment(const RegState& reg, int32_t off, unsigned size, bool strict);
   [[nodiscard]] bool check_region(unsigned reg, int64_t off, int64_t size, uint64_t region,
                                   bool zero_size_allowed);
@@ -353,6 +362,7 @@ class Verifier {
   [[nodiscard]] bool check_stack_initialized(unsigned reg, int32_t off, int size, bool zero_size_allowed,
                                              bool direct, CallMeta* meta, Access access);
   void use_stack_depth(FuncState& of, int off);
+  [[nodiscard]] bool fill_stack(FuncState& of, int off, int size);  // by a helper
 
   // ---- context.cc
   [[nodiscard]] bool check_context_access(const RegState& reg, unsigned number, int32_t off, unsigned size,
@@ -389,13 +399,13 @@ class Verifier {
   // ---- check_func.cc: calls between BPF functions, callbacks
   [[nodiscard]] Step check_function_call(const Insn& insn);
   [[nodiscard]] bool check_global_arguments(uint32_t subprogram);
-  [[nodiscard]] bool enter_function(uint32_t subprogram, uint32_t callsite);
+  [[nodiscard]] bool enter_function(VerifierState& state, uint32_t subprogram, uint32_t callsite);
   [[nodiscard]] bool push_callback(const Insn& insn, uint32_t subprogram, const spec::Helper& helper,
                                    const CallMeta& meta);
   [[nodiscard]] bool set_callback_arguments(const spec::Helper& helper, const CallMeta& meta,
                                             const FuncState& caller, FuncState& callee);
   [[nodiscard]] bool leave_function();
-  [[nodiscard]] bool prepare_global_entry(const SubprogramInfo& sub);
+  [[nodiscard]] bool prepare_global_entry(SubprogramInfo& sub);
   [[nodiscard]] bool check_stack_depths();
   [[nodiscard]] bool needs_callback(const Insn& insn) const;
 
@@ -408,6 +418,8 @@ class Verifier {
   // ---- finalize.cc
   void finalize(Report& report);
   void finish_stats(Report& report);
+
+  static constexpr uint32_t kSleepableFlag = 1u << 4;  // BPF_F_SLEEPABLE
 
   // ---- data
   const Program& program_;
@@ -428,11 +440,14 @@ class Verifier {
   StackLiveness stack_liveness_;
   std::string_view attach_name_;  // of the attach target, where there is one
   btf::TypeId attach_proto_ = 0;
+  bool attach_skips_argument_ = false;  // tp_btf: the first one is the kernel's own
 
   // The path that is being walked.
   VerifierState* cur_ = nullptr;
   uint32_t insn_ = 0, previous_insn_ = 0;
   bool have_history_of_step_ = false;
+  bool path_switched_ = false;  // by this step: previous_insn_ is the new path's
+  bool entered_path_ = false;   // the log has not shown where this path begins
   uint32_t entry_sub_ = 0;  // the function whose verification this is
   uint32_t next_id_ = 0;
   struct Pending {
@@ -463,7 +478,7 @@ class Verifier {
   std::string message_;
   uint32_t scratched_registers_ = 0;
   uint64_t scratched_slots_ = 0;
-  size_t log_after_insn_ = 0, log_insn_start_ = 0;
+  size_t log_after_insn_ = 0, log_insn_width_ = 0;
   std::optional<Rejection> rejection_;
   Stats stats_;
 };

@@ -285,6 +285,15 @@ void Verifier::mark_precise(unsigned reg) {
   backtrack(*cur_, bt, changed);
 }
 
+void Verifier::mark_precise_slot(unsigned frame_number, unsigned slot_number) {
+  if (!capable_ || cur_->parent == nullptr) return;
+  Backtrack bt;
+  bt.frame = cur_->current;
+  bt.slots[frame_number] |= SlotMask{1} << slot_number;
+  bool changed = false;
+  backtrack(*cur_, bt, changed);
+}
+
 // `cur` was covered by `old`: what mattered to the paths from `old` matters to the ones that led to `cur`.
 bool Verifier::propagate_precision(const VerifierState& old, VerifierState& cur) {
   if (!capable_) return false;

@@ -126,7 +126,7 @@ bool Verifier::stack_covered(const FuncState& old, const FuncState& cur, Exactne
 
 bool Verifier::frames_equal(const FuncState& old, const FuncState& cur, RegisterMask live,
                             Exactness exact) {
-  if (old.callback_depth > cur.callback_depth) return false;
+  if (old.callback_depth > cur.callback_depth || old.held_at_entry != cur.held_at_entry) return false;
   for (unsigned r = 0; r < isa::kFramePointer; ++r) {
     if (((live >> r) & 1) != 0 && !register_covered(old.regs[r], cur.regs[r], exact)) return false;
   }

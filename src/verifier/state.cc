@@ -99,6 +99,7 @@ void Verifier::init_frame(FuncState& frame, uint32_t callsite, uint32_t number, 
   frame.in_callback = frame.in_async_callback = false;
   frame.async_entries = 0;
   frame.instance = 0;
+  frame.held_at_entry = frame.first_id = 0;
 }
 
 bool Verifier::grow_stack(FuncState& frame, unsigned slots) {

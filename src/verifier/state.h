@@ -120,6 +120,8 @@ struct FuncState {
   bool in_async_callback = false;
   uint32_t async_entries = 0;
   uint32_t instance = 0;  // of liveness.h: this function as called through these callers
+  // Callbacks: references held by the callers when it was entered, and the last id given out by then.
+  uint32_t held_at_entry = 0, first_id = 0;
 
   void copy_from(const FuncState& other) {
     regs = other.regs;
@@ -134,6 +136,8 @@ struct FuncState {
     in_async_callback = other.in_async_callback;
     async_entries = other.async_entries;
     instance = other.instance;
+    held_at_entry = other.held_at_entry;
+    first_id = other.first_id;
   }
 };
 

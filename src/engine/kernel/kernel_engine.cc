@@ -46,7 +46,8 @@ class KernelEngine : public Engine {
     return static_cast<uint32_t>(value);
   }
 
-  [[nodiscard]] Result<uint64_t> tracepoint_id(std::string_view category, std::string_view name) override {
+  [[nodiscard]] Result<uint64_t> tracepoint_id(std::string_view category,
+                                               std::string_view name) override {
     for (std::string_view root : {"/sys/kernel/tracing", "/sys/kernel/debug/tracing"}) {
       std::string directory = fmt::format("{}/events", root);
       if (::access(directory.c_str(), F_OK) != 0) continue;
@@ -54,8 +55,9 @@ class KernelEngine : public Engine {
       if (!id) return fail(id, "tracepoint {}/{}", category, name);
       return *id;
     }
-    return std::unexpected(Error(ENOENT, fmt::format("tracepoint {}/{}: tracefs is not mounted", category, name))
-                               .with_hint("mount -t tracefs tracefs /sys/kernel/tracing"));
+    return std::unexpected(
+        Error(ENOENT, fmt::format("tracepoint {}/{}: tracefs is not mounted", category, name))
+            .with_hint("mount -t tracefs tracefs /sys/kernel/tracing"));
   }
 
   [[nodiscard]] Result<int> open_cgroup(const std::string& path) override {
@@ -69,8 +71,9 @@ class KernelEngine : public Engine {
     if (!bytes) return 1;
     std::string_view text(reinterpret_cast<const char*>(bytes->data()), bytes->size());
     size_t last = text.find_last_of(",-");
-    return static_cast<uint32_t>(std::strtoul(std::string(text.substr(last == text.npos ? 0 : last + 1)).c_str(),
-                                              nullptr, 10)) + 1;
+    return static_cast<uint32_t>(std::strtoul(
+               std::string(text.substr(last == text.npos ? 0 : last + 1)).c_str(), nullptr, 10)) +
+           1;
   }
 
   [[nodiscard]] Result<std::shared_ptr<const btf::Btf>> vmlinux_btf() override {

@@ -26,10 +26,11 @@ struct EventObject {
 // The traced processes, as something that cgroup programs are attached to.
 struct CgroupObject {};
 
-using Object = std::variant<std::shared_ptr<runtime::BtfObject>, std::shared_ptr<runtime::MapObject>,
-                            std::shared_ptr<runtime::ProgObject>, std::shared_ptr<LinkObject>,
-                            std::shared_ptr<EventObject>, std::shared_ptr<CgroupObject>,
-                            std::shared_ptr<runtime::RunTimes>>;
+using Object =
+    std::variant<std::shared_ptr<runtime::BtfObject>, std::shared_ptr<runtime::MapObject>,
+                 std::shared_ptr<runtime::ProgObject>, std::shared_ptr<LinkObject>,
+                 std::shared_ptr<EventObject>, std::shared_ptr<CgroupObject>,
+                 std::shared_ptr<runtime::RunTimes>>;
 
 class Descriptors {
  public:

@@ -48,13 +48,15 @@ Result<> prog_info(const runtime::ProgObject& program, ProgInfo& info) {
   info.load_time = program.load_time_ns();
   info.created_by_uid = program.uid();
   const Program& source = program.verified().program();
-  info.gpl_compatible = source.license == "GPL" || source.license == "GPL v2" || source.license == "Dual BSD/GPL" ||
-                        source.license == "Dual MIT/GPL" || source.license == "GPL and additional rights" ||
+  info.gpl_compatible = source.license == "GPL" || source.license == "GPL v2" ||
+                        source.license == "Dual BSD/GPL" || source.license == "Dual MIT/GPL" ||
+                        source.license == "GPL and additional rights" ||
                         source.license == "Dual MPL/GPL";
   std::vector<uint32_t> map_ids;
   for (const auto& map : program.maps()) map_ids.push_back(map->id());
   SKEP_CHECK(give_array(info.map_ids, info.nr_map_ids, map_ids));
-  SKEP_CHECK(give_bytes(info.xlated_prog_insns, info.xlated_prog_len, std::as_bytes(program.verified().insns())));
+  SKEP_CHECK(give_bytes(info.xlated_prog_insns, info.xlated_prog_len,
+                        std::as_bytes(program.verified().insns())));
   SKEP_CHECK(give_bytes(info.jited_prog_insns, info.jited_prog_len, program.native().code()));
   info.btf_id = program.btf() ? program.btf()->id() : 0;
   info.func_info_rec_size = sizeof(FuncInfo);
@@ -67,8 +69,10 @@ Result<> prog_info(const runtime::ProgObject& program, ProgInfo& info) {
   std::vector<uint32_t> lengths;
   for (uint32_t offset : program.native().subprograms) {
     symbols.push_back(program.native().block.address + offset);
-    auto next = std::upper_bound(program.native().subprograms.begin(), program.native().subprograms.end(), offset);
-    lengths.push_back((next == program.native().subprograms.end() ? program.native().code_size : *next) - offset);
+    auto next = std::upper_bound(program.native().subprograms.begin(),
+                                 program.native().subprograms.end(), offset);
+    lengths.push_back(
+        (next == program.native().subprograms.end() ? program.native().code_size : *next) - offset);
   }
   SKEP_CHECK(give_array(info.jited_ksyms, info.nr_jited_ksyms, symbols));
   SKEP_CHECK(give_array(info.jited_func_lens, info.nr_jited_func_lens, lengths));

@@ -79,16 +79,20 @@ Result<> UserEngine::attach_tracepoint(LinkObject& link) {
   if (id < kFirstSyscallTracepoint) return fail(EINVAL, "there is no tracepoint with id {}", id);
   id -= kFirstSyscallTracepoint;
   auto point = id % 2 != 0 ? hooks::SyscallPoint::kExit : hooks::SyscallPoint::kEnter;
-  return hold_hook(link, session_->attach_syscall(static_cast<uint32_t>(id / 2), point, header, link.cookie, link.id));
+  return hold_hook(link, session_->attach_syscall(static_cast<uint32_t>(id / 2), point, header,
+                                                  link.cookie, link.id));
 }
 
-Result<std::shared_ptr<LinkObject>> UserEngine::attach_event(std::shared_ptr<runtime::ProgObject> program,
-                                                             std::shared_ptr<EventObject> event, uint64_t cookie) {
+Result<std::shared_ptr<LinkObject>> UserEngine::attach_event(
+    std::shared_ptr<runtime::ProgObject> program, std::shared_ptr<EventObject> event,
+    uint64_t cookie) {
   ProgType type = program->type();
-  bool is_probe = event->kind == EventObject::Kind::uprobe || event->kind == EventObject::Kind::uretprobe;
+  bool is_probe =
+      event->kind == EventObject::Kind::uprobe || event->kind == EventObject::Kind::uretprobe;
   ProgType wanted = is_probe ? ProgType::BPF_PROG_TYPE_KPROBE : ProgType::BPF_PROG_TYPE_TRACEPOINT;
   if (event->kind == EventObject::Kind::bpf_output || type != wanted) {
-    return fail(EINVAL, "program {} is of a type that can't be attached to this event", program->header().name);
+    return fail(EINVAL, "program {} is of a type that can't be attached to this event",
+                program->header().name);
   }
   auto link = std::make_shared<LinkObject>(next_link_id_++, program, AttachType::BPF_PERF_EVENT);
   link->kind = kLinkPerfEvent;
@@ -100,8 +104,8 @@ Result<std::shared_ptr<LinkObject>> UserEngine::attach_event(std::shared_ptr<run
   return link;
 }
 
-Result<std::shared_ptr<LinkObject>> UserEngine::attach_cgroup(std::shared_ptr<runtime::ProgObject> program,
-                                                              AttachType type) {
+Result<std::shared_ptr<LinkObject>> UserEngine::attach_cgroup(
+    std::shared_ptr<runtime::ProgObject> program, AttachType type) {
   const Program& source = program->verified().program();
   if (source.expected_attach_type != type) {
     return fail(EINVAL, "program {} was loaded for attach type {}, not {}", source.name,
@@ -110,7 +114,8 @@ Result<std::shared_ptr<LinkObject>> UserEngine::attach_cgroup(std::shared_ptr<ru
   auto link = std::make_shared<LinkObject>(next_link_id_++, program, type);
   link->kind = kLinkCgroup;
   std::lock_guard lock(hooks_mutex_);
-  auto attached = hold_hook(*link, session_->attach_cgroup(static_cast<uint32_t>(type), &program->header(), 0, link->id));
+  auto attached = hold_hook(
+      *link, session_->attach_cgroup(static_cast<uint32_t>(type), &program->header(), 0, link->id));
   if (!attached) return fail(attached, "attaching program {}", source.name);
   return link;
 }
@@ -158,10 +163,10 @@ Result<int64_t> UserEngine::raw_tracepoint_open(void* raw, uint32_t size) {
   link->cookie = attr.cookie;
   {
     std::lock_guard lock(hooks_mutex_);
-    auto attached = hold_hook(*link, session_->attach_all_syscalls(
-                                         exit ? hooks::SyscallPoint::kExit : hooks::SyscallPoint::kEnter,
-                                         &program->header(), attr.cookie, link->id,
-                                         hooks::ContextKind::kRawTracepoint));
+    auto attached = hold_hook(
+        *link, session_->attach_all_syscalls(
+                   exit ? hooks::SyscallPoint::kExit : hooks::SyscallPoint::kEnter,
+                   &program->header(), attr.cookie, link->id, hooks::ContextKind::kRawTracepoint));
     if (!attached) return fail(attached, "attaching program {}", program->header().name);
   }
   return publish_link(std::move(link));
@@ -170,7 +175,8 @@ Result<int64_t> UserEngine::raw_tracepoint_open(void* raw, uint32_t size) {
 Result<int64_t> UserEngine::prog_attach(void* raw, uint32_t size) {
   SKEP_TRY(attr, read_attr<ProgAttachAttr>(raw, size));
   if ((attr.attach_flags & ~(BPF_F_ALLOW_OVERRIDE | BPF_F_ALLOW_MULTI)) != 0) {
-    return fail(EINVAL, "attach_flags {:#x}: only ALLOW_OVERRIDE and ALLOW_MULTI are known", attr.attach_flags);
+    return fail(EINVAL, "attach_flags {:#x}: only ALLOW_OVERRIDE and ALLOW_MULTI are known",
+                attr.attach_flags);
   }
   SKEP_TRY(program, descriptors_.get<runtime::ProgObject>(attr.attach_bpf_fd));
   SKEP_CHECK(descriptors_.get<CgroupObject>(attr.target_fd));
@@ -210,7 +216,8 @@ Result<int64_t> UserEngine::prog_detach(void* raw, uint32_t size) {
   std::shared_ptr<LinkObject> gone;
   std::lock_guard lock(mutex_);
   auto found = std::find_if(attached_.begin(), attached_.end(), [&](const auto& link) {
-    return link->attach_type == static_cast<AttachType>(attr.attach_type) && (!program || link->program == program);
+    return link->attach_type == static_cast<AttachType>(attr.attach_type) &&
+           (!program || link->program == program);
   });
   if (found == attached_.end()) return fail(ENOENT, "no such program is attached there");
   gone = std::move(*found);

@@ -15,11 +15,14 @@ namespace {
 Result<std::string> object_name(const char (&field)[16]) {
   size_t length = 0;
   while (length < sizeof field && field[length] != '\0') ++length;
-  if (length == sizeof field) return fail(EINVAL, "a name of at most 15 bytes was expected, it has no NUL");
+  if (length == sizeof field)
+    return fail(EINVAL, "a name of at most 15 bytes was expected, it has no NUL");
   for (size_t i = 0; i < length; ++i) {
     char c = field[i];
-    bool good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
-    if (!good) return fail(EINVAL, "names have letters, digits, '_' and '.'; byte {} is {:#x}", i, c);
+    bool good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                c == '_' || c == '.';
+    if (!good)
+      return fail(EINVAL, "names have letters, digits, '_' and '.'; byte {} is {:#x}", i, c);
   }
   return std::string(field, length);
 }
@@ -37,7 +40,8 @@ bool holds_objects(uint32_t type) {
 
 Result<int64_t> UserEngine::map_create(void* raw, uint32_t size) {
   SKEP_TRY(attr, read_attr<MapCreateAttr>(raw, size));
-  if (attr.map_ifindex != 0) return fail(EINVAL, "maps offloaded to a network device need a kernel");
+  if (attr.map_ifindex != 0)
+    return fail(EINVAL, "maps offloaded to a network device need a kernel");
   if (attr.map_token_fd != 0 && (attr.map_flags & BPF_F_TOKEN_FD) != 0) {
     return fail(EINVAL, "the user engine has no tokens");
   }
@@ -59,8 +63,8 @@ Result<int64_t> UserEngine::map_create(void* raw, uint32_t size) {
       if (id == 0) continue;
       auto type_size = (*btf)->btf()->size_of(id);
       if (!type_size || *type_size != bytes) {
-        return fail(EINVAL, "map {}: {} is of {} bytes, its BTF type [{}] of {}", *name, what, bytes, id,
-                    type_size.value_or(0));
+        return fail(EINVAL, "map {}: {} is of {} bytes, its BTF type [{}] of {}", *name, what,
+                    bytes, id, type_size.value_or(0));
       }
     }
     creation.btf = *btf;
@@ -80,13 +84,15 @@ Result<int64_t> UserEngine::map_create(void* raw, uint32_t size) {
   return fd;
 }
 
-Result<int64_t> UserEngine::map_store_object(runtime::MapObject& map, ByteSpan key, ByteSpan value, uint64_t flags) {
+Result<int64_t> UserEngine::map_store_object(runtime::MapObject& map, ByteSpan key, ByteSpan value,
+                                             uint64_t flags) {
   auto type = static_cast<MapType>(map.header().type);
   if (value.size() != 4) return fail(EINVAL, "a descriptor of 4 bytes was expected");
   auto fd = load<int32_t>(value.data());
   if (type == MapType::BPF_MAP_TYPE_PROG_ARRAY) {
     SKEP_TRY(program, descriptors_.get<runtime::ProgObject>(fd));
-    SKEP_CHECK(maps::set_program(runtime_->hive(), &map.header(), load<uint32_t>(key.data()), &program->header()));
+    SKEP_CHECK(maps::set_program(runtime_->hive(), &map.header(), load<uint32_t>(key.data()),
+                                 &program->header()));
     map.hold(key, program);
     return 0;
   }
@@ -129,7 +135,8 @@ Result<int64_t> UserEngine::map_element(Cmd cmd, void* raw, uint32_t size) {
       return 0;
     case Cmd::BPF_MAP_DELETE_ELEM:
       if (static_cast<MapType>(header.type) == MapType::BPF_MAP_TYPE_PROG_ARRAY) {
-        SKEP_CHECK(maps::set_program(runtime_->hive(), &map->header(), load<uint32_t>(key.data()), nullptr));
+        SKEP_CHECK(maps::set_program(runtime_->hive(), &map->header(), load<uint32_t>(key.data()),
+                                     nullptr));
       } else if (holds_objects(header.type)) {
         SKEP_CHECK(maps::set_inner_map(runtime_->hive(), &map->header(), key, nullptr));
       } else {
@@ -152,7 +159,8 @@ Result<int64_t> UserEngine::map_batch(Cmd cmd, void* raw, uint32_t size) {
   SKEP_TRY(map, descriptors_.get<runtime::MapObject>(attr.map_fd));
   const MapHeader& header = map->header();
   if (attr.flags != 0) return fail(EINVAL, "flags {:#x}: none are known", attr.flags);
-  if (holds_objects(header.type)) return fail(EOPNOTSUPP, "map {}: no batches on maps of objects", header.name);
+  if (holds_objects(header.type))
+    return fail(EOPNOTSUPP, "map {}: no batches on maps of objects", header.name);
   if (attr.count == 0) return 0;
   size_t value_size = maps::user_value_size(header);
   auto give_count = [&](uint32_t count) {
@@ -179,8 +187,8 @@ Result<int64_t> UserEngine::map_batch(Cmd cmd, void* raw, uint32_t size) {
     SKEP_TRY(bytes, copy_in(attr.in_batch, std::max<size_t>(4, header.key_size)));
     cursor = std::move(bytes);
   }
-  SKEP_TRY(batch, maps::lookup_batch(header, cursor, attr.count, cmd == Cmd::BPF_MAP_LOOKUP_AND_DELETE_BATCH,
-                                     attr.elem_flags));
+  SKEP_TRY(batch, maps::lookup_batch(header, cursor, attr.count,
+                                     cmd == Cmd::BPF_MAP_LOOKUP_AND_DELETE_BATCH, attr.elem_flags));
   SKEP_CHECK(copy_out(attr.keys, batch.keys));
   SKEP_CHECK(copy_out(attr.values, batch.values));
   SKEP_CHECK(copy_out(attr.out_batch, cursor));

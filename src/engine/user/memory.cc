@@ -11,13 +11,15 @@ Result<> copy_in(void* to, uint64_t address, size_t size) {
   if (size == 0) return {};
   iovec local{to, size};
   iovec remote{reinterpret_cast<void*>(address), size};
-  if (::process_vm_readv(::getpid(), &local, 1, &remote, 1, 0) == static_cast<ssize_t>(size)) return {};
+  if (::process_vm_readv(::getpid(), &local, 1, &remote, 1, 0) == static_cast<ssize_t>(size))
+    return {};
   return fail(EFAULT, "{} bytes at {:#x} can't be read", size, address);
 }
 
 Result<std::vector<std::byte>> copy_in(uint64_t address, size_t size) {
   constexpr size_t kLimit = size_t{1} << 30;
-  if (size > kLimit) return fail(E2BIG, "{} bytes at {:#x}: the limit is {}", size, address, kLimit);
+  if (size > kLimit)
+    return fail(E2BIG, "{} bytes at {:#x}: the limit is {}", size, address, kLimit);
   std::vector<std::byte> bytes(size);
   SKEP_CHECK(copy_in(bytes.data(), address, size));
   return bytes;
@@ -42,7 +44,9 @@ Result<> copy_out(uint64_t address, ByteSpan bytes) {
   if (bytes.empty()) return {};
   iovec local{const_cast<std::byte*>(bytes.data()), bytes.size()};
   iovec remote{reinterpret_cast<void*>(address), bytes.size()};
-  if (::process_vm_writev(::getpid(), &local, 1, &remote, 1, 0) == static_cast<ssize_t>(bytes.size())) return {};
+  if (::process_vm_writev(::getpid(), &local, 1, &remote, 1, 0) ==
+      static_cast<ssize_t>(bytes.size()))
+    return {};
   return fail(EFAULT, "{} bytes at {:#x} can't be written", bytes.size(), address);
 }
 

@@ -26,15 +26,17 @@ template <class Attr>
   if (!bytes) return fail(bytes);
   std::memcpy(&out, bytes->data(), std::min<size_t>(size, sizeof out));
   for (size_t at = sizeof out; at < bytes->size(); ++at) {
-    if ((*bytes)[at] != std::byte{0}) return fail(E2BIG, "attributes of {} bytes are known, byte {} is set", sizeof out, at);
+    if ((*bytes)[at] != std::byte{0})
+      return fail(E2BIG, "attributes of {} bytes are known, byte {} is set", sizeof out, at);
   }
   return out;
 }
 // Gives back what a command writes into its attribute.
 template <class Attr>
 [[nodiscard]] Result<> write_attr(void* attr, uint32_t size, const Attr& value) {
-  return copy_out(reinterpret_cast<uint64_t>(attr),
-                  ByteSpan(reinterpret_cast<const std::byte*>(&value), std::min<size_t>(size, sizeof value)));
+  return copy_out(
+      reinterpret_cast<uint64_t>(attr),
+      ByteSpan(reinterpret_cast<const std::byte*>(&value), std::min<size_t>(size, sizeof value)));
 }
 
 }  // namespace skep::engine::user

@@ -14,35 +14,41 @@ using namespace user;
 namespace {
 
 constexpr uint32_t kMaxInsns = 1'000'000;
-constexpr uint32_t BPF_F_STRICT_ALIGNMENT = 1u << 0, BPF_F_ANY_ALIGNMENT = 1u << 1, BPF_F_TEST_RND_HI32 = 1u << 2,
-                   BPF_F_TEST_STATE_FREQ = 1u << 3, BPF_F_SLEEPABLE = 1u << 4, BPF_F_XDP_HAS_FRAGS = 1u << 5,
+constexpr uint32_t BPF_F_STRICT_ALIGNMENT = 1u << 0, BPF_F_ANY_ALIGNMENT = 1u << 1,
+                   BPF_F_TEST_RND_HI32 = 1u << 2, BPF_F_TEST_STATE_FREQ = 1u << 3,
+                   BPF_F_SLEEPABLE = 1u << 4, BPF_F_XDP_HAS_FRAGS = 1u << 5,
                    BPF_F_XDP_DEV_BOUND_ONLY = 1u << 6, BPF_F_TEST_REG_INVARIANTS = 1u << 7;
-constexpr uint32_t kKnownFlags = BPF_F_STRICT_ALIGNMENT | BPF_F_ANY_ALIGNMENT | BPF_F_TEST_RND_HI32 |
-                                 BPF_F_TEST_STATE_FREQ | BPF_F_SLEEPABLE | BPF_F_XDP_HAS_FRAGS |
-                                 BPF_F_XDP_DEV_BOUND_ONLY | BPF_F_TEST_REG_INVARIANTS;
+constexpr uint32_t kKnownFlags =
+    BPF_F_STRICT_ALIGNMENT | BPF_F_ANY_ALIGNMENT | BPF_F_TEST_RND_HI32 | BPF_F_TEST_STATE_FREQ |
+    BPF_F_SLEEPABLE | BPF_F_XDP_HAS_FRAGS | BPF_F_XDP_DEV_BOUND_ONLY | BPF_F_TEST_REG_INVARIANTS;
 
 // The log as bpf(2) gives it: as much as fits with a NUL. ENOSPC where it does not fit whole.
 Result<> give_log(uint64_t buffer, uint32_t capacity, std::string_view log) {
   if (buffer == 0 || capacity == 0) return {};
   size_t fits = std::min<size_t>(log.size(), capacity - 1);
-  std::string text(log.substr(log.size() - fits));  // the end is what matters, as the kernel's rotating log has it
+  std::string text(log.substr(
+      log.size() - fits));  // the end is what matters, as the kernel's rotating log has it
   text.push_back('\0');
   SKEP_CHECK(copy_out(buffer, bytes_of(text)));
-  if (fits < log.size()) return fail(ENOSPC, "the log needs {} bytes, {} were given", log.size() + 1, capacity);
+  if (fits < log.size())
+    return fail(ENOSPC, "the log needs {} bytes, {} were given", log.size() + 1, capacity);
   return {};
 }
 
 template <class Info>
-Result<std::vector<Info>> read_records(uint64_t address, uint32_t count, uint32_t record_size, uint32_t limit) {
+Result<std::vector<Info>> read_records(uint64_t address, uint32_t count, uint32_t record_size,
+                                       uint32_t limit) {
   std::vector<Info> records;
   if (count == 0) return records;
   if (count > limit) return fail(EINVAL, "{} records, at most {} can be", count, limit);
   if (record_size < sizeof(Info) || record_size > 256 || record_size % 4 != 0) {
-    return fail(EINVAL, "records of {} bytes, at least {} were expected", record_size, sizeof(Info));
+    return fail(EINVAL, "records of {} bytes, at least {} were expected", record_size,
+                sizeof(Info));
   }
   SKEP_TRY(bytes, copy_in(address, size_t{count} * record_size));
   records.reserve(count);
-  for (uint32_t i = 0; i < count; ++i) records.push_back(load<Info>(bytes.data() + size_t{i} * record_size));
+  for (uint32_t i = 0; i < count; ++i)
+    records.push_back(load<Info>(bytes.data() + size_t{i} * record_size));
   return records;
 }
 
@@ -50,11 +56,13 @@ Result<std::vector<Info>> read_records(uint64_t address, uint32_t count, uint32_
 
 Result<int64_t> UserEngine::prog_load(void* raw, uint32_t size) {
   SKEP_TRY(attr, read_attr<ProgLoadAttr>(raw, size));
-  if ((attr.prog_flags & ~kKnownFlags) != 0) return fail(EINVAL, "prog_flags {:#x}: unknown", attr.prog_flags);
+  if ((attr.prog_flags & ~kKnownFlags) != 0)
+    return fail(EINVAL, "prog_flags {:#x}: unknown", attr.prog_flags);
   if (attr.insn_cnt == 0 || attr.insn_cnt > kMaxInsns) {
     return fail(E2BIG, "{} instructions, 1 to {} were expected", attr.insn_cnt, kMaxInsns);
   }
-  if (attr.prog_ifindex != 0) return fail(EINVAL, "programs offloaded to a network device need a kernel");
+  if (attr.prog_ifindex != 0)
+    return fail(EINVAL, "programs offloaded to a network device need a kernel");
   if (attr.core_relo_cnt != 0) return fail(EINVAL, "CO-RE relocations are the loader's");
   runtime::ProgLoad load;
   Program& program = load.program;
@@ -79,10 +87,10 @@ Result<int64_t> UserEngine::prog_load(void* raw, uint32_t size) {
     auto btf = descriptors_.get<runtime::BtfObject>(attr.prog_btf_fd);
     if (!btf) return fail(btf, "prog_btf_fd");
     load.btf = *btf;
-    SKEP_TRY(functions, read_records<FuncInfo>(attr.func_info, attr.func_info_cnt, attr.func_info_rec_size,
-                                               attr.insn_cnt));
-    SKEP_TRY(lines, read_records<LineInfo>(attr.line_info, attr.line_info_cnt, attr.line_info_rec_size,
-                                           attr.insn_cnt));
+    SKEP_TRY(functions, read_records<FuncInfo>(attr.func_info, attr.func_info_cnt,
+                                               attr.func_info_rec_size, attr.insn_cnt));
+    SKEP_TRY(lines, read_records<LineInfo>(attr.line_info, attr.line_info_cnt,
+                                           attr.line_info_rec_size, attr.insn_cnt));
     program.func_info = std::move(functions);
     program.line_info = std::move(lines);
   } else if (attr.func_info_cnt != 0 || attr.line_info_cnt != 0) {
@@ -107,7 +115,8 @@ Result<int64_t> UserEngine::prog_load(void* raw, uint32_t size) {
     switch (insn.src) {
       case isa::BPF_PSEUDO_MAP_IDX:
       case isa::BPF_PSEUDO_MAP_IDX_VALUE:
-        if (attr.fd_array == 0) return fail(EPROTO, "insn {}: fd_idx without fd_array is invalid", i - 1);
+        if (attr.fd_array == 0)
+          return fail(EPROTO, "insn {}: fd_idx without fd_array is invalid", i - 1);
         if (fd < 0) return fail(EINVAL, "insn {}: index {} into fd_array", i - 1, fd);
         SKEP_CHECK(copy_in(&fd, attr.fd_array + 4 * static_cast<uint64_t>(fd), sizeof fd));
         break;
@@ -131,7 +140,8 @@ Result<int64_t> UserEngine::prog_load(void* raw, uint32_t size) {
   auto logged = give_log(attr.log_buf, attr.log_size, loaded.report.log);
   if (!loaded.program) {
     const verifier::Rejection& why = *loaded.report.rejection;
-    return fail(why.error, "program {}: insn {}: {}", std::string_view(attr.prog_name, length), why.insn, why.message);
+    return fail(why.error, "program {}: insn {}: {}", std::string_view(attr.prog_name, length),
+                why.insn, why.message);
   }
   if (!logged) return fail(logged);
   SKEP_TRY(fd, descriptors_.open(loaded.program));
@@ -142,11 +152,13 @@ Result<int64_t> UserEngine::prog_test_run(void* raw, uint32_t size) {
   SKEP_TRY(attr, read_attr<TestRunAttr>(raw, size));
   SKEP_TRY(program, descriptors_.get<runtime::ProgObject>(attr.prog_fd));
   if (attr.flags != 0 || attr.cpu != 0 || attr.batch_size != 0) {
-    return fail(EINVAL, "program {}: flags {:#x}, cpu {} and batch_size {} must be 0", program->header().name,
-                attr.flags, attr.cpu, attr.batch_size);
+    return fail(EINVAL, "program {}: flags {:#x}, cpu {} and batch_size {} must be 0",
+                program->header().name, attr.flags, attr.cpu, attr.batch_size);
   }
-  if ((attr.ctx_size_in != 0) != (attr.ctx_in != 0) || (attr.ctx_size_out != 0) != (attr.ctx_out != 0)) {
-    return fail(EINVAL, "program {}: a context has both an address and a size", program->header().name);
+  if ((attr.ctx_size_in != 0) != (attr.ctx_in != 0) ||
+      (attr.ctx_size_out != 0) != (attr.ctx_out != 0)) {
+    return fail(EINVAL, "program {}: a context has both an address and a size",
+                program->header().name);
   }
   SKEP_TRY(data, copy_in(attr.data_in, attr.data_size_in));
   SKEP_TRY(ctx, copy_in(attr.ctx_in, attr.ctx_size_in));
@@ -159,7 +171,8 @@ Result<int64_t> UserEngine::prog_test_run(void* raw, uint32_t size) {
   attr.duration = static_cast<uint32_t>(std::min<uint64_t>(output.mean_ns, UINT32_MAX));
   // As the kernel: what fits is given, the true size is told, ENOSPC where it did not fit.
   bool short_of_room = false;
-  auto give = [&](uint64_t address, uint32_t& capacity, const std::vector<std::byte>& bytes) -> Result<> {
+  auto give = [&](uint64_t address, uint32_t& capacity,
+                  const std::vector<std::byte>& bytes) -> Result<> {
     uint32_t room = capacity;
     capacity = static_cast<uint32_t>(bytes.size());
     if (address == 0) return {};
@@ -171,14 +184,16 @@ Result<int64_t> UserEngine::prog_test_run(void* raw, uint32_t size) {
   SKEP_CHECK(give(attr.data_out, attr.data_size_out, output.data));
   SKEP_CHECK(give(attr.ctx_out, attr.ctx_size_out, output.ctx));
   SKEP_CHECK(write_attr(raw, size, attr));
-  if (short_of_room) return fail(ENOSPC, "program {}: the output is larger than its buffer", program->header().name);
+  if (short_of_room)
+    return fail(ENOSPC, "program {}: the output is larger than its buffer", program->header().name);
   return 0;
 }
 
 Result<int64_t> UserEngine::btf_load(void* raw, uint32_t size) {
   SKEP_TRY(attr, read_attr<BtfLoadAttr>(raw, size));
   constexpr uint32_t kMaxBtf = 16u << 20;
-  if (attr.btf_size > kMaxBtf) return fail(E2BIG, "BTF of {} bytes, the limit is {}", attr.btf_size, kMaxBtf);
+  if (attr.btf_size > kMaxBtf)
+    return fail(E2BIG, "BTF of {} bytes, the limit is {}", attr.btf_size, kMaxBtf);
   SKEP_TRY(bytes, copy_in(attr.btf, attr.btf_size));
   auto object = runtime_->load_btf(bytes);
   if (!object) {
@@ -202,7 +217,8 @@ Result<int64_t> UserEngine::prog_bind_map(void* raw, uint32_t size) {
 
 Result<int64_t> UserEngine::enable_stats(void* raw, uint32_t size) {
   SKEP_TRY(attr, read_attr<EnableStatsAttr>(raw, size));
-  if (attr.type != 0) return fail(EINVAL, "statistics of type {}: only BPF_STATS_RUN_TIME (0) is known", attr.type);
+  if (attr.type != 0)
+    return fail(EINVAL, "statistics of type {}: only BPF_STATS_RUN_TIME (0) is known", attr.type);
   // Run counts are always kept; holding this descriptor adds run times.
   SKEP_TRY(fd, descriptors_.open(runtime_->enable_run_times()));
   return fd;

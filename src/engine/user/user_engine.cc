@@ -18,8 +18,8 @@ constexpr uint64_t kFirstSyscallTracepoint = 16;
 constexpr uint64_t kRawSysEnter = 2, kRawSysExit = 3;
 }  // namespace
 
-Result<std::unique_ptr<UserEngine>> UserEngine::create(const runtime::RuntimeOptions& options,
-                                                       const hooks::SessionOptions& session_options) {
+Result<std::unique_ptr<UserEngine>> UserEngine::create(
+    const runtime::RuntimeOptions& options, const hooks::SessionOptions& session_options) {
   std::unique_ptr<UserEngine> engine(new UserEngine);
   auto runtime = runtime::Runtime::create(options);
   if (!runtime) return fail(runtime, "user engine");
@@ -96,8 +96,8 @@ Result<int64_t> UserEngine::dispatch(Cmd cmd, void* attr, uint32_t size) {
     case Cmd::BPF_PROG_ASSOC_STRUCT_OPS: break;
   }
   const spec::CommandRow* row = spec::find_command(static_cast<uint32_t>(cmd));
-  return fail(EINVAL, "the user engine does not have bpf(2) command {} ({})", static_cast<uint32_t>(cmd),
-              row != nullptr ? row->name : "unknown");
+  return fail(EINVAL, "the user engine does not have bpf(2) command {} ({})",
+              static_cast<uint32_t>(cmd), row != nullptr ? row->name : "unknown");
 }
 
 void UserEngine::close(int fd) { descriptors_.close(fd); }
@@ -116,17 +116,27 @@ Result<uint64_t> UserEngine::tracepoint_id(std::string_view category, std::strin
     bool exit = name.starts_with(kExit);
     std::string_view call = name.substr(exit ? kExit.size() : kEnter.size());
     auto nr = hooks::syscall_number(call);
-    if (!nr) return fail(ENOENT, "tracepoint {}/{}: there is no system call \"{}\"", category, name, call);
+    if (!nr) {
+      Error error(ENOENT, fmt::format("tracepoint {}/{}: there is no system call \"{}\"", category,
+                                      name, call));
+      std::string_view close = hooks::closest_syscall(call);
+      if (!close.empty())
+        error = std::move(error).with_hint(fmt::format("did you mean \"{}\"?", close));
+      return std::unexpected(std::move(error));
+    }
     return kFirstSyscallTracepoint + 2 * static_cast<uint64_t>(*nr) + (exit ? kExitBit : 0);
   }
   return std::unexpected(
-      Error(ENOENT, fmt::format("tracepoint {}/{}: the user engine does not have it", category, name))
-          .with_hint("it has syscalls/sys_enter_*, syscalls/sys_exit_* and raw_syscalls/sys_{enter,exit}"));
+      Error(ENOENT,
+            fmt::format("tracepoint {}/{}: the user engine does not have it", category, name))
+          .with_hint("it has syscalls/sys_enter_*, syscalls/sys_exit_* and "
+                     "raw_syscalls/sys_{enter,exit}"));
 }
 
 Result<int> UserEngine::open_cgroup(const std::string& path) {
   if (!path.empty()) {
-    return fail(EOPNOTSUPP, "cgroup {}: the user engine attaches to the processes that it traces only", path);
+    return fail(EOPNOTSUPP,
+                "cgroup {}: the user engine attaches to the processes that it traces only", path);
   }
   return descriptors_.open(std::make_shared<CgroupObject>());
 }
@@ -136,7 +146,8 @@ int64_t UserEngine::perf_event_open(const PerfEventAttr& attr, int, int, int, ui
     auto event = std::make_shared<EventObject>();
     if (attr.type == kUprobeType) {
       SKEP_TRY(path, copy_string_in(attr.config1, 4096));
-      event->kind = (attr.config & 1) != 0 ? EventObject::Kind::uretprobe : EventObject::Kind::uprobe;
+      event->kind =
+          (attr.config & 1) != 0 ? EventObject::Kind::uretprobe : EventObject::Kind::uprobe;
       event->path = path;
       event->offset = attr.config2;
     } else if (attr.type == PERF_TYPE_TRACEPOINT) {
@@ -145,7 +156,8 @@ int64_t UserEngine::perf_event_open(const PerfEventAttr& attr, int, int, int, ui
     } else if (attr.type == PERF_TYPE_SOFTWARE && attr.config == PERF_COUNT_SW_BPF_OUTPUT) {
       event->kind = EventObject::Kind::bpf_output;
     } else {
-      return fail(ENOENT, "the user engine has no perf event of type {}, config {:#x}", attr.type, attr.config);
+      return fail(ENOENT, "the user engine has no perf event of type {}, config {:#x}", attr.type,
+                  attr.config);
     }
     return descriptors_.open(std::move(event));
   };

@@ -41,8 +41,8 @@ struct LinkObject {
 
 class UserEngine : public Engine {
  public:
-  [[nodiscard]] static Result<std::unique_ptr<UserEngine>> create(const runtime::RuntimeOptions& options = {},
-                                                                  const hooks::SessionOptions& session = {});
+  [[nodiscard]] static Result<std::unique_ptr<UserEngine>> create(
+      const runtime::RuntimeOptions& options = {}, const hooks::SessionOptions& session = {});
   ~UserEngine() override;
 
   [[nodiscard]] std::string_view name() const override { return "user"; }
@@ -51,7 +51,8 @@ class UserEngine : public Engine {
   [[nodiscard]] int64_t perf_event_open(const PerfEventAttr& attr, int pid, int cpu, int group_fd,
                                         uint64_t flags) override;
   [[nodiscard]] Result<uint32_t> perf_type(std::string_view unit) override;
-  [[nodiscard]] Result<uint64_t> tracepoint_id(std::string_view category, std::string_view name) override;
+  [[nodiscard]] Result<uint64_t> tracepoint_id(std::string_view category,
+                                               std::string_view name) override;
   [[nodiscard]] Result<int> open_cgroup(const std::string& path) override;
   [[nodiscard]] uint32_t possible_cpus() override { return runtime_->possible_cpus(); }
   [[nodiscard]] Result<std::shared_ptr<const btf::Btf>> vmlinux_btf() override;
@@ -69,7 +70,8 @@ class UserEngine : public Engine {
   Result<int64_t> map_create(void* attr, uint32_t size);
   Result<int64_t> map_element(Cmd cmd, void* attr, uint32_t size);
   Result<int64_t> map_batch(Cmd cmd, void* attr, uint32_t size);
-  Result<int64_t> map_store_object(runtime::MapObject& map, ByteSpan key, ByteSpan value, uint64_t flags);
+  Result<int64_t> map_store_object(runtime::MapObject& map, ByteSpan key, ByteSpan value,
+                                   uint64_t flags);
   Result<int64_t> map_freeze(void* attr, uint32_t size);
   Result<int64_t> prog_load(void* attr, uint32_t size);
   Result<int64_t> prog_test_run(void* attr, uint32_t size);
@@ -85,13 +87,14 @@ class UserEngine : public Engine {
   Result<int64_t> prog_bind_map(void* attr, uint32_t size);
   Result<int64_t> enable_stats(void* attr, uint32_t size);
   Result<int64_t> publish_link(std::shared_ptr<user::LinkObject> link);
-  Result<std::shared_ptr<user::LinkObject>> attach_event(std::shared_ptr<runtime::ProgObject> program,
-                                                         std::shared_ptr<user::EventObject> event, uint64_t cookie);
+  Result<std::shared_ptr<user::LinkObject>> attach_event(
+      std::shared_ptr<runtime::ProgObject> program, std::shared_ptr<user::EventObject> event,
+      uint64_t cookie);
   Result<> attach_uprobe(user::LinkObject& link);
   Result<> attach_tracepoint(user::LinkObject& link);
   Result<> hold_hook(user::LinkObject& link, Result<hooks::AttachHandle> handle);
-  Result<std::shared_ptr<user::LinkObject>> attach_cgroup(std::shared_ptr<runtime::ProgObject> program,
-                                                          AttachType type);
+  Result<std::shared_ptr<user::LinkObject>> attach_cgroup(
+      std::shared_ptr<runtime::ProgObject> program, AttachType type);
 
   std::unique_ptr<runtime::Runtime> runtime_;
   // Shared with links, which may be released after a caller has let go of the engine's descriptors.

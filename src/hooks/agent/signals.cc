@@ -264,6 +264,7 @@ extern "C" void agent_on_signal(int signal, SignalInfo* info, SignalContext* con
   if (signal == kSigTrap && is_synchronous(info) &&
       (uprobe_trapped(context) || patch_trapped(thread, context)))
     return;
+  uprobe_rewind(context);
   if (in_agent(thread, context)) {
     if (is_ours(signal) &&
         is_synchronous(info)) {  // a fault of the agent, or of what it runs: no way on
@@ -273,6 +274,7 @@ extern "C" void agent_on_signal(int signal, SignalInfo* info, SignalContext* con
     on_signal_in_agent(thread, signal, info, context);
     return;
   }
+  sites_leave(context);  // a stub near the module is not the program either
   deliver(thread, signal, info, context);
 }
 

@@ -79,6 +79,7 @@ struct Thread {
   bool restarted_args;  // an argument in the frame was replaced for the call: saved_argument is the
                         // program's
   uint8_t saved_index;  // which: 0..5
+  bool filtered;        // a filter looked at the call in the frame: filter_exit is due
   bool vfork_child;     // shares memory with its suspended parent
   uint64_t saved_argument;
   uint64_t blocked;  // of kOurSignals: what the program believes to be blocked
@@ -99,6 +100,7 @@ struct Thread {
   uint64_t temporary_pselect[2];
   // rt_sigreturn's copy of the context; the kernel wants it where a signal frame would be.
   alignas(16) SignalContext sigreturn_context;
+  HelperContext context;  // of the bee that this thread is; dispatch.cc
 };
 
 enum ThreadState : uint32_t { kThreadFree = 0, kThreadLive = 1, kThreadDying = 2 };
@@ -135,6 +137,7 @@ struct Process {
   uint32_t controller_pid;
   bool fsgsbase;
   bool detached;
+  bool confined;         // the program has a seccomp filter: no system calls that it may not make
   uint32_t board_index;  // in AgentBoard::processes; ~0: none
   std::atomic<uint32_t> threads_lock;
   std::atomic<uint32_t>

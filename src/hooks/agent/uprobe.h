@@ -28,6 +28,9 @@ bool uprobe_trapped(SignalContext* context);
 // Where context->rip is on its way into or out of a probe: puts the context back into the program,
 // before the probe or behind it.
 bool uprobe_leave(const Thread* thread, SignalContext* context);
+// Where a thread that is still on the program's stack stands in a trampoline's head: puts it back before
+// its first instruction, since what the second relies on would not outlive a signal handler.
+void uprobe_rewind(SignalContext* context);
 // True where [address, address + size) overlaps bytes that a probe has replaced.
 bool uprobe_overlaps(uint64_t address, uint64_t size);
 

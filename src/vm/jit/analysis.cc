@@ -29,8 +29,9 @@ unsigned typical_bytes(const Insn& insn) {
 }
 
 bool is_move(const Insn& insn) {
-  return (insn.cls() == BPF_ALU || insn.cls() == BPF_ALU64) && insn.op() == BPF_MOV && insn.off == 0 &&
-         insn.opcode != kNop && !(insn.uses_src_reg() && insn.src == kFramePointer);
+  return (insn.cls() == BPF_ALU || insn.cls() == BPF_ALU64) && insn.op() == BPF_MOV &&
+         insn.off <= 1 && insn.opcode != kNop &&
+         !(insn.uses_src_reg() && insn.src == kFramePointer);
 }
 
 // Whether a 4-byte cell of the stack can be a register, as all accesses so far have it.
@@ -45,7 +46,8 @@ struct Cells {
     unsigned last = (static_cast<unsigned>(off + static_cast<int>(kMaxStackBytes)) + size - 1) / 4;
     if (plain && off % 4 == 0 && size == 4 && (kind[first] == kNone || kind[first] == kWord)) {
       kind[first] = kWord;
-    } else if (plain && off % 4 == 0 && size == 8 && (kind[first] == kNone || kind[first] == kDouble) &&
+    } else if (plain && off % 4 == 0 && size == 8 &&
+               (kind[first] == kNone || kind[first] == kDouble) &&
                (kind[last] == kNone || kind[last] == kDoubleHigh)) {
       kind[first] = kDouble;
       kind[last] = kDoubleHigh;
@@ -64,15 +66,17 @@ struct Cells {
 uint32_t Analysis::function_at(uint32_t start) const {
   auto found = std::lower_bound(functions_.begin(), functions_.end(), start,
                                 [](const Function& f, uint32_t at) { return f.start < at; });
-  if (found == functions_.end() || found->start != start) return static_cast<uint32_t>(functions_.size());
+  if (found == functions_.end() || found->start != start)
+    return static_cast<uint32_t>(functions_.size());
   return static_cast<uint32_t>(found - functions_.begin());
 }
 
-Result<Analysis> Analysis::run(const VerifiedProgram& program, unsigned (*slot_budget)(const Function&),
-                               bool selects) {
+Result<Analysis> Analysis::run(const VerifiedProgram& program,
+                               unsigned (*slot_budget)(const Function&), bool selects) {
   Analysis a;
   size_t n = program.insns().size();
-  if (n == 0 || program.subprograms().empty()) return fail(EINVAL, "expected a program, found no instructions");
+  if (n == 0 || program.subprograms().empty())
+    return fail(EINVAL, "expected a program, found no instructions");
   a.size_ = static_cast<uint32_t>(n);
   a.storage_ = std::make_unique_for_overwrite<std::byte[]>(n * 20 + 64);
   std::byte* at = a.storage_.get();
@@ -95,12 +99,14 @@ Result<Analysis> Analysis::run(const VerifiedProgram& program, unsigned (*slot_b
   uint32_t expected = 0;
   for (const Subprogram& sub : program.subprograms()) {
     if (sub.start != expected || sub.end <= sub.start || sub.end > n)
-      return fail(EINVAL, "expected a subprogram at insn {}, found {} to {}", expected, sub.start, sub.end);
+      return fail(EINVAL, "expected a subprogram at insn {}, found {} to {}", expected, sub.start,
+                  sub.end);
     expected = sub.end;
     a.functions_.push_back({.start = sub.start, .end = sub.end});
     a.has_callbacks_ |= sub.is_callback;
   }
-  if (expected != n) return fail(EINVAL, "expected subprograms up to insn {}, found none past {}", n, expected);
+  if (expected != n)
+    return fail(EINVAL, "expected subprograms up to insn {}, found none past {}", n, expected);
   for (Function& function : a.functions_) {
     a.slots_escape_ = a.touches_stack_ = a.loops_ = false;
     SKEP_CHECK(a.scan(program, function));
@@ -124,8 +130,10 @@ Result<> Analysis::scan(const VerifiedProgram& program, Function& function) {
     Insn& insn = insns_[i];
     estimate_[i] = estimated_;
     if (dead(i)) {
-      if (is_ld_imm64(insn) && i + 1 < function.end) nop(++i), estimate_[i] = estimated_, nop(i - 1);
-      else nop(i);
+      if (is_ld_imm64(insn) && i + 1 < function.end)
+        nop(++i), estimate_[i] = estimated_, nop(i - 1);
+      else
+        nop(i);
       continue;
     }
     estimated_ += typical_bytes(insn);
@@ -136,7 +144,8 @@ Result<> Analysis::scan(const VerifiedProgram& program, Function& function) {
     switch (insn.cls()) {
       case BPF_LD:
         if (is_ld_imm64(insn)) {
-          if (i + 1 == function.end) return fail(EINVAL, "insn {}: ld_imm64 without its second half", i);
+          if (i + 1 == function.end)
+            return fail(EINVAL, "insn {}: ld_imm64 without its second half", i);
           has_callbacks_ |= src == BPF_PSEUDO_FUNC;
           uses_context_ |= src == BPF_PSEUDO_FUNC;
           i++;
@@ -149,14 +158,18 @@ Result<> Analysis::scan(const VerifiedProgram& program, Function& function) {
       case BPF_LDX:
         if (src == kFramePointer) touches_stack_ = true;
         break;
-      case BPF_ST: if (dst == kFramePointer) touches_stack_ = true; break;
+      case BPF_ST:
+        if (dst == kFramePointer) touches_stack_ = true;
+        break;
       case BPF_STX:
         if (insn.mode() == BPF_ATOMIC) {
           int32_t op = insn.imm & ~BPF_FETCH;
           function.fetches_bitwise |= (insn.imm & BPF_FETCH) != 0 && insn.imm < 0x100 &&
                                       (op == BPF_AND || op == BPF_OR || op == BPF_XOR);
-          if (insn.imm == BPF_LOAD_ACQ ? dst == kFramePointer : src == kFramePointer) slots_escape_ = true;
-          if (insn.imm == BPF_LOAD_ACQ ? src == kFramePointer : dst == kFramePointer) touches_stack_ = true;
+          if (insn.imm == BPF_LOAD_ACQ ? dst == kFramePointer : src == kFramePointer)
+            slots_escape_ = true;
+          if (insn.imm == BPF_LOAD_ACQ ? src == kFramePointer : dst == kFramePointer)
+            touches_stack_ = true;
         } else {
           if (src == kFramePointer) slots_escape_ = true;
           if (dst == kFramePointer) touches_stack_ = true;
@@ -177,7 +190,8 @@ Result<> Analysis::scan(const VerifiedProgram& program, Function& function) {
           jumps_++;
           if (src == BPF_PSEUDO_CALL) {
             if (function_at(i + 1 + static_cast<uint32_t>(insn.imm)) == functions_.size())
-              return fail(EINVAL, "insn {}: call of insn {}, where no subprogram starts", i, i + 1 + insn.imm);
+              return fail(EINVAL, "insn {}: call of insn {}, where no subprogram starts", i,
+                          i + 1 + insn.imm);
           } else {
             uses_context_ = true;
           }
@@ -221,8 +235,8 @@ void Analysis::promote_slots(Function& function, unsigned budget) {
     depth.resize(function.end - function.start + 1);
     for (uint32_t i = function.start; i < function.end; i++) {
       const Insn& insn = insns_[i];
-      if ((insn.cls() != BPF_JMP && insn.cls() != BPF_JMP32) || insn.opcode == kNop || insn.op() == BPF_CALL ||
-          insn.op() == BPF_EXIT)
+      if ((insn.cls() != BPF_JMP && insn.cls() != BPF_JMP32) || insn.opcode == kNop ||
+          insn.op() == BPF_CALL || insn.op() == BPF_EXIT)
         continue;
       uint32_t to = target(insn, i);
       if (to > i) continue;
@@ -240,7 +254,7 @@ void Analysis::promote_slots(Function& function, unsigned budget) {
       case BPF_ST: return insn.dst == kFramePointer;
       case BPF_STX:
         return insn.mode() == BPF_ATOMIC && insn.imm == BPF_LOAD_ACQ ? insn.src == kFramePointer
-                                                                       : insn.dst == kFramePointer;
+                                                                     : insn.dst == kFramePointer;
       default: return false;
     }
   };
@@ -265,16 +279,19 @@ void Analysis::promote_slots(Function& function, unsigned budget) {
   for (uint32_t i = function.start; i < function.end; i++) {
     Insn& insn = insns_[i];
     bool plain = false;
-    if (!access(insn, plain) || insn.off >= 0 || insn.off < -static_cast<int>(kMaxStackBytes)) continue;
+    if (!access(insn, plain) || insn.off >= 0 || insn.off < -static_cast<int>(kMaxStackBytes))
+      continue;
     uint8_t slot = slot_of[static_cast<unsigned>(insn.off + static_cast<int>(kMaxStackBytes)) / 4];
     if (slot == 0) continue;
     uint8_t width = insn.access_size() == 8 ? BPF_ALU64 : BPF_ALU;
     if (insn.cls() == BPF_LDX) {  // the slot's upper half is 0 if it has four bytes
       insn = Insn{.opcode = BPF_ALU64 | BPF_MOV | BPF_X, .dst = insn.dst, .src = slot};
     } else if (insn.cls() == BPF_STX) {
-      insn = Insn{.opcode = static_cast<uint8_t>(width | BPF_MOV | BPF_X), .dst = slot, .src = insn.src};
+      insn = Insn{
+          .opcode = static_cast<uint8_t>(width | BPF_MOV | BPF_X), .dst = slot, .src = insn.src};
     } else {
-      insn = Insn{.opcode = static_cast<uint8_t>(width | BPF_MOV | BPF_K), .dst = slot, .imm = insn.imm};
+      insn = Insn{
+          .opcode = static_cast<uint8_t>(width | BPF_MOV | BPF_K), .dst = slot, .imm = insn.imm};
     }
     flags_[i] |= kPromoted;
   }
@@ -353,6 +370,7 @@ void Analysis::registers_of(Function& function) {
           case BPF_EXIT: use = bit(0); break;
           case BPF_CALL:
             use = insn.src == 0 && insn.imm == 12 ? 0x0e : kArguments;  // BPF_FUNC_tail_call
+            if (insn.uses_src_reg()) use |= dst;                        // callx
             def = kCallerSaved;
             break;
           default:

@@ -20,12 +20,13 @@ namespace skep::jit {
 // Opcode of an instruction that emits nothing: BPF_ALU|BPF_END|… has no such value in any version.
 inline constexpr uint8_t kNop = 0xff;
 // Registers beyond BPF's r0 to r10: promoted stack slots.
-inline constexpr unsigned kFirstSlot = 11, kMaxSlots = 5, kVirtualRegisters = kFirstSlot + kMaxSlots;
+inline constexpr unsigned kFirstSlot = 11, kMaxSlots = 5,
+                          kVirtualRegisters = kFirstSlot + kMaxSlots;
 
 enum InsnFlag : uint8_t {
-  kLeader = 1,     // some jump comes here
-  kLoopHead = 2,   // a jump from further down does
-  kSelect1 = 4,    // a conditional jump over one move (two), which no other jump enters
+  kLeader = 1,    // some jump comes here
+  kLoopHead = 2,  // a jump from further down does
+  kSelect1 = 4,   // a conditional jump over one move (two), which no other jump enters
   kSelect2 = 8,
   kPromoted = 16,  // was an access to a stack slot
 };
@@ -36,8 +37,8 @@ struct Function {
   uint16_t used = 0;       // registers that instructions name, slots included
   uint16_t arguments = 0;  // of r1 to r5: those that it reads
   uint32_t exits = 0;
-  bool calls = false;             // helpers, kfuncs or BPF functions: caller-saved registers are lost
-  bool fetches_bitwise = false;   // an atomic and, or, xor with BPF_FETCH
+  bool calls = false;  // helpers, kfuncs or BPF functions: caller-saved registers are lost
+  bool fetches_bitwise = false;  // an atomic and, or, xor with BPF_FETCH
   bool has_may_goto = false;
   uint8_t slots = 0;  // promoted
 };
@@ -85,7 +86,7 @@ class Analysis {
   uint32_t jumps_ = 0;
   bool uses_context_ = false;
   bool has_callbacks_ = false;
-  bool slots_escape_ = false;   // of the function being scanned
+  bool slots_escape_ = false;  // of the function being scanned
   bool touches_stack_ = false;
   bool loops_ = false;
   uint32_t estimated_ = 0;

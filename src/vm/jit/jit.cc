@@ -17,14 +17,17 @@ const CpuFeatures& host_cpu() {
   return features;
 }
 
-Result<NativeCode> compile(const VerifiedProgram& program, const JitOptions& options, CodeMemory& memory) {
+Result<NativeCode> compile(const VerifiedProgram& program, const JitOptions& options,
+                           CodeMemory& memory) {
   // Blinded code keeps every branch: a select would need an immediate in a register of its own.
-  SKEP_TRY(analysis, Analysis::run(program, x86::CodeGen::slot_budget, !options.blinding_seed.has_value()));
+  SKEP_TRY(analysis,
+           Analysis::run(program, x86::CodeGen::slot_budget, !options.blinding_seed.has_value()));
   return x86::CodeGen(program, options, analysis).run(memory);
 }
 
 std::optional<uint32_t> insn_at(const NativeCode& code, uint32_t offset) {
-  if (code.lines.empty() || offset < code.lines.front() || offset >= code.lines.back()) return std::nullopt;
+  if (code.lines.empty() || offset < code.lines.front() || offset >= code.lines.back())
+    return std::nullopt;
   auto after = std::upper_bound(code.lines.begin(), code.lines.end(), offset);
   return static_cast<uint32_t>(after - code.lines.begin() - 1);
 }

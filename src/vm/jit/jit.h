@@ -55,9 +55,10 @@ struct FaultEntry {
 // Code in memory that `memory` (of compile) gave; whoever runs it frees `block` there.
 struct NativeCode {
   CodeBlock block;
-  uint64_t entry = 0;       // ProgEntry
-  uint64_t tail_entry = 0;  // where a tail call from another program jumps to; same registers as entry
-  uint32_t code_size = 0;   // bytes of instructions, from the block's start
+  uint64_t entry = 0;  // ProgEntry
+  uint64_t tail_entry =
+      0;  // where a tail call from another program jumps to; same registers as entry
+  uint32_t code_size = 0;  // bytes of instructions, from the block's start
   // The block's own copy of `faults`, for a signal handler in another process: address of the first.
   uint64_t fault_table = 0;
   std::vector<FaultEntry> faults;

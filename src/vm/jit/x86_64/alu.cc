@@ -27,7 +27,7 @@ void CodeGen::alu(uint32_t i, const Insn& insn, bool wide) {
   if (insn.uses_src_reg()) return alu_reg(insn.dst, insn.src, op, wide);
   if (!blind_ || shift) return alu_const(insn.dst, insn.imm, op, wide);
   modify(insn.dst);
-  load_imm(kScratch, wide ? insn.imm : static_cast<uint32_t>(insn.imm));
+  load_imm(kScratch, wide ? int64_t{insn.imm} : int64_t{static_cast<uint32_t>(insn.imm)});
   alu_eager(insn.dst, kScratch, op, wide);
 }
 
@@ -59,7 +59,8 @@ void CodeGen::add_values(unsigned dst, unsigned src, bool wide) {
   for (unsigned attempt = 0; !add(a, b, wide, sum); attempt++) {
     // Both home always add up.
     Value probe = a;
-    bool a_is_worse = !linear(probe, wide, zext_) || (probe.base != kNoReg && probe.index != kNoReg) ||
+    bool a_is_worse = !linear(probe, wide, zext_) ||
+                      (probe.base != kNoReg && probe.index != kNoReg) ||
                       (probe.index != kNoReg && probe.shift != 0 && attempt == 1);
     unsigned worse = attempt == 0 ? (a_is_worse ? dst : src) : attempt == 1 ? dst : src;
     if (worse == kFramePointer) worse = dst;
@@ -144,7 +145,8 @@ void CodeGen::alu_const(unsigned v, int64_t imm, uint8_t op, bool wide) {
         unsigned from = plain_reg(v, size);
         prepare(v, bit(from));
         from = plain_reg(v, size);
-        Value x{.kind = size == 1 ? Kind::kZext8 : Kind::kZext16, .base = static_cast<uint8_t>(from)};
+        Value x{.kind = size == 1 ? Kind::kZext8 : Kind::kZext16,
+                .base = static_cast<uint8_t>(from)};
         set_deps(x);
         return assign(v, x);
       }
@@ -195,7 +197,7 @@ void CodeGen::move(const Insn& insn, bool wide) {
     prepare(v, 0);
     return assign(v, const_of(imm));
   }
-  if (insn.off != 0) {  // movsx from 8, 16 or 32 bits
+  if (insn.off > 1) {  // movsx from 8, 16 or 32 bits; 1 is addr_space_cast, a move
     unsigned size = static_cast<unsigned>(insn.off) / 8;
     unsigned dst = begin_def(v);
     ready_reg(src, size);
@@ -240,7 +242,8 @@ bool CodeGen::rotate(unsigned dst, unsigned src, bool wide) {
   unsigned width = wide ? 64 : 32;
   bool left_first = a.kind == Kind::kShl && b.kind == Kind::kShr;
   if (!left_first && !(a.kind == Kind::kShr && b.kind == Kind::kShl)) return false;
-  if (a.base != b.base || a.narrow == wide || b.narrow == wide || a.shift + b.shift != width) return false;
+  if (a.base != b.base || a.narrow == wide || b.narrow == wide || a.shift + b.shift != width)
+    return false;
   unsigned left = left_first ? a.shift : b.shift;
   // Reads a.base, writes dst's home: whoever waits for that home goes first.
   unsigned home = begin_def(dst);
@@ -278,7 +281,9 @@ void CodeGen::shift_const(unsigned v, unsigned count, uint8_t op, bool wide) {
   }
   if (count == 0) {
     if (wide) return;
-    Insn zext{.opcode = BPF_ALU | BPF_MOV | BPF_X, .dst = static_cast<uint8_t>(v), .src = static_cast<uint8_t>(v)};
+    Insn zext{.opcode = BPF_ALU | BPF_MOV | BPF_X,
+              .dst = static_cast<uint8_t>(v),
+              .src = static_cast<uint8_t>(v)};
     return move(zext, false);
   }
   if (op == BPF_ARSH) {
@@ -287,7 +292,8 @@ void CodeGen::shift_const(unsigned v, unsigned count, uint8_t op, bool wide) {
     end_def(v, !wide);
     return note_flags(dst, wide, false);
   }
-  if (op == BPF_LSH && x.kind == Kind::kShl && x.narrow != wide && x.shift + count < (wide ? 64u : 32u)) {
+  if (op == BPF_LSH && x.kind == Kind::kShl && x.narrow != wide &&
+      x.shift + count < (wide ? 64u : 32u)) {
     x.shift = static_cast<uint8_t>(x.shift + count);
     return assign(v, x);
   }
@@ -340,7 +346,8 @@ void CodeGen::shift_reg(unsigned v, unsigned src, uint8_t op, bool wide) {
 }
 
 void CodeGen::multiply_const(unsigned v, int64_t imm, bool wide) {
-  auto factor = static_cast<uint64_t>(wide ? imm : static_cast<int64_t>(static_cast<uint32_t>(imm)));
+  auto factor =
+      static_cast<uint64_t>(wide ? imm : static_cast<int64_t>(static_cast<uint32_t>(imm)));
   if (factor == 0) {
     prepare(v, 0);
     return assign(v, const_of(0));
@@ -355,7 +362,9 @@ void CodeGen::multiply_const(unsigned v, int64_t imm, bool wide) {
     Value x{.kind = Kind::kLinear,
             .base = from,
             .index = from,
-            .shift = static_cast<uint8_t>(factor == 3 ? 1 : factor == 5 ? 2 : 3),
+            .shift = static_cast<uint8_t>(factor == 3   ? 1
+                                          : factor == 5 ? 2
+                                                        : 3),
             .narrow = !wide};
     set_deps(x);
     return assign(v, x);
@@ -377,8 +386,9 @@ void CodeGen::byte_order(uint32_t i, const Insn& insn, bool wide) {
   }
   if (options_.cpu.movbe && (a_.flags(i + 1) & kLeader) == 0) {  // swap and store
     const Insn& next = insns_[i + 1];
-    if (next.cls() == BPF_STX && next.mode() == BPF_MEM && next.src == v && next.dst != v && insn.imm != 16 &&
-        static_cast<int>(next.access_size()) * 8 == insn.imm && (a_.live_out(i + 1) & bit(v)) == 0) {
+    if (next.cls() == BPF_STX && next.mode() == BPF_MEM && next.src == v && next.dst != v &&
+        insn.imm != 16 && static_cast<int>(next.access_size()) * 8 == insn.imm &&
+        (a_.live_out(i + 1) & bit(v)) == 0) {
       in_ |= a_.live_in(i + 1);
       out_ = a_.live_out(i + 1);
       unsigned size = next.access_size();

@@ -13,9 +13,9 @@ using namespace isa;
 
 namespace {
 
-constexpr uint16_t kLostRegisters = 1 << rax | 1 << rcx | 1 << rdx | 1 << rsi | 1 << rdi | 1 << r8 | 1 << r9 |
-                                    1 << r10 | 1 << r11;
-constexpr uint16_t kScratchRegisters = 0x3f;  // r0 to r5
+constexpr uint16_t kLostRegisters =
+    1 << rax | 1 << rcx | 1 << rdx | 1 << rsi | 1 << rdi | 1 << r8 | 1 << r9 | 1 << r10 | 1 << r11;
+constexpr uint16_t kScratchRegisters = 0x3f;                         // r0 to r5
 constexpr int32_t kMapLookup = 1, kTailCall = 12, kProcessorId = 8;  // BPF_FUNC_*
 constexpr int32_t kTableSize = 1024;
 
@@ -47,7 +47,9 @@ void CodeGen::call(uint32_t i, const Insn& insn) {
     fixups_.push_back({Fixup::kFunction, here() - 4, index, i});
     return after_call();
   }
-  if (insn.imm < 0 || insn.imm >= kTableSize) return broken("a call of a helper outside of the table");
+  if (insn.uses_src_reg()) return call_register(i, insn);
+  if (insn.imm < 0 || insn.imm >= kTableSize)
+    return broken("a call of a helper outside of the table");
   auto offset = static_cast<uint64_t>(insn.imm) * 8;
   if (insn.src == BPF_PSEUDO_KFUNC_CALL) {
     arguments(a_.use(i));
@@ -71,17 +73,34 @@ void CodeGen::call(uint32_t i, const Insn& insn) {
   after_call();
 }
 
+// callx: a helper by the id in a register. In conformance suites only; no verifier admits it.
+void CodeGen::call_register(uint32_t i, const Insn& insn) {
+  arguments(a_.use(i));
+  e_.mov(false, kScratch2, home_[insn.dst]);
+  e_.alu_imm(kCmp, false, kScratch2, kTableSize);
+  uint8_t* inside = skip(kB);
+  e_.trap();
+  bind(inside);
+  e_.mov_imm(kScratch, options_.helper_table);
+  e_.load(8, kScratch2, {.base = kScratch, .index = kScratch2, .scale = 3});
+  e_.mov(true, r9, kContext);
+  e_.call_reg(kScratch2);
+  after_call();
+}
+
 // Element `key` of an ARRAY or PERCPU_ARRAY, whose geometry never changes: rax becomes its address, or 0. A
 // test of r0 for 0 that follows is part of it.
 bool CodeGen::inline_lookup(uint32_t i) {
   if (!options_.inline_maps || blind_ || program_.facts().empty()) return false;
   const InsnFacts& facts = program_.facts()[i];
-  if (facts.map_index < 0 || static_cast<size_t>(facts.map_index) >= program_.maps().size()) return false;
+  if (facts.map_index < 0 || static_cast<size_t>(facts.map_index) >= program_.maps().size())
+    return false;
   const MapDescriptor& map = program_.maps()[static_cast<size_t>(facts.map_index)];
   bool per_cpu = map.type == MapType::BPF_MAP_TYPE_PERCPU_ARRAY;
   if (map.address == 0 || (map.type != MapType::BPF_MAP_TYPE_ARRAY && !per_cpu)) return false;
   const auto* header = reinterpret_cast<const MapHeader*>(map.address);
-  if (header->magic != kMapMagic || header->values == 0 || header->max_entries > INT32_MAX) return false;
+  if (header->magic != kMapMagic || header->values == 0 || header->max_entries > INT32_MAX)
+    return false;
   uint64_t stride = header->value_stride;
   if (stride > INT32_MAX || (per_cpu && header->slot_stride > INT32_MAX)) return false;
 

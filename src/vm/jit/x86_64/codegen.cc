@@ -15,7 +15,8 @@ namespace {
 
 constexpr size_t kRoom = 512;  // the most that one instruction emits, short of what it materialises
 constexpr uint8_t kCalleeSaved[] = {rbx, rbp, r14, r15, r13, r12};
-constexpr uint16_t kCalleeSavedMask = 1 << rbx | 1 << rbp | 1 << r12 | 1 << r13 | 1 << r14 | 1 << r15;
+constexpr uint16_t kCalleeSavedMask =
+    1 << rbx | 1 << rbp | 1 << r12 | 1 << r13 | 1 << r14 | 1 << r15;
 constexpr uint32_t kMaxLoops = 8u << 20;  // BPF_MAX_LOOPS: what may_goto allows
 
 // Registers that a function may use without saving them: homes of arguments that it never names, if it
@@ -31,7 +32,8 @@ unsigned unsaved_homes(const Function& function, uint8_t* homes) {
 
 }  // namespace
 
-CodeGen::CodeGen(const VerifiedProgram& program, const JitOptions& options, const Analysis& analysis)
+CodeGen::CodeGen(const VerifiedProgram& program, const JitOptions& options,
+                 const Analysis& analysis)
     : program_(program), options_(options), a_(analysis), insns_(analysis.insns()) {
   blind_ = options.blinding_seed.has_value();
   random_state_ = options.blinding_seed.value_or(0);
@@ -87,7 +89,8 @@ void CodeGen::begin_function(uint32_t index) {
   if (main && a_.uses_context()) saved_[saved_count_++] = kContext;
 
   // | return address | saved registers | BPF stack, r10 at its top | may_goto's counter | padding |
-  uint32_t frame = (function_->used >> kFramePointer & 1) != 0 ? (subprogram_->stack_depth + 7) & ~7u : 0;
+  uint32_t frame =
+      (function_->used >> kFramePointer & 1) != 0 ? (subprogram_->stack_depth + 7) & ~7u : 0;
   if (function_->has_may_goto) frame += 8;
   if (function_->calls && (frame + 8 * saved_count_ + 8) % 16 != 0) frame += 8;
   frame_ = static_cast<int32_t>(frame);
@@ -206,7 +209,8 @@ void CodeGen::generate() {
   stubs_.clear();
   for (uint32_t f = 0; f < a_.functions().size() && broken_ == nullptr; f++) {
     begin_function(f);
-    for (uint32_t i = function_->start; i < function_->end && broken_ == nullptr; i = next_) step(i);
+    for (uint32_t i = function_->start; i < function_->end && broken_ == nullptr; i = next_)
+      step(i);
     end_function();
   }
   lines_[a_.size()] = here();

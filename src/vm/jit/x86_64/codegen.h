@@ -70,9 +70,9 @@ class CodeGen {
   struct Fixup {
     enum Kind : uint8_t { kInsn8, kInsn32, kFunction, kTable, kCode };
     Kind kind;
-    uint32_t at;       // offset of the displacement
-    uint64_t target;   // insn, function, address of a table's element, or offset in the code
-    uint32_t insn;     // that made it
+    uint32_t at;      // offset of the displacement
+    uint64_t target;  // insn, function, address of a table's element, or offset in the code
+    uint32_t insn;    // that made it
   };
   // Code that lies after its function.
   struct Stub {
@@ -131,7 +131,8 @@ class CodeGen {
   [[nodiscard]] static Value copy_of(unsigned reg);
   [[nodiscard]] static Value const_of(int64_t imm);
   void note_flags(unsigned reg, bool wide, bool logic) {
-    flags_at_ = e_.p, flags_reg_ = static_cast<uint8_t>(reg), flags_wide_ = wide, flags_logic_ = logic;
+    flags_at_ = e_.p, flags_reg_ = static_cast<uint8_t>(reg), flags_wide_ = wide,
+    flags_logic_ = logic;
   }
   [[nodiscard]] bool zero_extended(unsigned reg) const { return (zext_ >> reg & 1) != 0; }
   // An immediate that the program chose, into a register without appearing in the code when blinded.
@@ -153,8 +154,8 @@ class CodeGen {
 
   // --- divide.cc
   void divide(uint32_t i, const Insn& insn, bool wide);
-  void divide_reg(unsigned dst, unsigned divisor, bool wide, bool is_signed, bool remainder, bool nonzero,
-                  bool maybe_minus_one);
+  void divide_reg(unsigned dst, unsigned divisor, bool wide, bool is_signed, bool remainder,
+                  bool nonzero, bool maybe_minus_one);
   bool divide_const(unsigned dst, int64_t imm, bool wide, bool is_signed, bool remainder);
   void unsigned_magic(unsigned dst, uint64_t divisor, bool wide, bool remainder);
   void signed_magic(unsigned dst, int64_t divisor, bool wide, bool remainder);
@@ -185,6 +186,7 @@ class CodeGen {
 
   // --- call.cc
   void call(uint32_t i, const Insn& insn);
+  void call_register(uint32_t i, const Insn& insn);
   void arguments(uint16_t mask);
   void after_call();
   bool inline_lookup(uint32_t i);
@@ -228,8 +230,9 @@ class CodeGen {
   uint16_t lazy_ = 0;         // virtual registers that values_ holds
   uint16_t in_progress_ = 0;  // of those, being computed
   uint16_t zext_ = 0;         // machine registers whose upper half is 0
-  uint16_t in_ = 0, out_ = 0;  // live before and after; `in_` grows with what fused instructions read
-  uint32_t next_ = 0;          // instruction to go on with
+  uint16_t in_ = 0,
+           out_ = 0;   // live before and after; `in_` grows with what fused instructions read
+  uint32_t next_ = 0;  // instruction to go on with
   uint8_t* flags_at_ = nullptr;
   uint8_t flags_reg_ = 0;
   bool flags_wide_ = false, flags_logic_ = false;

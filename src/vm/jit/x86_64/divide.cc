@@ -54,7 +54,9 @@ void CodeGen::divide(uint32_t i, const Insn& insn, bool wide) {
   bool known = !insn.uses_src_reg();
   if (!known && constant(insn.src, imm)) known = true;
   if (known) {
-    if (!wide) imm = is_signed ? static_cast<int32_t>(imm) : static_cast<int64_t>(static_cast<uint32_t>(imm));
+    if (!wide)
+      imm =
+          is_signed ? static_cast<int32_t>(imm) : static_cast<int64_t>(static_cast<uint32_t>(imm));
     if (imm == 0) {
       if (!remainder) {
         prepare(v, 0);
@@ -75,8 +77,8 @@ void CodeGen::divide(uint32_t i, const Insn& insn, bool wide) {
 }
 
 // v is in its home.
-void CodeGen::divide_reg(unsigned v, unsigned divisor, bool wide, bool is_signed, bool remainder, bool nonzero,
-                         bool maybe_minus_one) {
+void CodeGen::divide_reg(unsigned v, unsigned divisor, bool wide, bool is_signed, bool remainder,
+                         bool nonzero, bool maybe_minus_one) {
   unsigned dst = home_[v];
   uint8_t* to_zero = nullptr;
   uint8_t* to_minus = nullptr;

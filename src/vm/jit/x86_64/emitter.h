@@ -18,7 +18,22 @@ inline constexpr uint8_t kNoReg = 0xff;
 
 // Condition codes as in the opcodes of Jcc, SETcc and CMOVcc.
 enum Cond : uint8_t {
-  kO, kNo, kB, kAe, kE, kNe, kBe, kA, kS, kNs, kP, kNp, kL, kGe, kLe, kG,
+  kO,
+  kNo,
+  kB,
+  kAe,
+  kE,
+  kNe,
+  kBe,
+  kA,
+  kS,
+  kNs,
+  kP,
+  kNp,
+  kL,
+  kGe,
+  kLe,
+  kG,
 };
 [[nodiscard]] constexpr Cond inverse(Cond cond) { return static_cast<Cond>(cond ^ 1); }
 
@@ -226,7 +241,7 @@ class Emitter {
       imm32(imm);
     }
   }
-  void mul(bool wide, unsigned src) { unary(4, wide, src); }       // rdx:rax = rax * src
+  void mul(bool wide, unsigned src) { unary(4, wide, src); }        // rdx:rax = rax * src
   void imul_high(bool wide, unsigned src) { unary(5, wide, src); }  // the same, signed
   void div(bool wide, unsigned src) { unary(6, wide, src); }
   void idiv(bool wide, unsigned src) { unary(7, wide, src); }

@@ -26,7 +26,8 @@ void CodeGen::load(uint32_t i, const Insn& insn) {
   end_def(v, size < 8 && !is_signed);
   if (probe) {
     zext_ &= static_cast<uint16_t>(~bit(dst));
-    stubs_.push_back({.kind = Stub::kFault, .reg = static_cast<uint8_t>(dst), .insn_at = at, .resume = here()});
+    stubs_.push_back(
+        {.kind = Stub::kFault, .reg = static_cast<uint8_t>(dst), .insn_at = at, .resume = here()});
   }
 }
 
@@ -45,7 +46,8 @@ bool CodeGen::fuse_load(uint32_t i, const Insn& insn) {
     case BPF_AND: operation = kAnd; break;
     case BPF_XOR: operation = kXor; break;
     case BPF_END: {
-      if (!options_.cpu.movbe || op.dst != v || !(wide || (op.opcode & BPF_TO_BE) != 0)) return false;
+      if (!options_.cpu.movbe || op.dst != v || !(wide || (op.opcode & BPF_TO_BE) != 0))
+        return false;
       if (size < 4 || op.imm != static_cast<int>(size) * 8) return false;
       out_ = a_.live_out(i + 1);
       unsigned dst = begin_def(v);
@@ -208,12 +210,23 @@ void CodeGen::fetch_bitwise(const Insn& insn, unsigned size, Alu op) {
   end_def(insn.src, !wide);
 }
 
-// r0 = big-endian bytes of the packet at imm (+ src); ends the function with 0 where they lie outside.
-// r1 to r5 are lost, so that their registers are free.
+// r0 = big-endian bytes of the packet at imm (+ src); ends the function with 0 where they lie outside. What
+// negative offsets mean says packet_load.h. r1 to r5 are lost, so that their registers are free.
 void CodeGen::load_packet(uint32_t, const Insn& insn) {
+  constexpr int32_t kNetwork = -0x100000, kLinkLayer = -0x200000;  // SKF_NET_OFF, SKF_LL_OFF
   unsigned size = insn.access_size();
   bool indirect = insn.mode() == BPF_IND;
   clobber_all(bit(rax) | bit(rdi) | bit(rsi) | bit(rdx), static_cast<uint16_t>(out_ & ~0x3f));
+  auto leave_to = [&] {
+    stubs_.push_back({.kind = Stub::kExitZero, .reg = 0, .insn_at = 0, .resume = here() - 4});
+  };
+  auto leave = [&](Cond cond) {
+    e_.jcc32(cond, 0);
+    leave_to();
+  };
+  auto field = [&](unsigned to, size_t offset) {
+    e_.load(8, to, {.base = rdi, .disp = static_cast<int32_t>(offset)});
+  };
   if (indirect) {
     ready_reg(insn.src, 4);
     unsigned from = reg(insn.src, 4);
@@ -224,22 +237,42 @@ void CodeGen::load_packet(uint32_t, const Insn& insn) {
     } else {
       e_.lea(false, rdx, {.base = static_cast<uint8_t>(from), .disp = insn.imm});
     }
+    e_.sign_extend(4, true, rdx, rdx);
   } else {
-    load_imm(rdx, static_cast<uint32_t>(insn.imm));
+    int64_t offset = insn.imm;
+    if (offset < 0) offset -= offset >= kNetwork ? kNetwork : kLinkLayer;
+    load_imm(rdx, offset);
   }
-  auto leave = [&](Cond cond) {
-    e_.jcc32(cond, 0);
-    stubs_.push_back({.kind = Stub::kExitZero, .reg = 0, .insn_at = 0, .resume = here() - 4});
-  };
   e_.load(8, rdi, {.base = kContext, .disp = offsetof(HelperContext, packet)});
   e_.test(true, rdi, rdi);
   leave(kE);
-  e_.load(8, rsi, {.base = rdi, .disp = offsetof(PacketView, data)});
-  e_.load(8, rdi, {.base = rdi, .disp = offsetof(PacketView, data_end)});
+  if (indirect) {
+    field(rsi, offsetof(PacketView, data));
+    e_.test(true, rdx, rdx);
+    uint8_t* from_data = skip(kNs);
+    field(rsi, offsetof(PacketView, network_header));
+    e_.alu_imm(kSub, true, rdx, kNetwork);
+    uint8_t* from_network = skip(kNs);
+    field(rsi, offsetof(PacketView, mac_header));
+    e_.alu_imm(kSub, true, rdx, kLinkLayer - kNetwork);
+    leave(kS);
+    bind(from_network);
+    bind(from_data);
+  } else if (insn.imm >= 0) {
+    field(rsi, offsetof(PacketView, data));
+  } else if (insn.imm >= kNetwork) {
+    field(rsi, offsetof(PacketView, network_header));
+  } else if (insn.imm >= kLinkLayer) {
+    field(rsi, offsetof(PacketView, mac_header));
+  } else {
+    e_.zero(rsi);
+  }
+  e_.test(true, rsi, rsi);
+  leave(kE);
+  field(rdi, offsetof(PacketView, data_end));
   e_.alu(kSub, true, rdi, rsi);
   e_.alu_imm(kSub, true, rdi, static_cast<int32_t>(size));
-  leave(kL);
-  e_.alu(kCmp, true, rdx, rdi);  // the offset is below 2^32: a negative one is past any packet
+  e_.alu(kCmp, true, rdx, rdi);
   leave(kG);
   e_.load(size, rax, {.base = rsi, .index = rdx});
   if (size == 2) {

@@ -129,7 +129,7 @@ void CodeGen::compute(unsigned home, const Value& value) {
       Mem mem{.base = value.base, .index = value.index, .scale = value.shift, .disp = imm};
       if (value.index == kNoReg) {
         if (value.base == kNoReg) {
-          load_imm(home, wide ? imm : static_cast<uint32_t>(imm));
+          load_imm(home, wide ? int64_t{imm} : int64_t{static_cast<uint32_t>(imm)});
           zero_extended = !wide || imm >= 0;
         } else if (imm == 0) {
           if (!wide || value.base != home) e_.mov(wide, home, value.base);
@@ -203,7 +203,8 @@ void CodeGen::materialise(unsigned v) {
 void CodeGen::clobber(unsigned reg, uint16_t mask) { clobber_all(bit(reg), mask); }
 
 void CodeGen::clobber_all(uint16_t regs, uint16_t mask) {
-  for (auto left = static_cast<uint16_t>(lazy_ & mask); left != 0; left &= static_cast<uint16_t>(left - 1)) {
+  for (auto left = static_cast<uint16_t>(lazy_ & mask); left != 0;
+       left &= static_cast<uint16_t>(left - 1)) {
     auto v = static_cast<unsigned>(std::countr_zero(left));
     if (!lazy(v) || (values_[v].deps & regs) == 0) continue;
     if ((in_progress_ & bit(v)) != 0) return broken("a cycle of lazy values");
@@ -212,7 +213,8 @@ void CodeGen::clobber_all(uint16_t regs, uint16_t mask) {
 }
 
 void CodeGen::flush(uint16_t mask) {
-  for (auto left = static_cast<uint16_t>(lazy_ & mask); left != 0; left &= static_cast<uint16_t>(left - 1))
+  for (auto left = static_cast<uint16_t>(lazy_ & mask); left != 0;
+       left &= static_cast<uint16_t>(left - 1))
     materialise(static_cast<unsigned>(std::countr_zero(left)));
 }
 
@@ -267,7 +269,8 @@ unsigned CodeGen::plain_reg(unsigned v, unsigned size) const {
   const Value& x = values_[v];
   switch (x.kind) {
     case Kind::kLinear:
-      if (x.is_copy() && x.base != rsp && (!x.narrow || size <= 4 || zero_extended(x.base))) return x.base;
+      if (x.is_copy() && x.base != rsp && (!x.narrow || size <= 4 || zero_extended(x.base)))
+        return x.base;
       return kNoReg;
     case Kind::kZext8: return size == 1 ? x.base : kNoReg;
     case Kind::kZext16: return size <= 2 ? x.base : kNoReg;
@@ -293,14 +296,18 @@ unsigned CodeGen::reg(unsigned v, unsigned size) {
 void CodeGen::ready_mem(unsigned v, int32_t off) {
   if (!lazy(v)) return;
   Value x = values_[v];
-  if (x.kind == Kind::kShl || x.kind == Kind::kConst || !linear(x, true, zext_) || !fits32(x.imm + off))
+  if (x.kind == Kind::kShl || x.kind == Kind::kConst || !linear(x, true, zext_) ||
+      !fits32(x.imm + off))
     materialise(v);
 }
 
 Mem CodeGen::mem(unsigned v, int32_t off) const {
   if (!lazy(v)) return {.base = home_[v], .disp = off};
   const Value& x = values_[v];
-  return {.base = x.base, .index = x.index, .scale = x.shift, .disp = static_cast<int32_t>(x.imm + off)};
+  return {.base = x.base,
+          .index = x.index,
+          .scale = x.shift,
+          .disp = static_cast<int32_t>(x.imm + off)};
 }
 
 }  // namespace skep::jit::x86

@@ -1,0 +1,152 @@
+// Contexts: which fields a program may load and store, what a loaded one is, and what the program is
+// attached to. The rows are spec/context.h's; finalize.cc converts what needs it.
+#include "verifier/env.h"
+#include "verifier/text.h"
+
+namespace skep::verifier {
+
+namespace {
+
+void mark_loaded_pointer(RegState& reg, spec::PointerKind kind) {
+  using spec::PointerKind;
+  const auto set = [&](Base base, Flags flags = 0) {
+    static const Scalar kZero = scalar_constant(0);
+    reg = RegState{};
+    reg.base = base;
+    reg.flags = flags;
+    reg.number = kZero;
+  };
+  switch (kind) {
+    case PointerKind::none: break;
+    case PointerKind::packet: set(Base::packet); break;
+    case PointerKind::packet_end: set(Base::packet_end); break;
+    case PointerKind::packet_meta: set(Base::packet_meta); break;
+    case PointerKind::flow_keys: set(Base::flow_keys); break;
+    case PointerKind::socket: set(Base::socket); break;
+    case PointerKind::socket_or_null: set(Base::socket, kMaybeNull); break;
+    case PointerKind::sock_common_or_null: set(Base::sock_common, kMaybeNull); break;
+    case PointerKind::tp_buffer: set(Base::tp_buffer); break;
+    case PointerKind::btf_id: set(Base::btf_id, kTrusted); break;
+  }
+}
+
+}  // namespace
+
+bool Verifier::check_context_access(const RegState& reg, unsigned number, int32_t off, unsigned size,
+                                    Access access, int value, bool sign_extended) {
+  if (!check_fixed_pointer(reg, number, false)) return false;
+  const bool writes = access == Access::write;
+  const spec::ContextRow* row = spec::find_context(program_.type);
+  const auto refuse = [&] {
+    return reject(Rule::context_access, EACCES, "invalid bpf_context access off={} size={}", off, size);
+  };
+  if (row == nullptr) return refuse();
+  const spec::ContextAccess answer = spec::check_context_access(program_.type, program_.expected_attach_type, off,
+                                                                size, writes, sign_extended);
+  if (answer.denial != spec::ContextDenial::none) return refuse();
+  if (row->rule == spec::ContextRule::arguments) {
+    RegState loaded;
+    if (!context_argument(off, size, access, loaded)) return false;
+    if (!writes && value >= 0) {
+      regs()[value] = loaded;
+      if (loaded.maybe_null()) regs()[value].id = ++next_id_;
+    }
+    return true;
+  }
+  const spec::ContextField* field = answer.field;
+  if (field != nullptr && field->hidden != 0) {
+    if (writes) return refuse();
+    aux_[insn_].context_field = field;
+  }
+  if (writes || value < 0) return true;
+  RegState& loaded = regs()[value];
+  if (field == nullptr || field->pointer == spec::PointerKind::none) {
+    mark_unknown(loaded);
+    return true;
+  }
+  mark_loaded_pointer(loaded, field->pointer);
+  if (loaded.maybe_null()) loaded.id = ++next_id_;
+  return true;
+}
+
+bool Verifier::check_socket_access(unsigned number, int32_t off, unsigned size, Access access) {
+  const RegState& reg = regs()[number];
+  spec::PointedStruct which = spec::PointedStruct::bpf_sock;
+  switch (reg.base) {
+    case Base::sock_common: which = spec::PointedStruct::bpf_sock_common; break;
+    case Base::tcp_sock: which = spec::PointedStruct::bpf_tcp_sock; break;
+    case Base::xdp_sock: which = spec::PointedStruct::bpf_xdp_sock; break;
+    case Base::flow_keys: which = spec::PointedStruct::bpf_flow_keys; break;
+    default: break;
+  }
+  const bool flow_keys = reg.is(Base::flow_keys);
+  if (!flow_keys && reg.number.smin < 0) {
+    return reject(Rule::negative_offset, EACCES,
+                  "R{} min value is negative, either use unsigned index or do a if (index >=0) check.", number);
+  }
+  if (!reg.number.is_constant()) {
+    return reject(Rule::pointer_arithmetic, EACCES, "variable {} access var_off={} disallowed", type_text(reg),
+                  tnum_text(reg.number.var_off));
+  }
+  const int64_t at = off + static_cast<int64_t>(reg.number.constant());
+  const spec::ContextAccess answer = spec::check_pointed_access(which, at, size, access == Access::write);
+  if (answer.denial == spec::ContextDenial::none) {
+    if (answer.field != nullptr && answer.field->hidden != 0) aux_[insn_].context_field = answer.field;
+    return true;
+  }
+  if (flow_keys) {
+    return reject(Rule::context_access, EACCES, "invalid access to flow keys off={} size={}", at, size);
+  }
+  return reject(Rule::context_access, EACCES, "R{} invalid {} access off={} size={}", number, type_text(reg), at,
+                size);
+}
+
+// What the program is for exists, and it may be loaded for that.
+bool Verifier::check_attach_target() {
+  insn_ = 0;
+  prog_type_ = spec::find_prog_type(program_.type);
+  if (prog_type_ == nullptr || program_.type == ProgType::BPF_PROG_TYPE_UNSPEC) {
+    return reject(Rule::bad_attach_target, EINVAL, "unknown program type {}",
+                  static_cast<uint32_t>(program_.type));
+  }
+  if (prog_type_->since > profile_.version) {
+    return reject(Rule::feature_not_in_kernel, EINVAL, "program type {} is not known to kernel {}",
+                  prog_type_->name, profile_.name);
+  }
+  if (!options_.privileged && program_.type != ProgType::BPF_PROG_TYPE_SOCKET_FILTER &&
+      program_.type != ProgType::BPF_PROG_TYPE_CGROUP_SKB) {
+    return reject(Rule::not_privileged, EPERM, "program type {} needs CAP_BPF", prog_type_->name);
+  }
+  if ((program_.flags & kSleepableFlag) != 0 && !prog_type_->can_sleep) {
+    return reject(Rule::bad_attach_target, EINVAL,
+                  "Only fentry/fexit/fmod_ret, lsm, iter, uprobe, and struct_ops programs can be sleepable");
+  }
+  if (!spec::attach_type_allowed(program_.type, program_.expected_attach_type)) {
+    return reject(Rule::bad_attach_target, EINVAL, "program type {} can't have expected attach type {}",
+                  prog_type_->name, static_cast<uint32_t>(program_.expected_attach_type));
+  }
+  if (!prog_type_->needs_attach_btf) return true;
+  if (program_.attach_btf == nullptr || program_.attach_btf_id == 0) {
+    return reject(Rule::bad_attach_target, EINVAL, "Tracing programs must provide btf_id");
+  }
+  const btf::Btf& btf = *program_.attach_btf;
+  const btf::Type target = btf.type(program_.attach_btf_id);
+  attach_name_ = target.name();
+  btf::Type proto = target;
+  if (target.kind() == btf::Kind::Typedef) {
+    // tp_btf: typedef void (*btf_trace_NAME)(void *, …)
+    proto = btf.type(btf.resolve(target.id()).referenced());
+    attach_skips_argument_ = true;
+  } else if (target.kind() == btf::Kind::Func) {
+    proto = btf.type(target.referenced());
+  } else {
+    return reject(Rule::bad_attach_target, EINVAL, "attach_btf_id {} is not a function", program_.attach_btf_id);
+  }
+  if (proto.kind() != btf::Kind::FuncProto) {
+    return reject(Rule::bad_attach_target, EINVAL, "attach_btf_id {} is not a function", program_.attach_btf_id);
+  }
+  attach_proto_ = proto.id();
+  return true;
+}
+
+}  // namespace skep::verifier

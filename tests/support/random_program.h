@@ -1,0 +1,437 @@
+// Random programs for trying engines against each other: they always end, touch nothing but their stack and a
+// context of kContextBytes bytes at r1, and give the same result on every right engine. They are rich in what a
+// code generator treats specially: address arithmetic, copies, selects, rotates, load-op-store sequences, stack
+// slots, loops, subprograms, helpers, atomics, packet loads.
+//
+// r9 holds the context in every function; r8 and r7 count loops. No address of the stack gets into a value.
+// Helper 5 takes five arguments.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "isa/insn.h"
+
+namespace skep {
+
+class RandomProgram {
+ public:
+  static constexpr int kContextBytes = 256, kPacketBytes = 64;
+
+  explicit RandomProgram(uint64_t seed) : state_(seed * 2 + 1) {}
+
+  // Instructions for VerifiedProgramMaker::unverified.
+  [[nodiscard]] std::vector<Insn> make() {
+    unsigned functions = 1 + (one_in(3) ? below(3) : 0);
+    std::vector<size_t> starts;
+    std::vector<std::pair<size_t, unsigned>> calls;
+    for (unsigned f = 0; f < functions; f++) {
+      starts.push_back(out_.size());
+      last_function_ = f + 1 == functions;
+      function_ = f;
+      functions_ = functions;
+      escapes_ = one_in(2);
+      function_body(f == 0);
+    }
+    for (auto [at, callee] : calls_)
+      out_[at].imm = static_cast<int32_t>(starts[callee]) - static_cast<int32_t>(at) - 1;
+    return std::move(out_);
+  }
+
+ private:
+  using B = uint8_t;
+  static constexpr int kStack = 64;  // bytes of it that are used, all written first
+
+  uint64_t next() {
+    uint64_t z = state_ += 0x9e3779b97f4a7c15;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+    z = (z ^ z >> 27) * 0x94d049bb133111eb;
+    return z ^ z >> 31;
+  }
+  unsigned below(unsigned n) { return static_cast<unsigned>(next() % n); }
+  bool one_in(unsigned n) { return below(n) == 0; }
+  int32_t imm() {
+    switch (below(8)) {
+      case 0: return static_cast<int32_t>(below(4));
+      case 1: return -1 - static_cast<int32_t>(below(4));
+      case 2: return INT32_MIN + static_cast<int32_t>(below(2));
+      case 3: return INT32_MAX - static_cast<int32_t>(below(2));
+      case 4: return static_cast<int32_t>(1u << below(32));
+      case 5: return static_cast<int32_t>(0xffu << 8 * below(4));
+      case 6: return static_cast<int32_t>(below(2000)) - 1000;
+      default: return static_cast<int32_t>(next());
+    }
+  }
+  unsigned source() { return below(10); }
+  unsigned target() {
+    for (;;) {
+      unsigned r = below(9);
+      if ((r == 8 && loops_ > 0) || (r == 7 && loops_ > 1)) continue;
+      return r;
+    }
+  }
+
+  void emit(int opcode, unsigned dst, unsigned src, int off, int32_t value) {
+    out_.push_back({.opcode = static_cast<B>(opcode),
+                    .dst = static_cast<B>(dst & 15),
+                    .src = static_cast<B>(src & 15),
+                    .off = static_cast<int16_t>(off),
+                    .imm = value});
+  }
+  void load_constant(unsigned reg) {
+    if (one_in(3)) {
+      uint64_t value = one_in(2) ? next() : uint64_t{1} << below(64);
+      emit(isa::BPF_LD | isa::BPF_IMM | isa::BPF_DW, reg, 0, 0, static_cast<int32_t>(value));
+      emit(0, 0, 0, 0, static_cast<int32_t>(value >> 32));
+    } else {
+      emit((one_in(2) ? isa::BPF_ALU64 : isa::BPF_ALU) | isa::BPF_MOV | isa::BPF_K, reg, 0, 0,
+           imm());
+    }
+  }
+  void refill_scratch() {
+    for (unsigned r = 1; r <= 5; r++) {
+      if (one_in(2)) {
+        load_constant(r);
+      } else {
+        emit(isa::BPF_ALU64 | isa::BPF_MOV | isa::BPF_X, r, one_in(2) ? 0 : 6 + below(3), 0, 0);
+      }
+    }
+  }
+
+  void function_body(bool main) {
+    loops_ = 0;
+    int budget = main ? 60 : 25;
+    if (main) {
+      emit(isa::BPF_ALU64 | isa::BPF_MOV | isa::BPF_X, 9, 1, 0, 0);
+      for (unsigned r = 0; r < 9; r++) {
+        if (one_in(2)) {
+          load_constant(r);
+        } else {
+          emit(isa::BPF_LDX | isa::BPF_MEM | isa::BPF_DW, r, 9, static_cast<int>(8 * below(32)), 0);
+        }
+      }
+    } else {  // r1: context; r2 to r5: numbers
+      emit(isa::BPF_ALU64 | isa::BPF_MOV | isa::BPF_X, 9, 1, 0, 0);
+      for (unsigned r = 0; r < 9; r++) {
+        if (r >= 2 && r <= 5) continue;
+        load_constant(r);
+      }
+    }
+    for (int at = -kStack; at < 0; at += 8)
+      emit(isa::BPF_ST | isa::BPF_MEM | isa::BPF_DW, 10, 0, at, imm());
+    block(budget, 0);
+    // All that the function made goes into the result.
+    for (unsigned r = 1; r < 9; r++) {
+      emit(isa::BPF_ALU64 | isa::BPF_MUL | isa::BPF_K, 0, 0, 0, 0x01000193);
+      emit(isa::BPF_ALU64 | isa::BPF_XOR | isa::BPF_X, 0, r, 0, 0);
+    }
+    for (int at = -kStack; at < 0; at += 8) {
+      emit(isa::BPF_LDX | isa::BPF_MEM | isa::BPF_DW, 1, 10, at, 0);
+      emit(isa::BPF_ALU64 | isa::BPF_ADD | isa::BPF_X, 0, 1, 0, 0);
+    }
+    emit(isa::BPF_JMP | isa::BPF_EXIT, 0, 0, 0, 0);
+  }
+
+  void block(int budget, int depth) {
+    while (budget > 0) {
+      unsigned kind = below(depth < 3 ? 24 : 20);
+      budget -= 2;
+      if (kind < 9) {
+        alu();
+      } else if (kind < 12) {
+        memory();
+      } else if (kind == 12) {
+        atomic();
+      } else if (kind == 13) {
+        rotate();
+      } else if (kind == 14) {
+        select();
+      } else if (kind == 15) {
+        indexed();
+      } else if (kind == 16) {
+        slot();
+      } else if (kind == 17) {
+        load_op_store();
+      } else if (kind == 18) {
+        extend();
+      } else if (kind == 19) {
+        if (one_in(2)) call();
+      } else if (kind < 23) {
+        branch(budget / 3, depth);
+        budget -= budget / 3;
+      } else if (loops_ < 2) {
+        loop(budget / 3, depth);
+        budget -= budget / 3;
+      }
+    }
+  }
+
+  void alu() {
+    int cls = one_in(2) ? isa::BPF_ALU64 : isa::BPF_ALU;
+    unsigned dst = target(), src = source();
+    switch (below(8)) {
+      case 0: return emit(cls | isa::BPF_NEG, dst, 0, 0, 0);
+      case 1: {
+        int sizes[] = {16, 32, 64};
+        if (one_in(2)) return emit(isa::BPF_ALU64 | isa::BPF_END, dst, 0, 0, sizes[below(3)]);
+        return emit(isa::BPF_ALU | isa::BPF_END | (one_in(2) ? isa::BPF_TO_BE : 0), dst, 0, 0,
+                    sizes[below(3)]);
+      }
+      case 2: {
+        int offs64[] = {0, 8, 16, 32}, offs32[] = {0, 8, 16};
+        int off = cls == isa::BPF_ALU64 ? offs64[below(4)] : offs32[below(3)];
+        return emit(cls | isa::BPF_MOV | isa::BPF_X, dst, src, off, 0);
+      }
+      case 3: {
+        int op = one_in(2) ? isa::BPF_DIV : isa::BPF_MOD, off = one_in(3) ? 1 : 0;
+        if (one_in(2)) return emit(cls | op | isa::BPF_X, dst, src, off, 0);
+        int32_t by = one_in(2) ? static_cast<int32_t>(below(100)) + 1 : imm();
+        return emit(cls | op | isa::BPF_K, dst, 0, off, by == 0 ? 7 : by);
+      }
+      case 4: {
+        int ops[] = {isa::BPF_LSH, isa::BPF_RSH, isa::BPF_ARSH};
+        int op = ops[below(3)];
+        if (one_in(2)) return emit(cls | op | isa::BPF_X, dst, src, 0, 0);
+        return emit(cls | op | isa::BPF_K, dst, 0, 0,
+                    static_cast<int32_t>(below(cls == isa::BPF_ALU64 ? 64 : 32)));
+      }
+      default: {
+        int ops[] = {isa::BPF_ADD, isa::BPF_SUB, isa::BPF_MUL, isa::BPF_OR,
+                     isa::BPF_AND, isa::BPF_XOR, isa::BPF_MOV};
+        int op = ops[below(7)];
+        if (one_in(2)) return emit(cls | op | isa::BPF_X, dst, src, 0, 0);
+        return emit(cls | op | isa::BPF_K, dst, 0, 0, imm());
+      }
+    }
+  }
+  int size_code() {
+    int sizes[] = {isa::BPF_B, isa::BPF_H, isa::BPF_W, isa::BPF_DW};
+    return sizes[below(4)];
+  }
+  static int bytes(int size) {
+    return size == isa::BPF_B ? 1 : size == isa::BPF_H ? 2 : size == isa::BPF_W ? 4 : 8;
+  }
+  void memory() {
+    int size = size_code();
+    bool stack = escapes_ && one_in(2);
+    unsigned base = stack ? 10 : 9;
+    int range = stack ? kStack : kContextBytes;
+    int off = static_cast<int>(below(static_cast<unsigned>(range - bytes(size) + 1))) -
+              (stack ? kStack : 0);
+    switch (below(4)) {
+      case 0: return emit(isa::BPF_ST | isa::BPF_MEM | size, base, 0, off, imm());
+      case 1: return emit(isa::BPF_STX | isa::BPF_MEM | size, base, source(), off, 0);
+      case 2:
+        if (size != isa::BPF_DW)
+          return emit(isa::BPF_LDX | isa::BPF_MEMSX | size, target(), base, off, 0);
+        [[fallthrough]];
+      default: return emit(isa::BPF_LDX | isa::BPF_MEM | size, target(), base, off, 0);
+    }
+  }
+  void slot() {  // whole slots by their offset: what the JIT keeps in registers
+    bool word = one_in(4);
+    int off = -8 - static_cast<int>(8 * below(kStack / 8));
+    int size = word ? isa::BPF_W : isa::BPF_DW;
+    switch (below(3)) {
+      case 0: return emit(isa::BPF_STX | isa::BPF_MEM | size, 10, source(), off, 0);
+      case 1: return emit(isa::BPF_ST | isa::BPF_MEM | size, 10, 0, off, imm());
+      default: return emit(isa::BPF_LDX | isa::BPF_MEM | size, target(), 10, off, 0);
+    }
+  }
+  void atomic() {
+    bool wide = one_in(2);
+    bool stack = escapes_ && one_in(2);
+    int size = wide ? isa::BPF_DW : isa::BPF_W;
+    int off =
+        static_cast<int>(8 * below((stack ? kStack : kContextBytes) / 8)) - (stack ? kStack : 0);
+    unsigned base = stack ? 10 : 9;
+    int32_t ops[] = {isa::BPF_ADD, isa::BPF_OR, isa::BPF_AND, isa::BPF_XOR};
+    switch (below(5)) {
+      case 0:
+        return emit(isa::BPF_STX | isa::BPF_ATOMIC | size, base, source(), off, ops[below(4)]);
+      case 1:
+        return emit(isa::BPF_STX | isa::BPF_ATOMIC | size, base, target(), off,
+                    ops[below(4)] | isa::BPF_FETCH);
+      case 2:
+        return emit(isa::BPF_STX | isa::BPF_ATOMIC | size, base, target(), off, isa::BPF_XCHG);
+      case 3:
+        return emit(isa::BPF_STX | isa::BPF_ATOMIC | size, base, source(), off, isa::BPF_CMPXCHG);
+      default:
+        if (one_in(2))
+          return emit(isa::BPF_STX | isa::BPF_ATOMIC | size_code(), base, source(), off,
+                      isa::BPF_STORE_REL);
+        return emit(isa::BPF_STX | isa::BPF_ATOMIC | size_code(), target(), base, off,
+                    isa::BPF_LOAD_ACQ);
+    }
+  }
+  void rotate() {
+    bool wide = one_in(2);
+    int cls = wide ? isa::BPF_ALU64 : isa::BPF_ALU;
+    unsigned width = wide ? 64 : 32, a = target(), b = target(), left = 1 + below(width - 1);
+    if (a == b) return;
+    unsigned right = one_in(4) ? below(width) : width - left;
+    emit(cls | isa::BPF_MOV | isa::BPF_X, b, a, 0, 0);
+    bool first = one_in(2);
+    emit(cls | (first ? isa::BPF_LSH : isa::BPF_RSH) | isa::BPF_K, b, 0, 0,
+         static_cast<int32_t>(first ? left : right));
+    emit(cls | (first ? isa::BPF_RSH : isa::BPF_LSH) | isa::BPF_K, a, 0, 0,
+         static_cast<int32_t>(first ? right : left));
+    int ops[] = {isa::BPF_OR, isa::BPF_XOR, isa::BPF_ADD};
+    emit(cls | ops[below(3)] | isa::BPF_X, one_in(2) ? a : b, one_in(2) ? b : a, 0, 0);
+  }
+  int condition() {
+    int ops[] = {isa::BPF_JEQ, isa::BPF_JGT,  isa::BPF_JGE,  isa::BPF_JSET,
+                 isa::BPF_JNE, isa::BPF_JSGT, isa::BPF_JSGE, isa::BPF_JLT,
+                 isa::BPF_JLE, isa::BPF_JSLT, isa::BPF_JSLE};
+    return ops[below(11)];
+  }
+  void conditional(int off) {
+    int cls = one_in(2) ? isa::BPF_JMP : isa::BPF_JMP32;
+    if (one_in(2)) return emit(cls | condition() | isa::BPF_X, source(), source(), off, 0);
+    emit(cls | condition() | isa::BPF_K, source(), 0, off, one_in(2) ? 0 : imm());
+  }
+  void select() {
+    unsigned count = 1 + below(2);
+    conditional(static_cast<int>(count));
+    for (unsigned k = 0; k < count; k++) {
+      int cls = one_in(2) ? isa::BPF_ALU64 : isa::BPF_ALU;
+      if (one_in(2)) {
+        emit(cls | isa::BPF_MOV | isa::BPF_X, target(), source(), 0, 0);
+      } else {
+        emit(cls | isa::BPF_MOV | isa::BPF_K, target(), 0, 0, imm());
+      }
+    }
+  }
+  void indexed() {  // base + (index & mask) << scale + displacement
+    unsigned index = target(), address = target();
+    if (index == address) return;
+    bool stack = escapes_ && one_in(2);
+    if (one_in(2)) {
+      emit(isa::BPF_ALU64 | isa::BPF_AND | isa::BPF_K, index, 0, 0, 7);
+    } else {
+      emit(isa::BPF_ALU | isa::BPF_AND | isa::BPF_K, index, 0, 0, 7);
+    }
+    emit(isa::BPF_ALU64 | isa::BPF_MOV | isa::BPF_X, address, stack ? 10 : 9, 0, 0);
+    unsigned scale = stack ? below(2) : below(4);
+    unsigned add = index;
+    if (scale != 0 && one_in(2)) {
+      unsigned copy = target();
+      if (copy == address) return load_constant(address);
+      emit((one_in(2) ? isa::BPF_ALU64 : isa::BPF_ALU) | isa::BPF_MOV | isa::BPF_X, copy, index, 0,
+           0);
+      add = copy;
+    }
+    if (scale != 0)
+      emit(isa::BPF_ALU64 | isa::BPF_LSH | isa::BPF_K, add, 0, 0, static_cast<int32_t>(scale));
+    if (stack) emit(isa::BPF_ALU64 | isa::BPF_ADD | isa::BPF_K, address, 0, 0, -kStack);
+    emit(isa::BPF_ALU64 | isa::BPF_ADD | isa::BPF_X, address, add, 0, 0);
+    int size = size_code();
+    int off = static_cast<int>(below(32));
+    switch (below(3)) {
+      case 0: emit(isa::BPF_STX | isa::BPF_MEM | size, address, source_but(address), off, 0); break;
+      case 1: emit(isa::BPF_ST | isa::BPF_MEM | size, address, 0, off, imm()); break;
+      default: emit(isa::BPF_LDX | isa::BPF_MEM | size, target_but(address), address, off, 0);
+    }
+    load_constant(address);  // a stack's address may not be seen
+  }
+  unsigned source_but(unsigned not_this) {
+    for (;;)
+      if (unsigned r = source(); r != not_this) return r;
+  }
+  unsigned target_but(unsigned not_this) {
+    for (;;)
+      if (unsigned r = target(); r != not_this) return r;
+  }
+  void load_op_store() {
+    int size = size_code();
+    int off = static_cast<int>(below(kContextBytes - 8));
+    unsigned r = target();
+    int cls = one_in(2) ? isa::BPF_ALU64 : isa::BPF_ALU;
+    int ops[] = {isa::BPF_ADD, isa::BPF_SUB, isa::BPF_OR, isa::BPF_AND, isa::BPF_XOR, isa::BPF_MUL};
+    emit(isa::BPF_LDX | isa::BPF_MEM | size, r, 9, off, 0);
+    switch (below(4)) {
+      case 0: emit(cls | ops[below(6)] | isa::BPF_X, target(), r, 0, 0); break;
+      case 1:
+        emit(isa::BPF_ALU | isa::BPF_END | isa::BPF_TO_BE, r, 0, 0, 8 * std::max(bytes(size), 2));
+        break;
+      case 2: emit(cls | ops[below(6)] | isa::BPF_X, r, source(), 0, 0); break;
+      default: emit(cls | ops[below(6)] | isa::BPF_K, r, 0, 0, imm());
+    }
+    if (!one_in(4)) emit(isa::BPF_STX | isa::BPF_MEM | size, 9, r, off, 0);
+    if (one_in(2)) load_constant(r);
+  }
+  void extend() {
+    unsigned r = target();
+    int counts[] = {32, 48, 56, 16};
+    int count = counts[below(4)];
+    emit(isa::BPF_ALU64 | isa::BPF_LSH | isa::BPF_K, r, 0, 0, count);
+    emit(isa::BPF_ALU64 | (one_in(2) ? isa::BPF_RSH : isa::BPF_ARSH) | isa::BPF_K, r, 0, 0, count);
+  }
+  void call() {
+    switch (below(3)) {
+      case 0: emit(isa::BPF_JMP | isa::BPF_CALL, 0, 0, 0, 5); return refill_scratch();
+      case 1: {
+        int size = size_code();
+        if (size == isa::BPF_DW) size = isa::BPF_W;
+        if (one_in(2)) {
+          emit(isa::BPF_LD | isa::BPF_ABS | size, 0, 0, 0,
+               static_cast<int32_t>(below(kPacketBytes - 4)));
+        } else {
+          unsigned r = target();
+          emit(isa::BPF_ALU64 | isa::BPF_AND | isa::BPF_K, r, 0, 0, 31);
+          emit(isa::BPF_LD | isa::BPF_IND | size, 0, r, 0, static_cast<int32_t>(below(28)));
+        }
+        return refill_scratch();
+      }
+      default:
+        if (last_function_) return;
+        emit(isa::BPF_ALU64 | isa::BPF_MOV | isa::BPF_X, 1, 9, 0, 0);
+        calls_.emplace_back(out_.size(), function_ + 1 + below(functions_ - function_ - 1));
+        emit(isa::BPF_JMP | isa::BPF_CALL, 0, isa::BPF_PSEUDO_CALL, 0, 0);
+        return refill_scratch();
+    }
+  }
+  void branch(int budget, int depth) {
+    size_t at = out_.size();
+    conditional(0);
+    block(budget, depth + 1);
+    if (one_in(2)) {
+      size_t skip = out_.size();
+      bool far = one_in(4);
+      emit(far ? isa::BPF_JMP32 | isa::BPF_JA : isa::BPF_JMP | isa::BPF_JA, 0, 0, 0, 0);
+      out_[at].off = static_cast<int16_t>(out_.size() - at - 1);
+      block(budget / 2, depth + 1);
+      auto distance = static_cast<int32_t>(out_.size() - skip - 1);
+      if (far) {
+        out_[skip].imm = distance;
+      } else {
+        out_[skip].off = static_cast<int16_t>(distance);
+      }
+    } else {
+      out_[at].off = static_cast<int16_t>(out_.size() - at - 1);
+    }
+  }
+  void loop(int budget, int depth) {
+    unsigned counter = loops_ == 0 ? 8 : 7;
+    emit(isa::BPF_ALU64 | isa::BPF_MOV | isa::BPF_K, counter, 0, 0,
+         static_cast<int32_t>(1 + below(4)));
+    loops_++;
+    size_t head = out_.size();
+    block(budget, depth + 1);
+    loops_--;
+    emit((one_in(2) ? isa::BPF_ALU64 : isa::BPF_ALU) | isa::BPF_ADD | isa::BPF_K, counter, 0, 0,
+         -1);
+    auto back = static_cast<int>(head) - static_cast<int>(out_.size()) - 1;
+    emit(isa::BPF_JMP | isa::BPF_JNE | isa::BPF_K, counter, 0, back, 0);
+  }
+
+  uint64_t state_;
+  std::vector<Insn> out_;
+  std::vector<std::pair<size_t, unsigned>> calls_;
+  bool last_function_ = true, escapes_ = false;
+  unsigned function_ = 0, functions_ = 1;
+  int loops_ = 0;
+};
+
+}  // namespace skep

@@ -1,0 +1,74 @@
+// tests/corpus/insn on every engine: one test a file and engine.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "support/conformance.h"
+
+namespace skep {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<fs::path> corpus_files() {
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::directory_iterator(SKEP_SOURCE_DIR "/tests/corpus/insn"))
+    if (entry.path().extension() == ".data") files.push_back(entry.path());
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+class Corpus : public testing::Test {
+ public:
+  Corpus(fs::path file, vm::Engine& engine) : file_(std::move(file)), engine_(engine) {}
+
+  void TestBody() override {
+    std::ifstream in(file_);
+    std::stringstream text;
+    text << in.rdbuf();
+    auto cases = conformance::parse(text.str(), file_.filename().string());
+    ASSERT_TRUE(cases) << cases.error().text();
+    EXPECT_FALSE(cases->empty());
+    for (const conformance::Case& test : *cases) {
+      const auto outcome = conformance::run(test, conformance::Dialect::kernel, engine_);
+      EXPECT_NE(outcome.kind, conformance::Outcome::Kind::wrong)
+          << file_.string() << ":" << test.line << ": " << test.name << ": " << outcome.why;
+    }
+  }
+
+ private:
+  fs::path file_;
+  vm::Engine& engine_;
+};
+
+std::vector<vm::Engine*> engines() {
+  static const auto interpreter = vm::make_interpreter_engine();
+  static const auto jit = vm::make_jit_engine();
+  std::vector<vm::Engine*> all{interpreter.get()};
+  if (jit) all.push_back(jit->get());
+  return all;
+}
+
+const bool kRegistered = [] {
+  for (vm::Engine* engine : engines())
+    for (const fs::path& file : corpus_files())
+      testing::RegisterTest(
+          ("Corpus_" + std::string(engine->name())).c_str(), file.stem().c_str(), nullptr, nullptr,
+          __FILE__, __LINE__,
+          [file, engine]() -> testing::Test* { return new Corpus(file, *engine); });
+  return true;
+}();
+
+TEST(CorpusFiles, are_there) {
+  EXPECT_TRUE(kRegistered);
+  EXPECT_GE(corpus_files().size(), 30u);
+}
+
+#if defined(__x86_64__)
+TEST(CorpusFiles, run_on_the_jit_too) { EXPECT_EQ(engines().size(), 2u); }
+#endif
+
+}  // namespace
+}  // namespace skep

@@ -1,0 +1,155 @@
+// The JIT against the interpreter, on random programs: as compiled for this CPU, for any x86-64, and blinded.
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstdlib>
+#include <cstring>
+
+#include "isa/disassembler.h"
+#include "support/random_program.h"
+#include "support/unsafe_program.h"
+#include "vm/interpreter.h"
+#include "vm/jit/jit.h"
+
+namespace skep {
+namespace {
+
+uint64_t mix(uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, uint64_t r5,
+             HelperContext* context) {
+  return (r1 ^ r2 * 3 ^ r3 * 5 ^ r4 * 7 ^ r5 * 11) + context->slot;
+}
+
+const std::array<uint64_t, 1024>& helpers() {
+  static const auto table = [] {
+    std::array<uint64_t, 1024> made{};
+    made[5] = reinterpret_cast<uint64_t>(&mix);
+    return made;
+  }();
+  return table;
+}
+
+struct Outcome {
+  uint64_t result = 0;
+  std::array<uint8_t, RandomProgram::kContextBytes> memory{};
+  bool operator==(const Outcome&) const = default;
+};
+
+// One buffer for all engines: its address may get into results.
+alignas(16) std::array<uint8_t, RandomProgram::kContextBytes> context_memory;
+std::array<uint8_t, RandomProgram::kPacketBytes> packet_memory;
+
+template <class Run>
+Outcome run_with(uint64_t seed, Run run) {
+  for (size_t i = 0; i < context_memory.size(); i++)
+    context_memory[i] = static_cast<uint8_t>((seed * 0x9e3779b9 + i * i * 31) >> (i % 13));
+  for (size_t i = 0; i < packet_memory.size(); i++)
+    packet_memory[i] = static_cast<uint8_t>(i * 7 + seed);
+  PacketView packet{.head = packet_memory.data(),
+                    .end_of_buffer = packet_memory.data() + packet_memory.size(),
+                    .data = packet_memory.data(),
+                    .data_end = packet_memory.data() + packet_memory.size(),
+                    .data_meta = packet_memory.data()};
+  HelperContext context;
+  context.slot = 3;
+  context.ctx = context_memory.data();
+  context.packet = &packet;
+  Outcome outcome;
+  outcome.result = run(&context);
+  outcome.memory = context_memory;
+  return outcome;
+}
+
+enum class Variant { kThisCpu, kAnyCpu, kBlinded };
+
+// What the JIT makes of it, if anything else than the interpreter does: as text.
+std::string difference(uint64_t seed, const std::vector<Insn>& insns, Variant variant,
+                       CodeMemory& memory) {
+  VerifiedProgram program = VerifiedProgramMaker::unverified(insns);
+  const auto begin = reinterpret_cast<uint64_t>(context_memory.data());
+  const vm::MemoryRegion regions[] = {
+      {.begin = begin, .end = begin + context_memory.size(), .writable = true}};
+  auto interpreter = vm::Interpreter::make(
+      program, {.helpers = helpers(), .kfuncs = {}, .check_memory = true, .regions = regions});
+  if (!interpreter) return interpreter.error().text();
+  bool ended = true;
+  Outcome expected = run_with(seed, [&](HelperContext* context) {
+    context->fuel = 1'000'000;
+    auto result = interpreter->run(context_memory.data(), context);
+    ended = result.has_value();
+    return result.value_or(0);
+  });
+  if (!ended) return {};  // minimising made it wrong or endless
+  jit::JitOptions options;
+  options.helper_table = reinterpret_cast<uint64_t>(helpers().data());
+  options.kfunc_table = options.helper_table;
+  if (variant == Variant::kAnyCpu) options.cpu = {};
+  if (variant == Variant::kBlinded) options.blinding_seed = seed;
+  auto code = jit::compile(program, options, memory);
+  if (!code) return code.error().text();
+  Outcome found = run_with(seed, [&](HelperContext* context) {
+    return reinterpret_cast<uint64_t (*)(void*, HelperContext*)>(code->entry)(context_memory.data(),
+                                                                              context);
+  });
+  memory.free(code->block);
+  if (found == expected) return {};
+  return fmt::format("expected {:#x}, found {:#x}{}", expected.result, found.result,
+                     found.memory == expected.memory ? "" : ", and other memory");
+}
+
+// The same failure with as many instructions as can be made nothing; what keeps loops ending stays.
+std::vector<Insn> minimised(uint64_t seed, std::vector<Insn> insns, Variant variant,
+                            CodeMemory& memory) {
+  constexpr Insn kNothing{.opcode = isa::BPF_JMP | isa::BPF_JA};
+  bool initial = true;  // what fills registers and stack stays, too
+  for (size_t i = 0; i < insns.size(); i++) {
+    Insn insn = insns[i];
+    if (initial) {
+      if (insn.cls() == isa::BPF_ST && insn.dst == isa::kFramePointer && insn.off == -8)
+        initial = false;
+      continue;
+    }
+    if (insn.opcode == (isa::BPF_JMP | isa::BPF_EXIT)) initial = true;
+    bool jumps = insn.cls() == isa::BPF_JMP || insn.cls() == isa::BPF_JMP32;
+    bool counts = insn.op() == isa::BPF_ADD && insn.imm == -1 && (insn.dst == 7 || insn.dst == 8);
+    bool second = i > 0 && isa::is_ld_imm64(insns[i - 1]);
+    bool sets_counter = insn.op() == isa::BPF_MOV && insn.cls() == isa::BPF_ALU64 &&
+                        (insn.dst == 7 || insn.dst == 8);
+    bool leaves = insn.opcode == (isa::BPF_JMP | isa::BPF_EXIT);
+    bool pointer = insn.dst == 9 && insn.cls() == isa::BPF_ALU64;
+    if (counts || second || sets_counter || leaves || pointer || isa::is_ld_imm64(insn) ||
+        insn == kNothing || insn.op() == isa::BPF_AND || (jumps && insn.off < 0))
+      continue;
+    insns[i] = kNothing;
+    if (difference(seed, insns, variant, memory).empty()) insns[i] = insn;
+  }
+  return insns;
+}
+
+TEST(JitAgainstInterpreter, agrees_on_random_programs) {
+  auto memory = make_private_code_memory(1 << 20);
+  ASSERT_TRUE(memory);
+  const char* only = std::getenv("SKEP_RANDOM_SEED");
+  const char* count = std::getenv("SKEP_RANDOM_PROGRAMS");
+  uint64_t first = only != nullptr ? std::strtoull(only, nullptr, 10) : 1;
+  uint64_t last = only != nullptr    ? first
+                  : count != nullptr ? std::strtoull(count, nullptr, 10)
+                                     : 20000;
+  unsigned failures = 0;
+  for (uint64_t seed = first; seed <= last && failures < 3; seed++) {
+    auto insns = RandomProgram(seed).make();
+    auto checked = isa::check_insns(insns, {.newest = isa::IsaVersion::kNone});
+    ASSERT_TRUE(checked) << "seed " << seed << ": " << checked.error().text();
+    for (Variant variant : {Variant::kThisCpu, Variant::kAnyCpu, Variant::kBlinded}) {
+      std::string wrong = difference(seed, insns, variant, **memory);
+      if (wrong.empty()) continue;
+      failures++;
+      ADD_FAILURE() << "seed " << seed << " variant " << static_cast<int>(variant) << ": " << wrong
+                    << "\n"
+                    << isa::disassemble_all(minimised(seed, insns, variant, **memory));
+      break;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace skep

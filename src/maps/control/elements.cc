@@ -264,8 +264,8 @@ int64_t read_bucket(const MapHeader& map, uint64_t at, uint32_t room, bool remov
 
 // The cursor is the number of the next bucket, as the kernel's is.
 Result<Batch> lookup_hash_batch(const MapHeader& map, std::vector<std::byte>& cursor, uint32_t limit, bool remove) {
-  if (!cursor.empty() && cursor.size() != sizeof(uint64_t)) return fail(EINVAL, "not a cursor of this map");
-  uint64_t at = cursor.empty() ? 0 : load<uint64_t>(cursor.data());
+  if (!cursor.empty() && cursor.size() < sizeof(uint32_t)) return fail(EINVAL, "not a cursor of this map");
+  uint64_t at = cursor.empty() ? 0 : load<uint32_t>(cursor.data());
   const uint64_t buckets = HashTable(map).geometry().bucket_mask + 1;
   HeldSlot slot;
   if (!slot) return no_slot();
@@ -278,8 +278,8 @@ Result<Batch> lookup_hash_batch(const MapHeader& map, std::vector<std::byte>& cu
     SKEP_CHECK(answer(result, "batch"));
   }
   batch.done = at == buckets;
-  cursor.resize(sizeof at);
-  store(cursor.data(), at);
+  cursor.assign(std::max<size_t>(sizeof(uint32_t), map.key_size), std::byte{0});
+  store(cursor.data(), static_cast<uint32_t>(at));
   return batch;
 }
 

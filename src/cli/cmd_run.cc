@@ -48,9 +48,11 @@ class StopSignals {
     struct sigaction action {};
     action.sa_handler = on_stop_signal;
     for (size_t i = 0; i < std::size(kSignals); ++i) ::sigaction(kSignals[i], &action, &before_[i]);
-    struct sigaction ignore {};
-    ignore.sa_handler = SIG_IGN;
-    ::sigaction(SIGPIPE, &ignore, &before_pipe_);
+    // A handler that does nothing, not SIG_IGN: COMMAND would inherit that.
+    struct sigaction nothing {};
+    nothing.sa_handler = [](int) {};
+    nothing.sa_flags = SA_RESTART;
+    ::sigaction(SIGPIPE, &nothing, &before_pipe_);
   }
   ~StopSignals() {
     for (size_t i = 0; i < std::size(kSignals); ++i) ::sigaction(kSignals[i], &before_[i], nullptr);

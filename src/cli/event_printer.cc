@@ -77,7 +77,12 @@ void EventPrinter::print_record(Source& source, ByteSpan record) {
         source.table.emplace(*source.format);
       }
     }
-    if (!source.format) source.btf.reset();  // no type fits: do not try at each record
+    if (!source.format) {
+      source.btf.reset();  // no type fits: do not try at each record
+      warn(fmt::format("{}: the object's BTF has no struct of {} bytes that its records could be; add "
+                       "\"struct event *unused __attribute__((unused));\" to the source",
+                       source.name, record.size()));
+    }
   }
   if (!source.format) {
     std::string bytes;

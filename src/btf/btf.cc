@@ -444,8 +444,9 @@ std::optional<uint32_t> Btf::size_of(TypeId id) const {
 
 namespace {
 
-// `budget` bounds the walk through hostile nests of structs.
-std::optional<uint32_t> align_within(const Btf& btf, TypeId id, unsigned& budget) {
+// `budget` and `depth` bound the walk through hostile nests of structs.
+std::optional<uint32_t> align_within(const Btf& btf, TypeId id, unsigned& budget, unsigned depth) {
+  if (depth == kMaxReferences) return std::nullopt;
   Type found = btf.type(id);
   for (unsigned i = 0; i < 2 * kMaxReferences; ++i) {
     if (budget == 0) return std::nullopt;
@@ -470,7 +471,7 @@ std::optional<uint32_t> align_within(const Btf& btf, TypeId id, unsigned& budget
         uint32_t align = 1;
         for (uint32_t m = 0; m < found.vlen(); ++m) {
           const Member member = found.member(m);
-          auto of_member = align_within(btf, member.type, budget);
+          auto of_member = align_within(btf, member.type, budget, depth + 1);
           if (!of_member) return std::nullopt;
           // One member off its alignment: the struct is packed.
           if (member.bitfield_size == 0 && member.bit_offset % (8 * *of_member) != 0) return 1;
@@ -492,7 +493,7 @@ std::optional<uint32_t> align_within(const Btf& btf, TypeId id, unsigned& budget
 
 std::optional<uint32_t> Btf::align_of(TypeId id) const {
   unsigned budget = 100'000;
-  return align_within(*this, id, budget);
+  return align_within(*this, id, budget, 0);
 }
 
 }  // namespace skep::btf

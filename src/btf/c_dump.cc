@@ -59,6 +59,7 @@ class Dumper {
   std::string unique(std::string_view space, std::string_view name);
   void padding(std::string& text, uint64_t from, uint64_t to, const std::string& tabs);
   std::string record_body(const Type& type, unsigned indent, unsigned depth);
+  uint32_t align_of(TypeId id, unsigned depth);
   std::string enum_body(const Type& type, unsigned indent);
   bool spend(size_t bytes) {
     if (budget_ < bytes) return false;
@@ -70,6 +71,7 @@ class Dumper {
   std::vector<State> state_;
   std::vector<bool> declared_ = std::vector<bool>(btf_.type_end(), false);
   std::vector<bool> referenced_;
+  std::unordered_map<TypeId, uint32_t> aligns_;
   std::unordered_map<TypeId, std::string> names_;
   std::unordered_map<std::string, unsigned> uses_;
   size_t budget_;
@@ -336,6 +338,24 @@ void Dumper::padding(std::string& text, uint64_t from, uint64_t to, const std::s
   }
 }
 
+// Btf::align_of, remembered for each struct: a hostile nest of them would be walked again and again.
+uint32_t Dumper::align_of(TypeId id, unsigned depth) {
+  Type type = btf_.resolve(id);
+  for (unsigned i = 0; type.kind() == Kind::Array && i < kMaxNesting; ++i)
+    type = btf_.resolve(type.element());
+  if (!type.is_composite()) return btf_.align_of(type.id()).value_or(1);
+  auto [at, fresh] = aligns_.try_emplace(type.id(), 1);
+  if (!fresh || depth > kMaxNesting) return at->second;
+  uint32_t align = 1;
+  for (uint32_t i = 0; i < type.vlen(); ++i) {
+    const Member member = type.member(i);
+    const uint32_t of_member = align_of(member.type, depth + 1);
+    if (member.bitfield_size == 0 && member.bit_offset % (8 * of_member) != 0) return 1;  // packed
+    align = std::max(align, of_member);
+  }
+  return aligns_[type.id()] = type.size() % align == 0 ? align : 1;
+}
+
 std::string Dumper::record_body(const Type& type, unsigned indent, unsigned depth) {
   const std::string tabs(indent + 1, '\t');
   std::string text{c_keyword(type)};
@@ -345,7 +365,7 @@ std::string Dumper::record_body(const Type& type, unsigned indent, unsigned dept
   bool packed = false;
   for (uint32_t i = 0; i < type.vlen(); ++i) {
     const Member member = type.member(i);
-    const uint32_t align = btf_.align_of(member.type).value_or(1);
+    const uint32_t align = align_of(member.type, 0);
     if (member.bitfield_size == 0 && member.bit_offset % (align * 8) != 0) packed = true;
     natural = std::max(natural, align);
   }
@@ -355,7 +375,7 @@ std::string Dumper::record_body(const Type& type, unsigned indent, unsigned dept
     const Member member = type.member(i);
     const Type of = btf_.resolve(member.type);
     const uint64_t size = uint64_t{btf_.size_of(member.type).value_or(0)} * 8;
-    const uint64_t align = packed ? 1 : btf_.align_of(member.type).value_or(1);
+    const uint64_t align = packed ? 1 : align_of(member.type, 0);
     uint32_t bits = member.bitfield_size;
     uint64_t offset = member.bit_offset;
     if (bits == 0 && of.kind() == Kind::Int &&

@@ -24,7 +24,7 @@ void collect_structs(std::string_view prototype, std::set<std::string>& names) {
     const size_t begin = at + 7;
     const size_t end = prototype.find_first_not_of(
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_", begin);
-    names.emplace(prototype.substr(begin, end - begin));
+    if (end != begin) names.emplace(prototype.substr(begin, end - begin));
   }
 }
 

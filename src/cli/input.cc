@@ -70,7 +70,12 @@ std::string disassembly_of(const Program& program, bool opcodes) {
   options.opcodes = opcodes;
   options.helper_name = [](const void*, int32_t id) -> std::string_view {
     const spec::Helper* helper = spec::find_helper(static_cast<uint32_t>(id));
-    return helper != nullptr ? helper->prefixed_name() : std::string_view{};
+    if (helper == nullptr) return {};
+    // The prototype has the name as programs call it: "void *bpf_map_lookup_elem(…".
+    std::string_view prototype = helper->prototype;
+    size_t end = prototype.find('(');
+    size_t begin = prototype.find_last_of("* ", end) + 1;
+    return prototype.substr(begin, end - begin);
   };
   options.map_name = [](const void* data, int32_t index) -> std::string_view {
     const auto& maps = static_cast<const Program*>(data)->maps;

@@ -8,7 +8,6 @@ namespace skep::hooks {
 
 inline constexpr uint16_t kAgentCalls[] = {
     9,    // mmap: probed files
-    10,   // mprotect: a mapping becomes executable
     11,   // munmap
     13,   // rt_sigaction
     14,   // rt_sigprocmask

@@ -135,6 +135,12 @@ std::optional<CommonEntry> read_common_entry(const ElfImage& image, uint64_t vad
 }  // namespace
 
 std::optional<UnwindEntry> ElfImage::unwind_entry(uint64_t vaddr) const {
+  auto entry = unwind_entry_below(vaddr + 1);
+  if (!entry || !entry->range.contains(vaddr)) return std::nullopt;
+  return entry;
+}
+
+std::optional<UnwindEntry> ElfImage::unwind_entry_below(uint64_t vaddr) const {
   if (unwind_header_ == 0) return std::nullopt;
   auto header = at(unwind_header_, unwind_header_size_);
   if (!header) return std::nullopt;
@@ -153,10 +159,10 @@ std::optional<UnwindEntry> ElfImage::unwind_entry(uint64_t vaddr) const {
   auto start_of = [&](uint64_t i) {
     return unwind_header_ + static_cast<uint64_t>(int64_t{load<int32_t>(table.data() + i * 8)});
   };
-  uint64_t low = 0, high = count;  // first entry that starts above vaddr
+  uint64_t low = 0, high = count;  // first entry that starts at or above vaddr
   while (low < high) {
     uint64_t middle = low + (high - low) / 2;
-    if (start_of(middle) <= vaddr)
+    if (start_of(middle) < vaddr)
       low = middle + 1;
     else
       high = middle;
@@ -185,7 +191,6 @@ std::optional<UnwindEntry> ElfImage::unwind_entry(uint64_t vaddr) const {
       if (frame.ok()) entry.exception_table = table_address;
     }
   }
-  if (!entry.range.contains(vaddr)) return std::nullopt;
   return entry;
 }
 

@@ -80,6 +80,8 @@ class ElfImage {
 
   // The .eh_frame entry that covers `vaddr`; none where there is none or it can't be read.
   [[nodiscard]] std::optional<UnwindEntry> unwind_entry(uint64_t vaddr) const;
+  // The entry with the highest start below `vaddr`.
+  [[nodiscard]] std::optional<UnwindEntry> unwind_entry_below(uint64_t vaddr) const;
   // Landing pads that the exception table of `entry` names; empty where it has none.
   [[nodiscard]] std::vector<uint64_t> landing_pads(const UnwindEntry& entry) const;
   // Bounds of the function at `vaddr`, by a symbol's size, else by .eh_frame, else up to the next

@@ -234,6 +234,59 @@ std::optional<uint64_t> find_branch(const Decoder& decoder, uint64_t begin, uint
   return std::nullopt;
 }
 
+constexpr uint64_t kShortReach = 128 + kMaxDisplaced;
+
+bool is_short_branch(uint8_t opcode) {
+  return opcode == 0xeb || (opcode & 0xf0) == 0x70 || (opcode >= 0xe0 && opcode <= 0xe3);
+}
+
+// A short branch into (from, to), in bytes [begin, end) of which nobody knows where instructions start.
+std::optional<uint64_t> find_short_reference(const CodeView& code, const Decoder& decoder,
+                                             uint64_t begin, uint64_t end, uint64_t from,
+                                             uint64_t to) {
+  Decoded decoded;
+  uint64_t at = begin;
+  while (at < end && decoder.decode(at, decoded) && decoded.is_padding()) at = decoded.end();
+  if (at >= end) return std::nullopt;
+  for (at = begin; at + 2 <= code.end() && at < end; ++at) {
+    const std::byte* bytes = code.bytes.data() + (at - code.address);
+    if (!is_short_branch(std::to_integer<uint8_t>(bytes[0]))) continue;
+    uint64_t target = at + 2 + static_cast<uint64_t>(int64_t{load<int8_t>(bytes + 1)});
+    if (target > from && target < to) return at;
+  }
+  return std::nullopt;
+}
+
+// Short branches from outside the function.
+std::optional<uint64_t> find_from_neighbours(const PlanRequest& request, const Decoder& decoder,
+                                             uint64_t from, uint64_t to) {
+  uint64_t low = std::max(request.code.address, from < kShortReach ? 0 : from - kShortReach);
+  uint64_t high = std::min(request.code.end(), to + kShortReach);
+  std::vector<CodeRange> known(request.neighbours.begin(), request.neighbours.end());
+  known.push_back(request.function);
+  std::ranges::sort(known, {}, &CodeRange::begin);
+  uint64_t done = low;
+  for (const CodeRange& range : known) {
+    if (range.begin >= high) break;
+    if (range.begin > done)
+      if (auto found = find_short_reference(request.code, decoder, done, range.begin, from, to))
+        return found;
+    bool all = true;
+    if (range != request.function && range.end > low) {
+      if (auto found = find_branch(decoder, range.begin, std::min(range.end, request.code.end()),
+                                   from, to, all))
+        return found;
+      if (!all)
+        if (auto found = find_short_reference(request.code, decoder, std::max(low, range.begin),
+                                              std::min(range.end, high), from, to))
+          return found;
+    }
+    done = std::max(done, range.end);
+  }
+  if (done < high) return find_short_reference(request.code, decoder, done, high, from, to);
+  return std::nullopt;
+}
+
 // Why a jump may not overwrite (at, at + size); empty where it may.
 std::string why_no_jump(const PlanRequest& request, const Decoder& decoder, uint32_t size) {
   uint64_t at = request.at, end = at + size;
@@ -245,6 +298,8 @@ std::string why_no_jump(const PlanRequest& request, const Decoder& decoder, uint
                               std::min(request.function.end, request.code.end()), at, end, all))
     return fmt::format("0x{:x} branches into its first {} bytes", *from, size);
   if (!all) return "the function can't be decoded to its end";
+  if (auto from = find_from_neighbours(request, decoder, at, end))
+    return fmt::format("0x{:x} branches into its first {} bytes", *from, size);
   if (auto from = find_long_reference(request.code, at, end))
     return fmt::format("0x{:x} refers to its first {} bytes", *from, size);
   return {};
@@ -359,20 +414,20 @@ Result<Plan> plan_probe(const ElfImage& image, const Place& place, bool breakpoi
         entry->range.begin <= place.vaddr)
       request.function.end = entry->range.end;
   }
-  // Short branches reach 128 bytes: start with the function before, where one is known to be near.
-  if (request.function.begin == place.vaddr && place.bounds_exact) {
-    Plan plan;
-    auto before = std::ranges::lower_bound(symbols, place.vaddr, {}, &Symbol::vaddr);
-    if (before != symbols.begin() && (before - 1)->size != 0 &&
-        (before - 1)->vaddr + (before - 1)->size + 128 > place.vaddr) {
-      Decoder decoder(request.code);
-      bool all = true;
-      uint64_t begin = (before - 1)->vaddr;
-      if (auto from = find_branch(decoder, begin, std::min(begin + (before - 1)->size, place.vaddr),
-                                  place.vaddr, place.vaddr + kMaxDisplaced, all))
-        entries.push_back(place.vaddr + 1);
-    }
+  std::vector<CodeRange> neighbours;
+  uint64_t low = place.vaddr < kShortReach ? 0 : place.vaddr - kShortReach;
+  uint64_t high = place.vaddr + kMaxDisplaced + kShortReach;
+  for (uint64_t above = high; auto entry = image.unwind_entry_below(above);) {
+    if (entry->range.begin >= above || entry->range.end <= low) break;
+    if (!entry->range.contains(place.vaddr)) neighbours.push_back(entry->range);
+    above = entry->range.begin;
   }
+  for (auto symbol = std::ranges::lower_bound(symbols, low, {}, &Symbol::vaddr);
+       symbol != symbols.end() && symbol->vaddr < high; ++symbol)
+    if (symbol->size != 0 &&
+        (place.vaddr < symbol->vaddr || place.vaddr - symbol->vaddr >= symbol->size))
+      neighbours.push_back({symbol->vaddr, symbol->vaddr + symbol->size});
+  request.neighbours = neighbours;
   request.entries = entries;
   return plan_code(request);
 }

@@ -1,12 +1,12 @@
 // Plans how to probe an instruction: which instructions a 5-byte jump displaces, how they run
 // elsewhere with the same effect, and whether that is possible at all.
 //
-// A jump over the first instructions is sound only if no thread ever arrives at the bytes behind
-// its first one: nothing may branch there. What is looked at: every instruction of the function
-// (and the short branches of its neighbours), every 32-bit relative branch or address computation
-// in the whole segment, function symbols, unwind entries and exception landing pads. Where anything
-// leads there, or an instruction can't be moved, the plan is a breakpoint: it changes one byte, at
-// a boundary.
+// A jump over the first instructions is sound only if no thread ever arrives at the bytes behind its
+// first one: nothing may branch there. What is looked at: every instruction of the function, the
+// short branches of its neighbours (mempcpy enters glibc's memmove so), every 32-bit relative branch or
+// address computation in the whole segment, function symbols, unwind entries and exception landing
+// pads. Where anything leads there, or an instruction can't be moved, the plan is a breakpoint: it
+// changes one byte, at a boundary.
 //
 // What stays unseen is a computed jump through a table of data; compilers never aim one at the
 // first five bytes of a function, since what computes it comes before. Displaced bytes from the
@@ -36,6 +36,9 @@ struct PlanRequest {
   uint64_t at = 0;     // the instruction to probe
   // Addresses near `at` that code may be entered at from anywhere (symbols, landing pads).
   std::span<const uint64_t> entries;
+  // Other functions within reach of a short branch, so that their instructions can be told apart. Bytes
+  // nearby that belong to none are tried at every offset.
+  std::span<const CodeRange> neighbours;
   bool breakpoint_only = false;
 };
 

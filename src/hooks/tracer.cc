@@ -227,7 +227,8 @@ void Session::Tracer::finish(Following& following, RequestState state) {
   if (following.request == nullptr) return;
   // After a successful execve nobody is left to free the request; after a failed one its agent waits.
   auto seized = static_cast<uint32_t>(RequestState::kSeized);
-  if (!following.request->state.compare_exchange_strong(seized, static_cast<uint32_t>(RequestState::kFree)))
+  if (!following.request->state.compare_exchange_strong(seized,
+                                                        static_cast<uint32_t>(RequestState::kFree)))
     answer(*following.request, state);
   following.request = nullptr;
 }

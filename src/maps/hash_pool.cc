@@ -10,6 +10,12 @@
 #include "maps/hash_table.h"
 
 namespace skep::maps {
+namespace {
+
+constexpr uint32_t kLookEvery = 64;
+
+}  // namespace
+
 bool HashTable::lock_pool(Pool& from, Bee bee) const {
   hive::Locked locked = from.lock.lock(bee.word);
   if (locked == hive::Locked::kBusy) return false;
@@ -50,7 +56,12 @@ uint32_t HashTable::take_from(Pool& from, Bee bee) const {
 
 uint32_t HashTable::take(Bee bee) const {
   uint32_t taken = take_from(pool(bee.slot), bee);
-  if (taken != kNone || shared().maybe_free.load(std::memory_order_relaxed) == 0) return taken;
+  if (taken != kNone) return taken;
+  // A full map answers at once, but for a look now and then for what the dead have left.
+  Pool& mine = pool(bee.slot);
+  uint32_t exhausted = mine.exhausted.load(std::memory_order_relaxed);
+  mine.exhausted.store(exhausted + 1, std::memory_order_relaxed);
+  if (shared().maybe_free.load(std::memory_order_relaxed) == 0 && exhausted % kLookEvery != 0) return kNone;
 
   for (uint32_t pass = 0; pass < 2; ++pass) {
     shared().maybe_free.store(0);  // a push from here on sets it again
@@ -143,14 +154,12 @@ int64_t HashTable::recover_transit(Bee bee) const {
 
 // Settles what slots without an owner have left, each as its owner for the moment.
 void HashTable::recover_dead(Bee bee) const {
-  bool check_alive = (shared().exhausted.fetch_add(1, std::memory_order_relaxed) & 63) == 0;
   uint64_t me = hive::slot_table().slots[bee.slot].owner.load(std::memory_order_relaxed);
   for (uint32_t slot = 0; slot < map_.slots; ++slot) {
     if (slot == bee.slot || pool(slot).transit.load(std::memory_order_relaxed) == 0) continue;
     uint64_t owner = hive::slot_table().slots[slot].owner.load(std::memory_order_acquire);
     bool ours = owner == 0 ? hive::try_claim(slot, me)
-                           : check_alive &&
-                                 raw::thread_is_dead(static_cast<uint32_t>(owner >> 32), static_cast<uint32_t>(owner)) &&
+                           : raw::thread_is_dead(static_cast<uint32_t>(owner >> 32), static_cast<uint32_t>(owner)) &&
                                  hive::take_over(slot, owner, me);
     if (!ours) continue;
     (void)recover_transit(bee_in(slot));

@@ -61,13 +61,13 @@ struct alignas(64) Pool {
   std::atomic<uint32_t> fresh_end;
   std::atomic<uint32_t> transit;     // element + 1 that this slot's bee has in hand, or 0; only the owner writes
   std::atomic<uint32_t> spare;       // element + 1: what the next update fills; only the owner writes
-  uint32_t reserved[10];
+  std::atomic<uint32_t> exhausted;   // how often its bees found no element
+  uint32_t reserved[9];
 };
 static_assert(sizeof(Pool) == 64);
 
 struct alignas(64) HashShared {
   std::atomic<uint32_t> maybe_free;  // 0: a scan of all pools found nothing since the last push
-  std::atomic<uint32_t> exhausted;   // how often a bee found no element
   alignas(64) std::atomic<uint32_t> hand;  // LRU
 };
 

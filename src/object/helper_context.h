@@ -53,6 +53,11 @@ struct HostOps {
   // Frames of the traced thread's user stack, innermost first: how many were written.
   uint32_t (*user_stack)(HelperContext*, uint64_t* frames, uint32_t limit);
   int64_t (*send_signal)(HelperContext*, uint32_t signal, bool thread_only);
+  // What bpf_trace_printk prints: one message, `size` bytes without a NUL. Null: nobody listens.
+  void (*trace_print)(HelperContext*, const char* text, uint32_t size) = nullptr;
+  // Address of the task_struct that the engine publishes for the traced thread; 0 where there is
+  // none. Null: never one.
+  uint64_t (*task_struct)(HelperContext*) = nullptr;
 };
 
 // A packet that a networking program runs over; null data where the program has none.
@@ -90,6 +95,7 @@ struct HelperContext {
   void* engine_data = nullptr;  // the interpreter's own
   // The ring of the last bpf_ringbuf_reserve (a MapHeader), so that submit need not search for it.
   const void* ring = nullptr;
+  uint64_t socket_cookie = 0;  // bpf_get_socket_cookie: of the socket that the program runs for; 0: none
 };
 
 // One row of a room's helpers: `id` is BPF_FUNC_*.

@@ -226,7 +226,7 @@ bool Verifier::check_control_flow() {
   };
   // The edges out of an instruction, in order; and the marks that they ask for.
   struct Edges {
-    uint32_t to[2];
+    uint32_t to[2] = {};
     unsigned count = 0;
   };
   const auto edges_of = [&](uint32_t i) {
@@ -319,11 +319,11 @@ void Verifier::find_loops() {
   std::vector<uint32_t> order(count_, kUnvisited), low(count_, 0);
   std::vector<bool> on_stack(count_, false);
   std::vector<uint32_t> component;
-  struct Visit {
+  struct Open {
     uint32_t insn;
     unsigned edge;
   };
-  std::vector<Visit> path;
+  std::vector<Open> path;
   uint32_t next_order = 1, next_scc = 1;
   for (uint32_t root = 0; root < count_; ++root) {
     if (order[root] != kUnvisited || aux_[root].second_slot) continue;
@@ -397,13 +397,13 @@ bool Verifier::check_debug_info() {
     SubprogramInfo& sub = subs_[i];
     if (sub.has_ld_abs && (!sub.has_type || !sub.returns_int)) {
       return reject_at(sub.start, Rule::bad_func_info, EINVAL,
-                       sub.has_type ? "LD_ABS is only allowed in functions that return 'int'."
-                                    : "LD_ABS is not allowed in subprogs without BTF");
+                       "{}", sub.has_type ? "LD_ABS is only allowed in functions that return 'int'."
+                                          : "LD_ABS is not allowed in subprogs without BTF");
     }
     if (sub.has_tail_call && (!sub.has_type || !sub.returns_int)) {
       return reject_at(sub.start, Rule::bad_func_info, EINVAL,
-                       sub.has_type ? "tail_call is only allowed in functions that return 'int'."
-                                    : "tail_call is not allowed in subprogs without BTF");
+                       "{}", sub.has_type ? "tail_call is only allowed in functions that return 'int'."
+                                          : "tail_call is not allowed in subprogs without BTF");
     }
   }
   if (program_.line_info.empty()) return true;

@@ -267,9 +267,8 @@ bool Verifier::check_alu(const Insn& insn) {
       return true;
     }
     if (src.is_pointer()) {
-      return reject(Rule::pointer_leaked, EACCES,
-                    is64 ? "R{} sign-extension part of pointer" : "R{} partial copy of pointer",
-                    unsigned{insn.src});
+      return reject(Rule::pointer_leaked, EACCES, "R{} {} of pointer", unsigned{insn.src},
+                    is64 ? "sign-extension part" : "partial copy");
     }
     // The copy equals its source where the bits that it drops or invents are those already there.
     const unsigned bits = insn.off != 0 ? static_cast<unsigned>(insn.off) : 32;

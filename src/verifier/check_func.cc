@@ -208,6 +208,7 @@ bool Verifier::leave_function() {
   return true;
 }
 
+// Registers as any caller that fits the prototype may pass them.
 bool Verifier::prepare_global_entry(SubprogramInfo& sub) {
   if (!read_function_arguments(sub)) return false;
   for (unsigned i = 0; i < sub.arguments.size(); ++i) {
@@ -269,23 +270,23 @@ bool Verifier::check_stack_depths() {
   }
   // Callees before callers, without recursion; a call back to an open function is recursion of the program.
   std::vector<uint32_t> order;
-  struct Visit {
+  struct Open {
     uint32_t sub;
     size_t edge;
   };
-  std::vector<Visit> path;
+  std::vector<Open> path;
   for (uint32_t root = 0; root < subs_.size(); ++root) {
     if (nodes[root].state != 0) continue;
     path.push_back({root, 0});
     nodes[root].state = 1;
     while (!path.empty()) {
-      Visit& visit = path.back();
-      Node& node = nodes[visit.sub];
-      if (visit.edge < node.callees.size()) {
-        const uint32_t to = node.callees[visit.edge++];
+      Open& open = path.back();
+      Node& node = nodes[open.sub];
+      if (open.edge < node.callees.size()) {
+        const uint32_t to = node.callees[open.edge++];
         if (nodes[to].state == 1) {
-          return reject_at(subs_[visit.sub].start, Rule::too_many_frames, EMLINK,
-                           "recursive call from {}() to {}()", subs_[visit.sub].name, subs_[to].name);
+          return reject_at(subs_[open.sub].start, Rule::too_many_frames, EMLINK,
+                           "recursive call from {}() to {}()", subs_[open.sub].name, subs_[to].name);
         }
         if (nodes[to].state == 0) {
           nodes[to].state = 1;
@@ -294,7 +295,7 @@ bool Verifier::check_stack_depths() {
         continue;
       }
       node.state = 2;
-      order.push_back(visit.sub);
+      order.push_back(open.sub);
       path.pop_back();
     }
   }

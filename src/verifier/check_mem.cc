@@ -27,7 +27,7 @@ bool needs_one_kind(Base base, Flags flags) {
 
 }  // namespace
 
-bool Verifier::note_pointer_type(const RegState& reg, bool) {
+bool Verifier::note_pointer_type(const RegState& reg) {
   InsnAux& aux = aux_[insn_];
   if (aux.pointer == Base::not_init) {
     aux.pointer = reg.base;
@@ -355,12 +355,12 @@ bool Verifier::check_access(unsigned number, int32_t insn_off, unsigned size, Ac
   return true;
 }
 
-bool Verifier::check_load(const Insn& insn, bool) {
+bool Verifier::check_load(const Insn& insn) {
   if (!check_read(insn.src) || !check_write(insn.dst, false)) return false;
   const RegState pointer = regs()[insn.src];
   return check_access(insn.src, insn.off, insn.access_size(), Access::read, insn.dst, false,
                       insn.mode() == BPF_MEMSX) &&
-         note_pointer_type(pointer, true);
+         note_pointer_type(pointer);
 }
 
 bool Verifier::check_store(const Insn& insn) {
@@ -369,7 +369,7 @@ bool Verifier::check_store(const Insn& insn) {
   const RegState pointer = regs()[insn.dst];
   return check_access(insn.dst, insn.off, insn.access_size(), Access::write,
                       insn.cls() == BPF_STX ? insn.src : -1) &&
-         note_pointer_type(pointer, false);
+         note_pointer_type(pointer);
 }
 
 bool Verifier::check_atomic(const Insn& insn) {
@@ -390,7 +390,7 @@ bool Verifier::check_atomic(const Insn& insn) {
                     type_text(regs()[insn.src]));
     }
     const RegState pointer = regs()[insn.src];
-    return check_access(insn.src, insn.off, size, Access::read, insn.dst, true) && note_pointer_type(pointer, true);
+    return check_access(insn.src, insn.off, size, Access::read, insn.dst, true) && note_pointer_type(pointer);
   }
   if (insn.imm == BPF_STORE_REL) {
     if (!check_read(insn.src) || !check_read(insn.dst)) return false;
@@ -400,7 +400,7 @@ bool Verifier::check_atomic(const Insn& insn) {
     }
     const RegState pointer = regs()[insn.dst];
     return check_access(insn.dst, insn.off, size, Access::write, insn.src, true) &&
-           note_pointer_type(pointer, false);
+           note_pointer_type(pointer);
   }
   if (size < 4) return reject(Rule::bad_atomic, EINVAL, "invalid atomic operand size");
   if (!check_read(insn.src) || !check_read(insn.dst)) return false;
@@ -430,7 +430,7 @@ bool Verifier::check_atomic(const Insn& insn) {
   }
   if (!check_access(insn.dst, insn.off, size, Access::write, -1, true)) return false;
   if (fetched >= 0) regs()[fetched] = after;
-  return note_pointer_type(pointer, false);
+  return note_pointer_type(pointer);
 }
 
 }  // namespace skep::verifier

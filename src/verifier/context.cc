@@ -117,8 +117,7 @@ bool Verifier::check_attach_target() {
       program_.type != ProgType::BPF_PROG_TYPE_CGROUP_SKB) {
     return reject(Rule::not_privileged, EPERM, "program type {} needs CAP_BPF", prog_type_->name);
   }
-  constexpr uint32_t kSleepable = 1u << 4;  // BPF_F_SLEEPABLE
-  if ((program_.flags & kSleepable) != 0 && !prog_type_->can_sleep) {
+  if ((program_.flags & kSleepableFlag) != 0 && !prog_type_->can_sleep) {
     return reject(Rule::bad_attach_target, EINVAL,
                   "Only fentry/fexit/fmod_ret, lsm, iter, uprobe, and struct_ops programs can be sleepable");
   }

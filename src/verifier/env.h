@@ -217,7 +217,7 @@ class Verifier {
   [[nodiscard]] bool check_callback_references();
   [[nodiscard]] Step step();
   [[nodiscard]] Step leave_path();
-  [[nodiscard]] Step check_exit(bool exception_exit);
+  [[nodiscard]] Step check_exit();
   [[nodiscard]] VerifierState* push_branch(uint32_t insn, uint32_t previous);
   [[nodiscard]] bool pop_branch();
   [[nodiscard]] bool check_ld_imm64(const Insn& insn);
@@ -325,13 +325,13 @@ class Verifier {
   void sync_linked(VerifierState& state, const RegState& known, const LinkedSet& set);
 
   // ---- check_mem.cc, check_stack.cc
-  [[nodiscard]] bool check_load(const Insn& insn, bool acquire = false);
+  [[nodiscard]] bool check_load(const Insn& insn);
   [[nodiscard]] bool check_store(const Insn& insn);
   [[nodiscard]] bool check_atomic(const Insn& insn);
   // value: register that is written or loaded into; -1: none.
   [[nodiscard]] bool check_access(unsigned reg, int32_t off, unsigned size, Access access, int value,
                                   bool strict_once = false, bool sign_extended = false);
-  [[nodiscard]] bool note_pointer_type(const RegState& reg, bool allow_mismatch);
+  [[nodiscard]] bool note_pointer_type(const RegState& reg);
   [[nodiscard]] bool check_alignment(const RegState& reg, int32_t off, unsigned size, bool strict);
   [[nodiscard]] bool check_region(unsigned reg, int64_t off, int64_t size, uint64_t region,
                                   bool zero_size_allowed);
@@ -405,7 +405,7 @@ class Verifier {
   [[nodiscard]] bool set_callback_arguments(const spec::Helper& helper, const CallMeta& meta,
                                             const FuncState& caller, FuncState& callee);
   [[nodiscard]] bool leave_function();
-  [[nodiscard]] bool prepare_global_entry(const SubprogramInfo& sub);
+  [[nodiscard]] bool prepare_global_entry(SubprogramInfo& sub);
   [[nodiscard]] bool check_stack_depths();
   [[nodiscard]] bool needs_callback(const Insn& insn) const;
 
@@ -418,6 +418,8 @@ class Verifier {
   // ---- finalize.cc
   void finalize(Report& report);
   void finish_stats(Report& report);
+
+  static constexpr uint32_t kSleepableFlag = 1u << 4;  // BPF_F_SLEEPABLE
 
   // ---- data
   const Program& program_;

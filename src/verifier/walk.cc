@@ -87,7 +87,7 @@ bool Verifier::check_return_value(unsigned number) {
   return check_range(reg, range.min, range.max, "At program exit");
 }
 
-Step Verifier::check_exit(bool) {
+Step Verifier::check_exit() {
   const bool last = cur_->current == 0;
   if (last && cur_->active_locks != 0) {
     reject(Rule::lock_held, EINVAL, "bpf_spin_unlock is missing");
@@ -218,7 +218,7 @@ Step Verifier::step() {
   }
   switch (insn.op()) {
     case BPF_CALL: return check_call(insn);
-    case BPF_EXIT: return check_exit(false);
+    case BPF_EXIT: return check_exit();
     case BPF_JA:
       ++jumps_processed_;
       insn_ = static_cast<uint32_t>(int64_t{insn_} + 1 + (insn.cls() == BPF_JMP32 ? insn.imm : insn.off));
@@ -295,8 +295,7 @@ bool Verifier::verify_subprogram(uint32_t subprogram) {
   cur_->may_goto_depth = cur_->callback_unroll_depth = 0;
   cur_->active_locks = cur_->active_preempt_locks = 0;
   cur_->rcu_read_lock = false;
-  constexpr uint32_t kSleepable = 1u << 4;
-  cur_->sleepable = (program_.flags & kSleepable) != 0 || program_.type == ProgType::BPF_PROG_TYPE_SYSCALL;
+  cur_->sleepable = (program_.flags & kSleepableFlag) != 0 || program_.type == ProgType::BPF_PROG_TYPE_SYSCALL;
   cur_->references.clear();
   cur_->history.clear();
   cur_->frames[0] = new_frame();

@@ -157,6 +157,28 @@ TEST(ProbePlan, a_far_branch_from_elsewhere_in_the_segment_counts) {
   EXPECT_THAT(made->why_breakpoint, HasSubstr("refers to"));
 }
 
+TEST(ProbePlan, a_short_branch_from_the_function_before_counts) {
+  // mov rax, rdi; jmp B+3; nops; B: mov rax, rdi; cmp rdx, 0x40; ret (as glibc's mempcpy and memmove)
+  auto code = bytes({0x48, 0x89, 0xf8, 0xeb, 0x0e});
+  std::vector<std::byte> second = bytes({0x48, 0x89, 0xf8, 0x48, 0x83, 0xfa, 0x40, 0xc3});
+  std::copy_n(second.begin(), 8, code.begin() + 16);
+  PlanRequest request;
+  request.code = {code, kText};
+  request.function = {kText + 16, kText + 24};
+  request.at = kText + 16;
+  CodeRange before{kText, kText + 5};
+  for (bool known : {true, false}) {
+    if (known)
+      request.neighbours = std::span(&before, 1);
+    else
+      request.neighbours = {};
+    auto made = plan_code(request);
+    ASSERT_TRUE(made);
+    EXPECT_EQ(made->code.kind, ProbeKind::breakpoint);
+    EXPECT_THAT(made->why_breakpoint, HasSubstr("0x401003 branches into"));
+  }
+}
+
 TEST(ProbePlan, an_entry_of_its_own_in_the_displaced_bytes_counts) {
   auto code = bytes({0x55, 0x48, 0x89, 0xe5, 0x48, 0x83, 0xec, 0x20, 0xc9, 0xc3});
   auto made = plan(code, 10, 0, {kText + 4});

@@ -1,9 +1,9 @@
-// run_probed [--breakpoint] [--report FILE] (--entry | --return | --both TARGET)… -- COMMAND…: COMMAND
+// run_probed [--breakpoint] [--empty] [--report FILE] (--entry | --return | --both TARGET)… -- COMMAND…: COMMAND
 // with native "programs" that count on each TARGET (BINARY:FUNCTION). One line a target goes to FILE
 // or stderr:
 //   TARGET entry=N return=N arguments=N results=N installed=N removed=N mismatched=N unreachable=N missed=N jump|breakpoint
 // arguments adds up rdi of the entries, results rax of the returns.
-// The exit status is COMMAND's.
+// --empty: the programs do nothing. The exit status is COMMAND's.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -46,7 +46,7 @@ int refuse(const char* what, const Error& error) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  bool breakpoint = false;
+  bool breakpoint = false, empty = false;
   const char* report = nullptr;
   std::vector<Probe> probes;
   int first = 1;
@@ -57,6 +57,7 @@ int main(int argc, char** argv) {
       break;
     }
     if (option == "--breakpoint") breakpoint = true;
+    if (option == "--empty") empty = true;
     if (option == "--report") report = argv[++first];
     if (option == "--entry") probes.push_back({argv[++first], kOnEntry, {}, {}, {}});
     if (option == "--return") probes.push_back({argv[++first], kOnReturn, {}, {}, {}});
@@ -81,7 +82,8 @@ int main(int argc, char** argv) {
     if (!place) return refuse(probe.target.c_str(), place.error());
     for (uint32_t when : {kOnEntry, kOnReturn}) {
       if ((probe.when & when) == 0) continue;
-      auto made = adding_program(**hive, when == kOnEntry ? kRdi : kRax);
+      auto made = empty ? tests::native_program(**hive, {0x31, 0xc0, 0xc3}, nullptr)
+                        : adding_program(**hive, when == kOnEntry ? kRdi : kRax);
       if (!made) return refuse("program", made.error());
       (when == kOnEntry ? probe.entry : probe.exit) = *made;
       UprobeSpec spec;

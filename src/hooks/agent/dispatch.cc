@@ -3,9 +3,12 @@
 #include "base/raw_syscall.h"
 #include "base/slots.h"
 #include "hooks/agent/exec.h"
+#include "hooks/agent/filter.h"
+#include "hooks/agent/leave.h"
 #include "hooks/agent/patch.h"
 #include "hooks/agent/thread.h"
 #include "hooks/agent/uprobe.h"
+#include "hooks/agent_calls.h"
 #include "hooks/attach_table.h"
 #include "object/prog_header.h"
 
@@ -67,74 +70,108 @@ uint64_t call_native(HelperContext* context, uint64_t entry, uint64_t r1, uint64
   return reinterpret_cast<HelperFn>(entry)(r1, r2, r3, r4, r5, context);
 }
 
-// Runs the list that starts at node `index`, as one bee. `make_context` gives each node its ctx.
-template <class MakeContext>
-void run_list(Thread* thread, uint32_t index, MakeContext make_context) {
-  const AttachTable* t = table();
-  uint32_t slot = hive::claim(thread->slot_hint, thread->owner);
-  if (slot == hive::kNoSlot) return;
-  thread->slot_hint = slot;
+// What a bee of this thread knows of itself: made once, and between runs only what runs change is reset.
+HelperContext& context_of(Thread* thread, uint32_t slot) {
+  HelperContext& context = thread->context;
+  if (context.host == nullptr) {
+    context.host = &host_ops;
+    context.host_data = thread;
+    context.call_bpf = call_native;
+  }
+  context.slot = slot;
+  context.tail_calls = 0;
+  context.retval = 0;
+  context.flags = 0;
+  context.fuel = 0;
+  context.func_ip = 0;
+  context.regs = nullptr;
+  context.packet = nullptr;
+  context.task = nullptr;
+  return context;
+}
+
+// The ctx of one node, made when it is asked for.
+struct Contexts {
+  Contexts(Thread* t, bool on_exit, int64_t value) : thread(t), exit(on_exit), result(value) {}
+
+  Thread* thread;
+  bool exit;
+  int64_t result;
+  bool have_trace = false, have_raw = false;
+  union Trace {
+    Trace() {}
+    EnterContext enter;
+    ExitContext left;
+  } trace;
+  uint64_t raw[2];
+  Registers regs;
+
+  void* of(const AttachNode& node) {
+    const Frame& f = thread->frame;
+    if (node.context == static_cast<uint32_t>(hooks::ContextKind::kRawTracepoint)) {
+      if (!have_raw) fill_registers(&regs, thread, exit ? result : -kEnosys);
+      have_raw = true;
+      raw[0] = address_of(&regs);
+      raw[1] = exit ? static_cast<uint64_t>(result) : thread->real_nr;
+      return raw;
+    }
+    if (!have_trace) {
+      if (exit)
+        trace.left = {.common = 0, .nr = thread->real_nr, .ret = result};
+      else
+        trace.enter = {
+            .common = 0, .nr = thread->real_nr, .args = {f.rdi, f.rsi, f.rdx, f.r10, f.r8, f.r9}};
+      have_trace = true;
+    }
+    return &trace;
+  }
+};
+
+void run_timed(const ProgHeader* program, HelperContext& context) {
+  auto* stats = reinterpret_cast<ProgStats*>(program->stats);
+  uint64_t before = host_ops.ktime_ns(&context);
+  reinterpret_cast<ProgEntry>(program->entry)(context.ctx, &context);
+  if (!hive::in_data(program->stats, sizeof *stats)) return;
+  __atomic_fetch_add(&stats->run_count, 1, __ATOMIC_RELAXED);
+  __atomic_fetch_add(&stats->run_ns, host_ops.ktime_ns(&context) - before, __ATOMIC_RELAXED);
+}
+
+inline void run_list(const AttachTable* t, uint32_t index, HelperContext& context,
+                     Contexts& contexts) {
   for (uint32_t steps = 0; index != 0 && index < hooks::kAttachNodes && steps < hooks::kAttachNodes;
        ++steps) {
     const AttachNode& node = t->nodes[index];
     const auto* program = reinterpret_cast<const ProgHeader*>(node.program);
     if (program != nullptr && program->magic == kProgMagic) {
-      HelperContext context;
-      context.host = &host_ops;
-      context.slot = slot;
       context.program = program;
-      context.ctx = make_context(node);
+      context.ctx = contexts.of(node);
       context.attach_cookie = node.cookie;
-      context.host_data = thread;
-      context.call_bpf = call_native;
-      reinterpret_cast<ProgEntry>(program->entry)(context.ctx, &context);
+      context.tail_calls = 0;
+      if ((program->flags & kProgRunTimes) != 0)
+        run_timed(program, context);
+      else
+        reinterpret_cast<ProgEntry>(program->entry)(context.ctx, &context);
     }
     index = node.next.load(std::memory_order_acquire);
   }
-  hive::release(slot);
 }
 
-void run_enter_list(Thread* thread, uint32_t index, Registers* regs, bool* have_regs) {
-  EnterContext enter;
-  uint64_t raw[2];
-  const Frame& f = thread->frame;
-  run_list(thread, index, [&](const AttachNode& node) -> void* {
-    if (node.context == static_cast<uint32_t>(hooks::ContextKind::kRawTracepoint)) {
-      if (!*have_regs) fill_registers(regs, thread, -kEnosys);
-      *have_regs = true;
-      raw[0] = address_of(regs);
-      raw[1] = thread->real_nr;
-      return raw;
-    }
-    enter = {.common = 0, .nr = thread->real_nr, .args = {f.rdi, f.rsi, f.rdx, f.r10, f.r8, f.r9}};
-    return &enter;
-  });
-}
-
-void run_exit_list(Thread* thread, uint32_t index, int64_t result) {
-  ExitContext exit;
-  uint64_t raw[2];
-  Registers regs;
-  run_list(thread, index, [&](const AttachNode& node) -> void* {
-    if (node.context == static_cast<uint32_t>(hooks::ContextKind::kRawTracepoint)) {
-      fill_registers(&regs, thread, result);
-      raw[0] = address_of(&regs);
-      raw[1] = static_cast<uint64_t>(result);
-      return raw;
-    }
-    exit = {.common = 0, .nr = thread->real_nr, .ret = result};
-    return &exit;
-  });
-}
-
-void run_enter(Thread* thread, const AttachTable* t) {
+// Runs both lists as one bee. The heads are read only once the slot is held: what was unlinked before a grace
+// period is not reached after it.
+void run_programs(Thread* thread, const AttachTable* t, bool exit, int64_t result) {
+  uint32_t slot = hive::claim(thread->slot_hint, thread->owner);
+  if (slot == hive::kNoSlot) return;
+  thread->slot_hint = slot;
+  HelperContext& context = context_of(thread, slot);
+  Contexts contexts(thread, exit, result);
   uint32_t nr = thread->real_nr;
-  Registers regs;
-  bool have_regs = false;
-  if (uint32_t index = t->raw_enter.load(std::memory_order_acquire); index != 0)
-    run_enter_list(thread, index, &regs, &have_regs);
-  if (uint32_t index = t->enter[nr].load(std::memory_order_acquire); index != 0)
-    run_enter_list(thread, index, &regs, &have_regs);
+  const auto& all = exit ? t->raw_exit : t->raw_enter;
+  const auto& one = exit ? t->exit[nr] : t->enter[nr];
+  if (uint32_t index = all.load(std::memory_order_acquire); index != 0)
+    run_list(t, index, context, contexts);
+  if (uint32_t index = one.load(std::memory_order_acquire); index != 0)
+    run_list(t, index, context, contexts);
+  hive::release(slot);
 }
 
 // The call is made with another value for one argument; the frame keeps the program's until it is
@@ -193,6 +230,8 @@ int64_t plain(const Frame& f) {
 int64_t on_prctl(Thread* thread) {
   const Frame& f = thread->frame;
   if (f.rdi == kPrSetSyscallUserDispatch) return -kEinval;  // taken; as on a kernel without it
+  constexpr uint64_t kPrSetSeccomp = 22;
+  if (f.rdi == kPrSetSeccomp) process.confined = true;
   int64_t result = plain(f);
   if (f.rdi == kPrSetName) thread->task_valid = false;
   return result;
@@ -208,10 +247,15 @@ int64_t on_arch_prctl(Thread* thread) {
   return plain(f);
 }
 
+void unmapped(uint64_t address, uint64_t size) {
+  uprobes_unmapped(address, size);
+  sites_unmapped(address, size);
+}
+
 // Calls that change the address space: probes come with a mapping and go with it.
 int64_t on_mmap(const Frame& f) {
   constexpr uint64_t kMapFixedMask = kMapFixed;
-  if ((f.r10 & kMapFixedMask) != 0) uprobes_unmapped(f.rdi, f.rsi);
+  if ((f.r10 & kMapFixedMask) != 0) unmapped(f.rdi, f.rsi);
   int64_t result = plain(f);
   if (!is_error(result))
     uprobes_mapped(static_cast<uint64_t>(result), f.rsi, f.rdx, f.r10, static_cast<int>(f.r8),
@@ -219,13 +263,13 @@ int64_t on_mmap(const Frame& f) {
   return result;
 }
 int64_t on_munmap(const Frame& f) {
-  uprobes_unmapped(f.rdi, f.rsi);
+  unmapped(f.rdi, f.rsi);
   return plain(f);
 }
 
 }  // namespace
 
-// What the agent itself has to do with a call. Every number here is also in needs_agent().
+// What the agent itself has to do with a call. Every number here is also in hooks/agent_calls.h.
 int act(Thread* thread) {
   switch (thread->real_nr) {
     case kNrRtSigaction: return done(thread, on_sigaction(thread));
@@ -247,8 +291,10 @@ int act(Thread* thread) {
     case kNrExit: thread_exits(thread); return ENTER_PLAIN;
     case kNrExitGroup: process_exits(thread); return ENTER_PLAIN;
     case kNrMmap: return done(thread, on_mmap(thread->frame));
+    case kNrMremap: unmapped(thread->frame.rdi, thread->frame.rsi); return ENTER_PLAIN;
     case kNrMunmap: return done(thread, on_munmap(thread->frame));
     case kNrPrctl: return done(thread, on_prctl(thread));
+    case kNrSeccomp: process.confined = true; return ENTER_PLAIN;
     case kNrArchPrctl: return done(thread, on_arch_prctl(thread));
     case kNrSetuid:
     case kNrSetgid:
@@ -262,72 +308,46 @@ int act(Thread* thread) {
   }
 }
 
-bool needs_agent(uint32_t nr) {
-  switch (nr) {
-    case kNrRtSigaction:
-    case kNrRtSigprocmask:
-    case kNrRtSigreturn:
-    case kNrRtSigpending:
-    case kNrSigaltstack:
-    case kNrRtSigsuspend:
-    case kNrPpoll:
-    case kNrEpollPwait:
-    case kNrEpollPwait2:
-    case kNrPselect6:
-    case kNrClone:
-    case kNrFork:
-    case kNrVfork:
-    case kNrClone3:
-    case kNrExecve:
-    case kNrExecveat:
-    case kNrExit:
-    case kNrExitGroup:
-    case kNrMmap:
-    case kNrMunmap:
-    case kNrPrctl:
-    case kNrArchPrctl:
-    case kNrSetuid:
-    case kNrSetgid:
-    case kNrSetreuid:
-    case kNrSetregid:
-    case kNrSetresuid:
-    case kNrSetresgid:
-    case kNrSetfsuid:
-    case kNrSetfsgid: return true;
-    default: return false;
-  }
-}
-
 void run_exit(Thread* thread, int64_t result) {
   const AttachTable* t = table();
-  if (t == nullptr) return;
-  uint32_t nr = thread->real_nr;
-  if (nr >= hooks::kSyscallLimit) return;
-  if (uint32_t index = t->raw_exit.load(std::memory_order_acquire); index != 0)
-    run_exit_list(thread, index, result);
-  if (uint32_t index = t->exit[nr].load(std::memory_order_acquire); index != 0)
-    run_exit_list(thread, index, result);
+  if (t == nullptr || thread->real_nr >= hooks::kSyscallLimit) return;
+  run_programs(thread, t, true, result);
 }
 
 extern "C" int agent_on_enter(Thread* thread) {
   uint32_t nr = static_cast<uint32_t>(thread->frame.nr);
   thread->real_nr = nr;
   thread->observed = 0;
+  thread->filtered = false;
   const AttachTable* t = table();
   uint8_t seen = 0;
   if (t != nullptr && nr < hooks::kSyscallLimit) seen = t->seen[nr].load(std::memory_order_acquire);
-  if ((seen & hooks::kSeenEnter) != 0) run_enter(thread, t);
+  if ((seen & hooks::kSeenEnter) != 0) run_programs(thread, t, false, 0);
   bool exit_due = (seen & hooks::kSeenExit) != 0;
   thread->observed = exit_due;
-  if (!needs_agent(nr)) return exit_due ? ENTER_OBSERVED : ENTER_PLAIN;
-  int what = act(thread);
-  if (what == ENTER_PLAIN && exit_due) return ENTER_OBSERVED;
-  if (what == ENTER_DONE && exit_due) run_exit(thread, static_cast<int64_t>(thread->frame.rax));
+  int what = ENTER_PLAIN;
+  if (t != nullptr && t->detach.load(std::memory_order_relaxed) != 0) [[unlikely]] {
+    // The call itself is the program's to make then. sigreturn has to run as it was begun.
+    if (nr != kNrRtSigreturn && leave_at_call(thread)) return ENTER_ABORT;
+  }
+  if ((seen & hooks::kSeenFilter) != 0) {
+    int64_t refusal = filter_enter(thread);
+    thread->filtered = true;
+    what = refusal != 0 ? done(thread, refusal) : ENTER_OBSERVED;
+  } else if ((seen & hooks::kSeenAgent) != 0) {
+    what = act(thread);
+  }
+  if (!exit_due) return what;
+  if (what == ENTER_PLAIN) return ENTER_OBSERVED;
+  if (what == ENTER_DONE) run_exit(thread, static_cast<int64_t>(thread->frame.rax));
   return what;
 }
 
 extern "C" void agent_on_exit(Thread* thread) {
   put_argument_back(thread);
+  if (thread->filtered)
+    thread->frame.rax =
+        static_cast<uint64_t>(filter_exit(thread, static_cast<int64_t>(thread->frame.rax)));
   if (thread->observed != 0) run_exit(thread, static_cast<int64_t>(thread->frame.rax));
 }
 

@@ -42,12 +42,14 @@ constexpr long kNrGeteuid = 107, kNrGetegid = 108, kNrFgetxattr = 193;
 Judgement judge(int dirfd, const char* path, int flags, int depth) {
   int fd = -1;
   Stat status;
-  int64_t found = raw::syscall(kNrNewfstatat, dirfd, reinterpret_cast<long>(path), reinterpret_cast<long>(&status),
-                               flags & (kAtEmptyPath | kAtSymlinkNofollow));
+  int64_t found =
+      raw::syscall(kNrNewfstatat, dirfd, reinterpret_cast<long>(path),
+                   reinterpret_cast<long>(&status), flags & (kAtEmptyPath | kAtSymlinkNofollow));
   if (is_error(found) || (status.mode & 0170000) != 0100000 || (status.mode & 0111) == 0)
     return {Verdict::kWillFail, {}};
   if (((status.mode & 04000) != 0 && status.uid != static_cast<uint32_t>(effective(kNrGeteuid))) ||
-      ((status.mode & 02010) == 02010 && status.gid != static_cast<uint32_t>(effective(kNrGetegid))))
+      ((status.mode & 02010) == 02010 &&
+       status.gid != static_cast<uint32_t>(effective(kNrGetegid))))
     return {Verdict::kUntraced, UntracedReason::kSetuid};
   bool empty = path[0] == 0 && (flags & kAtEmptyPath) != 0;
   if (empty) {
@@ -60,15 +62,18 @@ Judgement judge(int dirfd, const char* path, int flags, int depth) {
       digits[count++] = static_cast<char>('0' + value % 10);
     while (count != 0) self[at++] = digits[--count];
     self[at] = 0;
-    fd = static_cast<int>(raw::syscall(kNrOpenat, kAtFdcwd, reinterpret_cast<long>(self), 02000000, 0));
+    fd = static_cast<int>(
+        raw::syscall(kNrOpenat, kAtFdcwd, reinterpret_cast<long>(self), 02000000, 0));
   } else {
-    fd = static_cast<int>(raw::syscall(kNrOpenat, dirfd, reinterpret_cast<long>(path), 02000000, 0));
+    fd =
+        static_cast<int>(raw::syscall(kNrOpenat, dirfd, reinterpret_cast<long>(path), 02000000, 0));
   }
   if (fd < 0) return {Verdict::kUntraced, UntracedReason::kUnreadable};
   char start[256];
   int64_t got = raw::syscall(kNrPread64, fd, reinterpret_cast<long>(start), sizeof start - 1, 0);
-  bool capable = effective(kNrGeteuid) != 0 &&
-                 raw::syscall(kNrFgetxattr, fd, reinterpret_cast<long>("security.capability"), 0, 0) > 0;
+  bool capable =
+      effective(kNrGeteuid) != 0 &&
+      raw::syscall(kNrFgetxattr, fd, reinterpret_cast<long>("security.capability"), 0, 0) > 0;
   raw::syscall(kNrClose, fd);
   if (capable) return {Verdict::kUntraced, UntracedReason::kSetuid};
   if (got < 20) return {Verdict::kWillFail, {}};
@@ -85,11 +90,13 @@ Judgement judge(int dirfd, const char* path, int flags, int depth) {
   bool elf = start[0] == 0x7f && start[1] == 'E' && start[2] == 'L' && start[3] == 'F';
   if (!elf) return {Verdict::kFollow, {}};  // binfmt_misc may know it
   bool x86_64 = start[4] == 2 && start[18] == 62 && start[19] == 0;
-  return x86_64 ? Judgement{Verdict::kFollow, {}} : Judgement{Verdict::kUntraced, UntracedReason::kOtherAbi};
+  return x86_64 ? Judgement{Verdict::kFollow, {}}
+                : Judgement{Verdict::kUntraced, UntracedReason::kOtherAbi};
 }
 
 bool controller_lives() {
-  const auto* table = reinterpret_cast<const hooks::AttachTable*>(hive::root(hive::Root::kSyscallHooks));
+  const auto* table =
+      reinterpret_cast<const hooks::AttachTable*>(hive::root(hive::Root::kSyscallHooks));
   if (table == nullptr || table->detach.load() != 0) return false;
   return !raw::thread_is_dead(table->controller_pid, table->controller_pid);
 }
@@ -100,8 +107,8 @@ bool wait_while(Request* request, RequestState state) {
   TimeSpec turn{.seconds = 0, .nanoseconds = 20'000'000};
   for (unsigned turns = 0; turns < 500; ++turns) {
     if (request->state.load(std::memory_order_acquire) != static_cast<uint32_t>(state)) return true;
-    raw::syscall(kNrFutex, reinterpret_cast<long>(&request->state), kFutexWait, static_cast<long>(state),
-                 reinterpret_cast<long>(&turn));
+    raw::syscall(kNrFutex, reinterpret_cast<long>(&request->state), kFutexWait,
+                 static_cast<long>(state), reinterpret_cast<long>(&turn));
     if (turns % 8 == 7 && !controller_lives()) break;
   }
   return request->state.load(std::memory_order_acquire) != static_cast<uint32_t>(state);
@@ -114,7 +121,9 @@ Request* claim_request(Thread* thread) {
     for (uint32_t i = 0; i < hooks::kRequests; ++i) {
       Request& request = b->requests[(thread->tid + i) % hooks::kRequests];
       uint32_t free = static_cast<uint32_t>(RequestState::kFree);
-      if (!request.state.compare_exchange_strong(free, static_cast<uint32_t>(RequestState::kFilling))) continue;
+      if (!request.state.compare_exchange_strong(free,
+                                                 static_cast<uint32_t>(RequestState::kFilling)))
+        continue;
       request.owner.store(thread->tid);
       request.pid = thread->pid;
       request.tid = thread->tid;
@@ -127,11 +136,13 @@ Request* claim_request(Thread* thread) {
 }
 
 int64_t make(const Frame& f) {
-  return raw::syscall(static_cast<long>(f.nr), static_cast<long>(f.rdi), static_cast<long>(f.rsi), static_cast<long>(f.rdx),
-                      static_cast<long>(f.r10), static_cast<long>(f.r8));
+  return raw::syscall(static_cast<long>(f.nr), static_cast<long>(f.rdi), static_cast<long>(f.rsi),
+                      static_cast<long>(f.rdx), static_cast<long>(f.r10), static_cast<long>(f.r8));
 }
 
-void set_state(Request* request, RequestState state) { request->state.store(static_cast<uint32_t>(state), std::memory_order_release); }
+void set_state(Request* request, RequestState state) {
+  request->state.store(static_cast<uint32_t>(state), std::memory_order_release);
+}
 
 }  // namespace
 
@@ -139,9 +150,11 @@ int64_t on_exec(Thread* thread) {
   const Frame& f = thread->frame;
   bool at = thread->real_nr == kNrExecveat;
   char path[kPathMax];
-  int64_t length = agent_safe_string(path, reinterpret_cast<const void*>(at ? f.rsi : f.rdi), sizeof path);
+  int64_t length =
+      agent_safe_string(path, reinterpret_cast<const void*>(at ? f.rsi : f.rdi), sizeof path);
   if (length < 0 || length > static_cast<int64_t>(sizeof path)) return make(f);
-  Judgement judgement = judge(at ? static_cast<int>(f.rdi) : kAtFdcwd, path, at ? static_cast<int>(f.r8) : 0, 0);
+  Judgement judgement =
+      judge(at ? static_cast<int>(f.rdi) : kAtFdcwd, path, at ? static_cast<int>(f.r8) : 0, 0);
   if (judgement.verdict == Verdict::kWillFail || process.detached) return make(f);
   auto untraced = static_cast<uint32_t>(hooks::NoticeKind::kExecUntraced);
   if (judgement.verdict == Verdict::kUntraced) {
@@ -166,7 +179,8 @@ int64_t on_exec(Thread* thread) {
       return make(f);
     }
   }
-  if (request->state.load(std::memory_order_acquire) != static_cast<uint32_t>(RequestState::kSeized)) {
+  if (request->state.load(std::memory_order_acquire) !=
+      static_cast<uint32_t>(RequestState::kSeized)) {
     set_state(request, RequestState::kFree);
     notice(untraced, thread, static_cast<uint64_t>(UntracedReason::kRefused));
     return make(f);

@@ -17,6 +17,7 @@ enum Nr : uint32_t {
   kNrSigaltstack = 131, kNrPrctl = 157, kNrArchPrctl = 158, kNrGettid = 186, kNrLgetxattr = 192, kNrFutex = 202,
   kNrClockGettime = 228, kNrExitGroup = 231, kNrTgkill = 234, kNrOpenat = 257, kNrNewfstatat = 262, kNrPselect6 = 270,
   kNrPpoll = 271, kNrEpollPwait = 281, kNrSignalfd = 282, kNrSignalfd4 = 289, kNrRtTgsigqueueinfo = 297,
+  kNrSeccomp = 317,
   kNrExecveat = 322, kNrMembarrier = 324, kNrClone3 = 435, kNrEpollPwait2 = 441,
 };
 enum Signal : int { kSigTrap = 5, kSigBus = 7, kSigKill = 9, kSigSegv = 11, kSigStop = 19, kSigSys = 31, kSignals = 64 };

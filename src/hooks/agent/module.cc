@@ -15,7 +15,9 @@ constexpr int kAtFdcwd = -100, kOpenFlags = 02000000;  // O_CLOEXEC
 // Reads /proc/self/maps by lines, without memory of its own but a buffer.
 class MapsReader {
  public:
-  MapsReader() : fd_(static_cast<int>(raw::syscall(kNrOpenat, kAtFdcwd, reinterpret_cast<long>("/proc/self/maps"), kOpenFlags, 0))) {}
+  MapsReader()
+      : fd_(static_cast<int>(raw::syscall(
+            kNrOpenat, kAtFdcwd, reinterpret_cast<long>("/proc/self/maps"), kOpenFlags, 0))) {}
   ~MapsReader() {
     if (fd_ >= 0) raw::syscall(kNrClose, fd_);
   }
@@ -36,7 +38,8 @@ class MapsReader {
     line.exec = mode[2] == 'x';
     line.is_private = mode[3] == 'p';
     uint64_t major, minor;
-    if (!number(line.offset, 16, sign) || !number(major, 16, sign) || !number(minor, 16, sign)) return false;
+    if (!number(line.offset, 16, sign) || !number(major, 16, sign) || !number(minor, 16, sign))
+      return false;
     line.device = major << 32 | minor;
     if (!number(line.inode, 10, sign)) return false;
     while (sign != '\n' && sign != 0) sign = byte();
@@ -46,7 +49,9 @@ class MapsReader {
  private:
   char byte() {
     if (at_ == have_) {
-      int64_t got = fd_ < 0 ? -1 : raw::syscall(kNrRead, fd_, reinterpret_cast<long>(buffer_), sizeof buffer_);
+      int64_t got =
+          fd_ < 0 ? -1
+                  : raw::syscall(kNrRead, fd_, reinterpret_cast<long>(buffer_), sizeof buffer_);
       if (got <= 0) return 0;
       have_ = static_cast<uint32_t>(got);
       at_ = 0;
@@ -59,9 +64,12 @@ class MapsReader {
     for (;; ++digits) {
       sign = byte();
       unsigned digit;
-      if (sign >= '0' && sign <= '9') digit = static_cast<unsigned>(sign - '0');
-      else if (base == 16 && sign >= 'a' && sign <= 'f') digit = static_cast<unsigned>(sign - 'a' + 10);
-      else break;
+      if (sign >= '0' && sign <= '9')
+        digit = static_cast<unsigned>(sign - '0');
+      else if (base == 16 && sign >= 'a' && sign <= 'f')
+        digit = static_cast<unsigned>(sign - 'a' + 10);
+      else
+        break;
       value = value * base + digit;
     }
     return digits != 0;
@@ -140,7 +148,8 @@ struct FrameTable {
   // Function `index` by address: [begin, end).
   bool at(uint32_t index, uint64_t& begin, uint64_t& end) const {
     int32_t pair[2];
-    if (index >= count || !copy_in(pair, header + 12 + uint64_t{index} * 8, sizeof pair)) return false;
+    if (index >= count || !copy_in(pair, header + 12 + uint64_t{index} * 8, sizeof pair))
+      return false;
     begin = header + static_cast<uint64_t>(static_cast<int64_t>(pair[0]));
     uint64_t fde = header + static_cast<uint64_t>(static_cast<int64_t>(pair[1]));
     struct {
@@ -161,8 +170,10 @@ struct FrameTable {
       uint32_t middle = low + (high - low) / 2;
       int32_t begin;
       if (!copy_in(&begin, header + 12 + uint64_t{middle} * 8, sizeof begin)) return low;
-      if (header + static_cast<uint64_t>(static_cast<int64_t>(begin)) <= address) low = middle;
-      else high = middle;
+      if (header + static_cast<uint64_t>(static_cast<int64_t>(begin)) <= address)
+        low = middle;
+      else
+        high = middle;
     }
     return low;
   }
@@ -186,10 +197,13 @@ const Module* find_module(uint64_t address) {
     }
     if (address < line.begin) return nullptr;
     if (address >= line.end) continue;
-    if (!line.exec || line.write || !line.read || !line.is_private || line.inode == 0) return nullptr;
+    if (!line.exec || line.write || !line.read || !line.is_private || line.inode == 0)
+      return nullptr;
     Module& module = modules[next_module++ % kModules];
     bool known = line.device == device && line.inode == inode;
-    module = {.begin = line.begin, .end = line.end, .eh_frame_hdr = known ? eh_frame_hdr_of(base, base_end) : 0};
+    module = {.begin = line.begin,
+              .end = line.end,
+              .eh_frame_hdr = known ? eh_frame_hdr_of(base, base_end) : 0};
     return &module;
   }
   return nullptr;
@@ -201,7 +215,8 @@ void forget_modules(uint64_t address, uint64_t size) {
   }
 }
 
-uint64_t find_padding(const Module& module, uint64_t near, uint64_t low, uint64_t high, uint64_t need) {
+uint64_t find_padding(const Module& module, uint64_t near, uint64_t low, uint64_t high,
+                      uint64_t need) {
   FrameTable table;
   if (module.eh_frame_hdr == 0 || !table.open(module.eh_frame_hdr)) return 0;
   uint32_t middle = table.find(near);
@@ -210,7 +225,8 @@ uint64_t find_padding(const Module& module, uint64_t near, uint64_t low, uint64_
   for (uint32_t index = middle < 4 ? 0 : middle - 4; index <= middle + 3; ++index) {
     uint64_t next_begin, next_end;
     if (!table.at(index, begin, end) || !table.at(index + 1, next_begin, next_end)) continue;
-    if (next_begin <= end || next_begin - end > 64 || end < module.begin || next_begin > module.end) continue;
+    if (next_begin <= end || next_begin - end > 64 || end < module.begin || next_begin > module.end)
+      continue;
     uint8_t gap[64];
     auto size = static_cast<unsigned>(next_begin - end);
     if (!copy_in(gap, end, size)) continue;

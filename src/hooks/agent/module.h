@@ -17,6 +17,7 @@ void forget_modules(uint64_t address, uint64_t size);
 
 // At least `need` bytes of padding in whose first `need` a jump can be put, with its start within
 // [low, high]; 0: none.
-uint64_t find_padding(const Module& module, uint64_t near, uint64_t low, uint64_t high, uint64_t need);
+uint64_t find_padding(const Module& module, uint64_t near, uint64_t low, uint64_t high,
+                      uint64_t need);
 
 }  // namespace skep::agent

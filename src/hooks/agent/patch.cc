@@ -5,21 +5,28 @@
 #include "base/hive_control.h"
 #include "base/raw_syscall.h"
 #include "hooks/agent/module.h"
+#include "hooks/agent/uprobe.h"
 #include "hooks/attach_table.h"
 
 namespace skep::agent {
 namespace {
 
-enum SiteState : uint32_t { kSiteFree = 0, kSiteCounting, kSiteRefused, kSitePatched, kSiteRestored };
+enum SiteState : uint32_t {
+  kSiteFree = 0,
+  kSiteCounting,
+  kSiteRefused,
+  kSitePatched,
+  kSiteRestored
+};
 enum SiteForm : uint8_t { kFormMov, kFormSyscall };
 
 struct Site {
-  uint64_t address;   // of the syscall instruction
-  uint64_t patch;     // where bytes were replaced
-  uint64_t arena;     // its stub in the arena
-  uint64_t near;      // its stub near the module
-  uint64_t padding;   // form B: where the second jump lies
-  uint64_t nr;        // form A: what the mov loads
+  uint64_t address;  // of the syscall instruction
+  uint64_t patch;    // where bytes were replaced
+  uint64_t arena;    // its stub in the arena
+  uint64_t near;     // its stub near the module
+  uint64_t padding;  // form B: where the second jump lies
+  uint64_t nr;       // form A: what the mov loads
   std::atomic<uint32_t> state;
   uint32_t hits;
   uint8_t form, size;  // bytes replaced at `patch`
@@ -36,8 +43,8 @@ std::atomic<uint32_t> patched_count;
 constexpr uint64_t kPage = 4096;
 constexpr uint64_t kArena = hive::kAgentImage + 8 * hive::kMiB;
 constexpr uint64_t kArenaSize = 8 * hive::kMiB;
-constexpr uint64_t kArenaStub = 64, kNearStub = 32;
-constexpr uint64_t kArenaSyscall = 35, kArenaAfter = 37;
+constexpr uint64_t kArenaStub = 128, kNearStub = 32;
+constexpr uint64_t kArenaSyscall = 44, kArenaAfter = 46;
 uint64_t arena_used;
 
 struct NearPage {
@@ -57,7 +64,8 @@ Site* find_site(uint64_t address, bool make) {
   auto hash = static_cast<uint32_t>((address * 0x9e3779b97f4a7c15u) >> 40);
   for (uint32_t i = 0; i < 16; ++i) {
     Site& site = sites[(hash + i) & (kSites - 1)];
-    if (site.address == address && site.state.load(std::memory_order_acquire) != kSiteFree) return &site;
+    if (site.address == address && site.state.load(std::memory_order_acquire) != kSiteFree)
+      return &site;
     if (site.state.load(std::memory_order_relaxed) == kSiteFree) {
       if (!make) return nullptr;
       site.address = address;
@@ -77,7 +85,8 @@ int64_t protect(uint64_t address, uint64_t size, int protection) {
 
 uint32_t live_threads() {
   uint32_t count = 0;
-  for (const Thread* thread = process.threads; thread != nullptr; thread = thread->next) count += thread->state == kThreadLive;
+  for (const Thread* thread = process.threads; thread != nullptr; thread = thread->next)
+    count += thread->state == kThreadLive;
   return count;
 }
 
@@ -90,7 +99,8 @@ void serialize_cores() {
 bool can_serialize() {
   if (live_threads() <= 1) return true;
   constexpr long kRegister = 1 << 6;
-  if (!sync_core_registered) sync_core_registered = !is_error(raw::syscall(kNrMembarrier, kRegister, 0, 0));
+  if (!sync_core_registered)
+    sync_core_registered = !is_error(raw::syscall(kNrMembarrier, kRegister, 0, 0));
   return sync_core_registered;
 }
 
@@ -129,8 +139,9 @@ uint64_t map_near(const Module& module) {
     for (uint64_t i = 1; i <= 100; ++i) {
       uint64_t distance = step * i + kPage;
       if (distance > 0x60000000 || base < distance + 0x10000) break;
-      int64_t result = raw::syscall(kNrMmap, static_cast<long>(base - distance), kPage, kProtRead | kProtWrite,
-                                    kMapPrivate | kMapAnonymous | kMapFixedNoReplace, -1, 0);
+      int64_t result =
+          raw::syscall(kNrMmap, static_cast<long>(base - distance), kPage, kProtRead | kProtWrite,
+                       kMapPrivate | kMapAnonymous | kMapFixedNoReplace, -1, 0);
       if (!is_error(result)) return static_cast<uint64_t>(result);
     }
   }
@@ -174,22 +185,24 @@ class Code {
   [[nodiscard]] size_t size() const { return size_; }
 
  private:
-  uint8_t out_[64] = {};
+  uint8_t out_[128] = {};
   size_t size_ = 0;
 };
 
 bool write_arena_stub(const Site& site) {
   uint64_t back = site.address + 2;
   Code code;
-  code.bytes({0x0f, 0xb7, 0xc8});                                     // movzx ecx, ax
-  code.bytes({0x49, 0xbb}).u64(address_of(table()->seen));            // mov r11, seen
-  code.bytes({0x41, 0x0f, 0xb6, 0x0c, 0x0b});                         // movzx ecx, byte [r11 + rcx]
-  code.bytes({0xe3, 0x0f});                                           // jrcxz syscall
-  code.bytes({0x48, 0xb9}).u64(back);                                 // mov rcx, back
+  code.bytes({0x0f, 0xb7, 0xc8});                           // movzx ecx, ax
+  code.bytes({0x49, 0xbb}).u64(address_of(table()->seen));  // mov r11, seen
+  code.bytes({0x41, 0x0f, 0xb6, 0x0c, 0x0b});               // movzx ecx, byte [r11 + rcx]
+  code.bytes({0xe3, 0x0f});                                 // jrcxz syscall
+  code.bytes({0x48, 0xb9}).u64(back);                       // mov rcx, back
   code.bytes({0xe9}).rel32(site.arena + 35, address_of(agent_entry));  // jmp agent_entry
-  code.bytes({0x0f, 0x05});                                           // syscall
-  code.bytes({0xff, 0x25, 0, 0, 0, 0}).u64(back);                     // jmp [rip]
-  code.bytes({0x90, 0x90, 0x90, 0x90, 0x90}).u64(address_of(&site));
+  code.bytes({0x65, 0x48, 0x89, 0x04, 0x25, F_NR, 0, 0, 0});  // mov gs:[F_NR], rax: for a kick
+  code.bytes({0x0f, 0x05});                                   // syscall
+  code.bytes({0xff, 0x25, 0, 0, 0, 0}).u64(back);             // jmp [rip]
+  while (code.size() < kArenaStub - 8) code.bytes({0xcc});
+  code.u64(address_of(&site));
   return code.size() == kArenaStub && write_stub(site.arena, code.data(), code.size());
 }
 
@@ -201,15 +214,18 @@ bool write_near_stub(const Site& site) {
 }
 
 // Chooses the form: what is replaced, and by what.
-bool plan(Site& site, const Module& module) {
+bool plan(Site& site, const Module& module, uint64_t nr) {
   uint8_t before[9];
-  if (site.address - module.begin < 7 || !copy_in(before, site.address - 7, sizeof before)) return false;
+  if (site.address - module.begin < 7 || !copy_in(before, site.address - 7, sizeof before))
+    return false;
   if (before[7] != 0x0f || before[8] != 0x05) return false;
   uint32_t imm;
   memcpy(&imm, before + 3, sizeof imm);
   bool mov64 = before[0] == 0x48 && before[1] == 0xc7 && before[2] == 0xc0;
-  bool mov32 = before[2] == 0xb8 && !(before[1] >= 0x40 && before[1] <= 0x4f && before[1] != 0x40);
-  if ((mov32 || mov64) && imm < hooks::kSyscallLimit) {
+  // A REX or operand-size prefix would make another instruction of it; and it must have loaded what was called.
+  bool mov32 = before[2] == 0xb8 && (before[1] < 0x41 || before[1] > 0x4f) && before[1] != 0x66 &&
+               before[1] != 0x0f;
+  if ((mov32 || mov64) && imm == nr && imm < hooks::kSyscallLimit) {
     site.form = kFormMov;
     site.size = mov64 ? 7 : 5;
     site.patch = site.address - site.size;
@@ -222,18 +238,24 @@ bool plan(Site& site, const Module& module) {
   site.patch = site.address;
   site.original[0] = 0x0f;
   site.original[1] = 0x05;
-  site.padding = find_padding(module, site.address, site.address + 2 - 128, site.address + 2 + 127, 5);
+  site.padding =
+      find_padding(module, site.address, site.address + 2 - 128, site.address + 2 + 127, 5);
   return site.padding != 0 && copy_in(site.padding_original, site.padding, 5);
 }
 
 bool overlaps_others(const Site& site) {
-  return sites_overlap(site.patch, site.size) || (site.padding != 0 && sites_overlap(site.padding, 5));
+  if (uprobe_overlaps(site.patch, site.size) ||
+      (site.padding != 0 && uprobe_overlaps(site.padding, 5)))
+    return true;
+  return sites_overlap(site.patch, site.size) ||
+         (site.padding != 0 && sites_overlap(site.padding, 5));
 }
 
-bool patch(Site& site) {
+bool patch(Site& site, uint64_t nr) {
   const Module* module = find_module(site.address);
   site.padding = 0;
-  if (module == nullptr || !plan(site, *module) || overlaps_others(site) || !can_serialize()) return false;
+  if (module == nullptr || !plan(site, *module, nr) || overlaps_others(site) || !can_serialize())
+    return false;
   site.near = allocate_near(*module, site.patch);
   if (site.near == 0) return false;
   site.arena = allocate_arena();
@@ -293,13 +315,27 @@ bool patch_trapped(Thread*, SignalContext* context) {
 
 void sites_caught(Thread* thread, SignalContext* context) {
   const hooks::AttachTable* t = table();
-  if (t == nullptr || (t->flags & hooks::kPatchSites) == 0 || process.detached || process.confined || thread->vfork_child) return;
+  if (t == nullptr || (t->flags & hooks::kPatchSites) == 0 || process.detached ||
+      process.confined || thread->vfork_child)
+    return;
   Site* site = find_site(context->rip - 2, true);
-  if (site == nullptr || site->state.load(std::memory_order_relaxed) != kSiteCounting || ++site->hits < kHot) return;
+  if (site == nullptr || site->state.load(std::memory_order_relaxed) != kSiteCounting ||
+      ++site->hits < kHot)
+    return;
   uint32_t free = 0;
-  if (!process.patch_lock.compare_exchange_strong(free, thread->tid, std::memory_order_acquire)) return;
-  if (site->state.load() == kSiteCounting && !patch(*site)) site->state.store(kSiteRefused, std::memory_order_release);
+  if (!process.patch_lock.compare_exchange_strong(free, thread->tid, std::memory_order_acquire))
+    return;
+  if (site->state.load() == kSiteCounting && !patch(*site, context->rax))
+    site->state.store(kSiteRefused, std::memory_order_release);
   process.patch_lock.store(0, std::memory_order_release);
+}
+
+bool sites_after_call(const SignalContext* context, uint64_t* nr) {
+  uint64_t rip = context->rip;
+  if (rip < kArena || rip >= kArena + arena_used || (rip & (kArenaStub - 1)) != kArenaAfter)
+    return false;
+  *nr = this_thread()->frame.nr;
+  return true;
 }
 
 bool sites_leave(SignalContext* context) {
@@ -327,7 +363,8 @@ void sites_unmapped(uint64_t address, uint64_t size) {
   forget_modules(address, size);
   if (patched_count.load(std::memory_order_relaxed) == 0) return;
   for (Site& site : sites) {
-    if (site.state.load(std::memory_order_relaxed) == kSiteFree || site.address < address || site.address - address >= size)
+    if (site.state.load(std::memory_order_relaxed) == kSiteFree || site.address < address ||
+        site.address - address >= size)
       continue;
     // The place in the table stays taken, so that a search goes past it; nothing is found there again.
     site.address = ~uint64_t{0};
@@ -340,7 +377,8 @@ bool sites_overlap(uint64_t address, uint64_t size) {
   for (const Site& site : sites) {
     if (site.state.load(std::memory_order_relaxed) != kSitePatched) continue;
     if (site.patch < address + size && address < site.patch + site.size) return true;
-    if (site.padding != 0 && site.padding < address + size && address < site.padding + 5) return true;
+    if (site.padding != 0 && site.padding < address + size && address < site.padding + 5)
+      return true;
   }
   return false;
 }
@@ -350,7 +388,8 @@ void sites_restore() {
     if (site.state.load() != kSitePatched) continue;
     site.state.store(kSiteRestored, std::memory_order_release);
     patch_code(site.patch, site.original, site.size);
-    if (site.padding != 0 && !is_error(protect(site.padding, 5, kProtRead | kProtWrite | kProtExec))) {
+    if (site.padding != 0 &&
+        !is_error(protect(site.padding, 5, kProtRead | kProtWrite | kProtExec))) {
       write_bytes(site.padding, site.padding_original, 5);
       protect(site.padding, 5, kProtRead | kProtExec);
     }

@@ -66,7 +66,7 @@ class ReturnStack {
   template <class Memory>
   void reveal(uint64_t from, uint64_t trampoline, Memory&& memory) {
     for (uint32_t i = count_; i-- > 0;) {  // newest first: of a chain, the oldest is the real one
-      uint64_t held;
+      uint64_t held = 0;
       if (entries_[i].slot < from || !memory.read(entries_[i].slot, held) || held != trampoline)
         continue;
       if (entries_[i].real != trampoline) memory.write(entries_[i].slot, entries_[i].real);
@@ -82,7 +82,7 @@ class ReturnStack {
     for (uint32_t i = 0; i < count_; ++i) {
       ReturnEntry& entry = entries_[i];
       if (entry.slot < from && from - entry.slot < reach) continue;
-      uint64_t held;
+      uint64_t held = 0;
       bool readable = memory.read(entry.slot, held);
       if (!readable || (held != entry.real && held != trampoline)) continue;
       if (held == entry.real && entry.real != trampoline) memory.write(entry.slot, trampoline);
@@ -112,10 +112,9 @@ class ReturnStack {
   void collect_from(uint32_t first, uint64_t trampoline, Memory&& memory) {
     uint32_t kept = first;
     for (uint32_t i = first; i < count_; ++i) {
-      uint64_t held;
-      if (!memory.read(entries_[i].slot, held) || held != trampoline) {
-        if (!revealed_ || held != entries_[i].real) continue;
-      }
+      uint64_t held = 0;
+      if (!memory.read(entries_[i].slot, held)) continue;
+      if (held != trampoline && !(revealed_ && held == entries_[i].real)) continue;
       if (kept != i) entries_[kept] = entries_[i];
       ++kept;
     }

@@ -49,6 +49,8 @@ PROBED Big probed_struct(int seed) {
   for (int i = 0; i < 9; ++i) big.words[i] = seed * i;
   return big;
 }
+#pragma GCC push_options
+#pragma GCC optimize("O1")  // recursions stay recursions
 PROBED int probed_fibonacci(int n) {
   asm volatile("");
   return n < 2 ? n : probed_fibonacci(n - 1) + probed_fibonacci(n - 2);
@@ -57,6 +59,7 @@ PROBED int probed_deep(int n) {
   volatile char frame[16] = {};
   return n == 0 ? frame[0] : 1 + probed_deep(n - 1);
 }
+#pragma GCC pop_options
 PROBED int probed_throw(int value) {
   if (value % 3 != 0) throw std::runtime_error("thrown");
   return value;

@@ -1,0 +1,304 @@
+// skep run: compile, verify, attach, start COMMAND under observation, print what happens.
+#include <signal.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "base/slots.h"
+#include "cli/event_printer.h"
+#include "cli/input.h"
+#include "cli/map_contents.h"
+#include "cli/rejection.h"
+#include "cli/run_options.h"
+#include "engine/user/user_engine.h"
+#include "hooks/command.h"
+#include "loader/loader.h"
+
+namespace skep::cli {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct Options {
+  std::string path, function, session_name;
+  std::vector<std::string> only;
+  InputOptions input;
+  bool json = false, help = false, verbose = false;
+  int pid = 0;
+  uint64_t hive_mib = 4096;
+};
+
+// The signal that wants us to stop; the handler may do no more than note it and wake the loop.
+std::atomic<int> g_stop_signal{0};
+
+void on_stop_signal(int signal) {
+  g_stop_signal.store(signal);
+  hive::wake_consumers();
+}
+
+// While one lives, SIGINT, SIGTERM and SIGHUP end the session in good order instead of the process.
+class StopSignals {
+ public:
+  StopSignals() {
+    struct sigaction action {};
+    action.sa_handler = on_stop_signal;
+    for (size_t i = 0; i < std::size(kSignals); ++i) ::sigaction(kSignals[i], &action, &before_[i]);
+    struct sigaction ignore {};
+    ignore.sa_handler = SIG_IGN;
+    ::sigaction(SIGPIPE, &ignore, &before_pipe_);
+  }
+  ~StopSignals() {
+    for (size_t i = 0; i < std::size(kSignals); ++i) ::sigaction(kSignals[i], &before_[i], nullptr);
+    ::sigaction(SIGPIPE, &before_pipe_, nullptr);
+  }
+  StopSignals(const StopSignals&) = delete;
+  StopSignals& operator=(const StopSignals&) = delete;
+
+ private:
+  static constexpr int kSignals[] = {SIGINT, SIGTERM, SIGHUP};
+  struct sigaction before_[3] {};
+  struct sigaction before_pipe_ {};
+};
+
+int report_load_error(const loader::LoadError& error, const std::string& file, bool json) {
+  if (!error.rejection) {
+    return report_failure(error.error, exit_for(error.error, kBadInput));
+  }
+  const loader::Rejection& why = *error.rejection;
+  std::fflush(stdout);
+  if (json) {
+    nlohmann::json row{{"error", "rejected"}, {"file", file}, {"program", why.program},
+                       {"rejection", rejection_json(*why.report.rejection)}};
+    fmt::print(stderr, "{}\n", row.dump());
+  } else {
+    bool color = ::isatty(STDERR_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr;
+    fmt::print(stderr, "{}", rejection_text(fmt::format("skep: {}: program {}", file, why.program), why.input,
+                                            *why.report.rejection, color));
+  }
+  return kRejected;
+}
+
+void print_notice(const hooks::SessionEvent& event, bool verbose) {
+  bool important = event.kind == hooks::NoticeKind::kExecUntraced || event.kind == hooks::NoticeKind::kAgentError;
+  if (!event.text.empty() && (important || verbose)) fmt::print(stderr, "skep: {}\n", event.text);
+}
+
+class Run {
+ public:
+  explicit Run(const Options& options) : options_(options) {}
+
+  int main(const std::vector<std::string>& arguments, const std::vector<std::string>& command);
+
+ private:
+  std::expected<void, Failure> open(const std::vector<std::string>& arguments);
+  int observe(const std::vector<std::string>& command);
+  void watch(EventPrinter& printer, hooks::Session& session);
+  int finish(EventPrinter& printer, hooks::Session& session);
+  void print_maps();
+
+  const Options& options_;
+  std::unique_ptr<object::Object> object_;
+  std::unique_ptr<engine::UserEngine> engine_;
+  std::optional<loader::Loader> loader_;
+  bool interrupted_ = false;
+};
+
+int Run::main(const std::vector<std::string>& arguments, const std::vector<std::string>& command) {
+  if (auto opened = open(arguments); !opened) return report_failure(opened.error().error, opened.error().status);
+  if (options_.pid != 0) {
+    return report_failure(Error(EOPNOTSUPP, "--pid: the user engine can't enter a process that runs already")
+                              .with_hint("start it under observation: skep run FILE -- COMMAND"), kUnavailable);
+  }
+  if (command.empty()) {
+    return report_failure(Error(EOPNOTSUPP, "no COMMAND: the user engine observes what it starts, not the whole system")
+                              .with_hint(fmt::format("skep run {} -- COMMAND", options_.path)), kUsage);
+  }
+  return observe(command);
+}
+
+std::expected<void, Failure> Run::open(const std::vector<std::string>& arguments) {
+  auto object = open_input(options_.path, options_.input);
+  if (!object) return std::unexpected(object.error());
+  object_ = std::move(*object);
+  return set_variables(*object_, arguments);
+}
+
+int Run::observe(const std::vector<std::string>& command) {
+  auto path = hooks::find_command(command.front());
+  if (!path) {
+    return report_failure(path.error(), path.error().code() == ENOENT ? kNoCommand : kCannotTrace);
+  }
+  if (auto traceable = hooks::check_command(*path); !traceable) return report_failure(traceable.error(), kCannotTrace);
+
+  runtime::RuntimeOptions runtime;
+  runtime.hive.name = options_.session_name.empty() ? object_->name().substr(object_->name().rfind('/') + 1).substr(0, 63)
+                                                    : options_.session_name;
+  runtime.hive.data_size = options_.hive_mib << 20;
+  auto engine = engine::UserEngine::create(runtime);
+  if (!engine) return report_failure(engine.error(), exit_for(engine.error(), kSystem));
+  engine_ = std::move(*engine);
+
+  loader::LoadOptions load;
+  load.only = options_.only;
+  std::string file = object_->name();
+  auto loaded = loader::Loader::load(*engine_, std::move(object_), load);
+  if (!loaded) return report_load_error(loaded.error(), file, options_.json);
+  loader_.emplace(std::move(*loaded));
+
+  const char* search = std::getenv("PATH");
+  loader::AttachOptions attach;
+  attach.function = options_.function;
+  attach.path = search != nullptr ? search : "";
+  attach.command = *path;
+  auto links = loader_->attach_all(attach);
+  if (!links) return report_failure(links.error(), exit_for(links.error(), kUnavailable));
+  if (options_.verbose) {
+    for (const loader::Link& link : *links) fmt::print(stderr, "skep: {} attached to {}\n", link.program, link.where);
+  }
+
+  EventPrinter printer(engine_->runtime().hive(), options_.json);
+  for (const loader::LoadedMap& map : loader_->maps()) {
+    if (map.spec->type != MapType::BPF_MAP_TYPE_RINGBUF && map.spec->type != MapType::BPF_MAP_TYPE_PERF_EVENT_ARRAY) {
+      continue;
+    }
+    auto shared = engine_->map_of(map.fd.get());
+    if (!shared) return report_failure(shared.error(), kInternal);
+    printer.follow((*shared)->header(), loader_->object().btf(), map.spec->value_type);
+  }
+  printer.follow_printk(engine_->runtime().printk_ring());
+
+  StopSignals signals;
+  hooks::Session& session = engine_->session();
+  hooks::LaunchRequest request;
+  request.argv = command;
+  auto pid = session.launch(request);
+  if (!pid) return report_failure(pid.error(), kCannotTrace);
+  watch(printer, session);
+  int status = finish(printer, session);
+  links->clear();
+  return status;
+}
+
+// Until COMMAND ends or somebody wants us to stop.
+void Run::watch(EventPrinter& printer, hooks::Session& session) {
+  bool forwarded = false;
+  while (true) {
+    printer.drain();
+    for (const hooks::SessionEvent& event : session.step()) print_notice(event, options_.verbose);
+    std::fflush(stdout);
+    if (session.exit_status()) return;
+    if (int signal = g_stop_signal.exchange(0)) {
+      // Ctrl-C reaches COMMAND by itself; what is sent to us alone is passed on, once.
+      if (signal == SIGINT || forwarded) {
+        interrupted_ = true;
+        return;
+      }
+      ::kill(session.pid(), signal);
+      forwarded = true;
+    }
+    if (std::ferror(stdout) != 0) {
+      interrupted_ = true;  // nobody reads any more
+      return;
+    }
+    maps::wait_for_events(
+        [&] { return printer.pending() || session.wait(0ms) || g_stop_signal.load() != 0; }, 100ms);
+  }
+}
+
+int Run::finish(EventPrinter& printer, hooks::Session& session) {
+  if (interrupted_) {
+    // COMMAND, if the same Ctrl-C ends it, does so about now; its status is worth a moment.
+    auto limit = std::chrono::steady_clock::now() + 500ms;
+    while (!session.exit_status() && std::chrono::steady_clock::now() < limit) {
+      session.wait(50ms);
+      session.step();
+    }
+  }
+  auto left = session.detach_all(2000ms);
+  if (!left) {
+    report_failure(left.error(), kInternal);
+  } else {
+    for (pid_t pid : *left) warn(fmt::format("process {} is stopped: it is let go at its next system call", pid));
+  }
+  printer.drain();
+  for (const hooks::SessionEvent& event : session.step()) print_notice(event, options_.verbose);
+  if (printer.lost() > 0) warn(fmt::format("{} events were lost: the perf buffer was full", printer.lost()));
+  print_maps();
+  if (auto status = session.exit_status()) return *status;
+  return 128 + SIGINT;
+}
+
+void Run::print_maps() {
+  for (const loader::LoadedMap& map : loader_->maps()) {
+    auto shared = engine_->map_of(map.fd.get());
+    if (!shared || !holds_results((*shared)->header())) continue;
+    auto contents = read_map((*shared)->header(), loader_->object().btf());
+    if (!contents) {
+      warn(contents.error().text());
+      continue;
+    }
+    bool nonzero = false;
+    for (const auto& element : contents->elements) {
+      for (const auto& value : element.values) {
+        for (std::byte byte : value) nonzero |= byte != std::byte{0};
+      }
+    }
+    if (!nonzero) continue;
+    if (options_.json) {
+      print(report::map_to_json(*contents, map_type_name((*shared)->header().type)) + "\n");
+    } else {
+      print(fmt::format("\n{} ({}):\n{}", map.spec->name, map_type_name((*shared)->header().type),
+                        report::format_map(*contents)));
+    }
+  }
+}
+
+int print_help(const CLI::App& app, const Options& options) {
+  print(app.help());
+  if (options.path.empty()) return kOk;
+  auto object = open_input(options.path, options.input);
+  if (!object) return report_failure(object.error().error, object.error().status);
+  std::string variables = variable_help(**object);
+  print(variables.empty() ? fmt::format("\n{} has no options of its own.\n", options.path)
+                          : fmt::format("\nOptions of {}:\n{}", options.path, variables));
+  return kOk;
+}
+
+}  // namespace
+
+void add_run(CLI::App& root, Chosen& chosen) {
+  auto* app = root.add_subcommand("run", "Run COMMAND with FILE's programs attached, and print what they see");
+  auto options = std::make_shared<Options>();
+  app->set_help_flag();  // our own: FILE's options belong to it
+  app->add_flag("-h,--help", options->help, "Print this help; with FILE, its options too");
+  app->add_option("FILE", options->path, "C (.bpf.c), an object (.bpf.o) or assembly (.bpf.s)");
+  app->add_option("--function", options->function,
+                  "BINARY:FUNCTION of uprobes whose section names none: libc.so.6:malloc");
+  app->add_option("--program", options->only, "Load this program only (may be given again)");
+  app->add_option("--pid", options->pid, "A running process: the user engine can't, and says so");
+  app->add_option("--name", options->session_name, "The session's name, for skep prog and skep map");
+  app->add_option("--hive-size", options->hive_mib, "Limit of map memory, MiB")
+      ->capture_default_str()->check(CLI::Range(uint64_t{16}, uint64_t{16384}));
+  app->add_flag("--json", options->json, "Print events and maps as JSON, one a line");
+  app->add_flag("-v,--verbose", options->verbose, "Say what is attached where, and which processes come and go");
+  app->add_flag("--no-cache", options->input.no_cache, "Compile even what the cache has");
+  app->add_option("-I", options->input.include_dirs, "Directory for #include");
+  app->add_option("-D", options->input.defines, "Macro, as NAME or NAME=VALUE");
+  app->allow_extras();
+  app->callback([&chosen, options, app] {
+    chosen.run = [&chosen, options, app]() -> int {
+      if (options->help) return print_help(*app, *options);
+      if (options->path.empty()) {
+        return report_failure(Error(EINVAL, "no FILE").with_hint("skep run FILE -- COMMAND; skep run --help"), kUsage);
+      }
+      return Run(*options).main(app->remaining(), chosen.command);
+    };
+  });
+}
+
+}  // namespace skep::cli

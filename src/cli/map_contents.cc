@@ -1,0 +1,83 @@
+#include "cli/map_contents.h"
+
+#include <algorithm>
+
+#include "maps/control/maps.h"
+#include "spec/map_types.h"
+
+namespace skep::cli {
+namespace {
+
+bool readable(uint32_t type) {
+  switch (static_cast<MapType>(type)) {
+    case MapType::BPF_MAP_TYPE_HASH:
+    case MapType::BPF_MAP_TYPE_ARRAY:
+    case MapType::BPF_MAP_TYPE_PERCPU_HASH:
+    case MapType::BPF_MAP_TYPE_PERCPU_ARRAY:
+    case MapType::BPF_MAP_TYPE_LRU_HASH:
+    case MapType::BPF_MAP_TYPE_LRU_PERCPU_HASH:
+    case MapType::BPF_MAP_TYPE_LPM_TRIE:
+    case MapType::BPF_MAP_TYPE_STACK_TRACE: return true;
+    default: return false;
+  }
+}
+
+}  // namespace
+
+std::string_view map_type_name(uint32_t type) {
+  const spec::MapTypeRow* row = spec::find_map_type(static_cast<MapType>(type));
+  return row != nullptr ? row->short_name : "unknown";
+}
+
+std::string map_name(const MapHeader& map) {
+  return {map.name, static_cast<size_t>(std::find(map.name, map.name + sizeof map.name, '\0') - map.name)};
+}
+
+bool holds_results(const MapHeader& map) {
+  // What the loader filled and froze (.rodata) is the program's, not a result.
+  return readable(map.type) && map.frozen == 0 &&
+         static_cast<MapType>(map.type) != MapType::BPF_MAP_TYPE_STACK_TRACE;
+}
+
+Result<report::MapContents> read_map(const MapHeader& map, std::shared_ptr<const btf::Btf> btf, size_t limit) {
+  if (!readable(map.type)) {
+    return fail(EOPNOTSUPP, "map {}: a {} map has no elements to read", map_name(map), map_type_name(map.type));
+  }
+  report::MapContents contents;
+  contents.name = map_name(map);
+  contents.type = static_cast<MapType>(map.type);
+  contents.key_type = btf ? map.btf_key_type_id : 0;
+  contents.value_type = btf ? map.btf_value_type_id : 0;
+  contents.btf = std::move(btf);
+  const spec::MapTypeRow* row = spec::find_map_type(contents.type);
+  size_t copies = row != nullptr && row->per_cpu ? map.slots : 1;
+  size_t whole = maps::user_value_size(map);
+  std::vector<std::byte> value(whole);
+  std::vector<std::byte> key(map.key_size);
+  ByteSpan previous;
+  std::vector<std::byte> last;
+  while (contents.elements.size() < limit) {
+    auto next = maps::next_key(map, previous, key);
+    if (!next) {
+      if (next.error().code() == ENOENT) break;
+      return fail(next);
+    }
+    last = key;
+    previous = last;
+    auto found = maps::lookup_elem(map, key, value);
+    if (!found) {
+      if (found.error().code() == ENOENT) continue;  // deleted under our eyes
+      return fail(found);
+    }
+    report::MapElement& element = contents.elements.emplace_back();
+    element.key = key;
+    size_t stride = whole / copies;
+    for (size_t copy = 0; copy < copies; ++copy) {
+      auto begin = value.begin() + static_cast<ptrdiff_t>(copy * stride);
+      element.values.emplace_back(begin, begin + static_cast<ptrdiff_t>(std::min<size_t>(stride, map.value_size)));
+    }
+  }
+  return contents;
+}
+
+}  // namespace skep::cli

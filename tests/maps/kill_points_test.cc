@@ -1,0 +1,195 @@
+// A process is single-stepped into a map operation and killed there, at instruction after instruction; what it leaves must be
+// whole. A random choice of instructions each run of the test; all of them with SKEP_ALL_KILL_POINTS=1.
+#include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+
+#include <cstdlib>
+
+#include "maps/busy_maps.h"
+
+namespace skep::maps::test {
+namespace {
+
+constexpr uint32_t kSlot = 3;  // not the one that the checks will use first
+
+struct Step {
+  const char* name;
+  // Brings the map into the state that the operation starts from; by the parent.
+  std::function<void(const BusyMaps&)> prepare;
+  std::function<void(const BusyMaps&, TestBee&)> operate;
+  std::function<void(const BusyMaps&, RingReader&)> check;
+};
+
+void put(const MapHeader& map, uint64_t key, uint64_t nonce = 1) {
+  (void)update_elem(map, BusyMaps::bytes_of(key), BusyMaps::bytes_of(Checked::make(key, nonce)));
+}
+void fill(const MapHeader& map) {
+  for (uint64_t key = 0; key < kRoom; ++key) put(map, key);
+}
+
+// Runs the operation in a traced child and kills it after `steps` instructions; false where it had ended by then.
+bool run_until(const Step& step, const BusyMaps& maps, uint64_t steps) {
+  pid_t child = ::fork();
+  if (child == 0) {
+    TestBee bee(kSlot);
+    ::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
+    ::raise(SIGSTOP);
+    step.operate(maps, bee);
+    ::raise(SIGSTOP);
+    ::_exit(0);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  bool ended = false;
+  for (uint64_t i = 0; i < steps && !ended; ++i) {
+    ::ptrace(PTRACE_SINGLESTEP, child, nullptr, nullptr);
+    ::waitpid(child, &status, 0);
+    ended = !WIFSTOPPED(status) || WSTOPSIG(status) == SIGSTOP;
+  }
+  ::kill(child, SIGKILL);
+  while (::waitpid(child, &status, 0) == child && !WIFSIGNALED(status) && !WIFEXITED(status)) {
+  }
+  return !ended;
+}
+
+const uint64_t kOne = 1, kNew = kRoom + 1;
+const Checked kOneValue = Checked::make(kOne, 7), kNewValue = Checked::make(kNew, 7);
+const uint64_t kSmall = 5;
+struct Prefix {
+  uint32_t length;
+  uint8_t bytes[4];
+};
+const Prefix kWide{8, {10, 0, 0, 0}}, kForked{32, {10, 1, 2, 3}}, kOther{32, {10, 1, 2, 255}};
+
+void check_hash(const BusyMaps& maps, RingReader&) { BusyMaps::check_hash(*maps.hash, "hash", true, false); }
+void check_lru(const BusyMaps& maps, RingReader&) { BusyMaps::check_hash(*maps.lru, "lru", true, true); }
+void check_percpu(const BusyMaps& maps, RingReader&) {
+  BusyMaps::check_hash(*maps.percpu_hash, "percpu_hash", false, false);
+}
+void check_queue(const BusyMaps& maps, RingReader&) { BusyMaps::check_queue(*maps.queue, "queue"); }
+void check_stack(const BusyMaps& maps, RingReader&) { BusyMaps::check_queue(*maps.stack, "stack"); }
+void check_trie(const BusyMaps& maps, RingReader&) { maps.check_trie(); }
+void check_ring(const BusyMaps& maps, RingReader& reader) {
+  TestBee bee;
+  Checked value = Checked::make(1, 1);
+  uint64_t seen = 0;
+  ASSERT_EQ(bee.call(kRingOutput, maps.ring, &value, sizeof value, 0), 0);
+  reader.consume([&](ByteSpan sample) {
+    EXPECT_TRUE(load<Checked>(sample.data()).whole());
+    ++seen;
+    return true;
+  });
+  EXPECT_GE(seen, 1u);
+  EXPECT_LE(seen, 2u);
+  EXPECT_FALSE(reader.pending());
+}
+void check_stacks(const BusyMaps& maps, RingReader&) {
+  uint64_t value[8];
+  for (uint32_t id = 0; id < 16; ++id) {
+    if (!lookup_elem(*maps.stacks, BusyMaps::bytes_of(id), std::as_writable_bytes(std::span(value)))) continue;
+    EXPECT_EQ(value[1], value[0] * 3);
+    EXPECT_EQ(value[2], value[0] * 5);
+    EXPECT_TRUE(delete_elem(*maps.stacks, BusyMaps::bytes_of(id)));
+  }
+}
+uint64_t g_frames[] = {11, 33, 55, 0};
+
+const Step kSteps[] = {
+    {"hash insert", [](const BusyMaps&) {},
+     [](const BusyMaps& maps, TestBee& bee) { bee.call(kUpdate, maps.hash, &kNew, &kNewValue, BPF_ANY); }, check_hash},
+    {"hash insert of the last element, which is another slot's",
+     [](const BusyMaps& maps) { for (uint64_t key = 0; key + 1 < kRoom; ++key) put(*maps.hash, key); },
+     [](const BusyMaps& maps, TestBee& bee) { bee.call(kUpdate, maps.hash, &kNew, &kNewValue, BPF_ANY); }, check_hash},
+    {"hash replace", [](const BusyMaps& maps) { fill(*maps.hash); },
+     [](const BusyMaps& maps, TestBee& bee) { bee.call(kUpdate, maps.hash, &kOne, &kOneValue, BPF_ANY); }, check_hash},
+    {"hash delete", [](const BusyMaps& maps) { fill(*maps.hash); },
+     [](const BusyMaps& maps, TestBee& bee) { bee.call(kDelete, maps.hash, &kOne); }, check_hash},
+    {"hash delete and insert", [](const BusyMaps& maps) { fill(*maps.hash); },
+     [](const BusyMaps& maps, TestBee& bee) {
+       bee.call(kDelete, maps.hash, &kOne);
+       bee.call(kUpdate, maps.hash, &kNew, &kNewValue, BPF_ANY);
+     },
+     check_hash},
+    {"lru insert that evicts", [](const BusyMaps& maps) { fill(*maps.lru); },
+     [](const BusyMaps& maps, TestBee& bee) { bee.call(kUpdate, maps.lru, &kNew, &kNewValue, BPF_ANY); }, check_lru},
+    {"per-CPU hash insert", [](const BusyMaps&) {},
+     [](const BusyMaps& maps, TestBee& bee) { bee.call(kUpdate, maps.percpu_hash, &kOne, &kSmall, BPF_ANY); },
+     check_percpu},
+    {"queue push into a full one",
+     [](const BusyMaps& maps) { for (uint64_t i = 0; i < kRoom; ++i) (void)update_elem(*maps.queue, {}, BusyMaps::bytes_of(Checked::make(i, i))); },
+     [](const BusyMaps& maps, TestBee& bee) { bee.call(kPush, maps.queue, &kOneValue, BPF_EXIST); }, check_queue},
+    {"stack push and pop", [](const BusyMaps&) {},
+     [](const BusyMaps& maps, TestBee& bee) {
+       Checked out;
+       bee.call(kPush, maps.stack, &kOneValue, BPF_EXIST);
+       bee.call(kPop, maps.stack, &out);
+     },
+     check_stack},
+    {"trie insert with a fork, then delete", [](const BusyMaps& maps) {
+       (void)update_elem(*maps.trie, BusyMaps::bytes_of(kWide), BusyMaps::bytes_of(kOneValue));
+       (void)update_elem(*maps.trie, BusyMaps::bytes_of(kOther), BusyMaps::bytes_of(kOneValue));
+     },
+     [](const BusyMaps& maps, TestBee& bee) {
+       bee.call(kUpdate, maps.trie, &kForked, &kOneValue, BPF_ANY);
+       bee.call(kUpdate, maps.trie, &kWide, &kOneValue, BPF_ANY);
+       bee.call(kDelete, maps.trie, &kForked);
+     },
+     check_trie},
+    {"ring reserve and submit", [](const BusyMaps&) {},
+     [](const BusyMaps& maps, TestBee& bee) {
+       auto* record = bee.pointer<Checked>(kRingReserve, maps.ring, sizeof(Checked), 0);
+       *record = kOneValue;
+       bee.call(kRingSubmit, record, 0);
+     },
+     check_ring},
+    {"stack id that replaces another", [](const BusyMaps&) {},
+     [](const BusyMaps& maps, TestBee& bee) {
+       for (uint64_t i = 1; i < 4; ++i) {
+         g_frames[0] = i, g_frames[1] = i * 3, g_frames[2] = i * 5;
+         bee.context.host_data = g_frames;
+         bee.call(kGetStackid, 0, maps.stacks, 0x500);
+       }
+     },
+     check_stacks},
+};
+
+TEST(kill_points, whatever_instruction_a_process_dies_at_the_map_stays_whole) {
+  auto hive = make_test_hive({.data_size = 64 << 20, .slots = 8});
+  ASSERT_NE(hive, nullptr);
+  BusyMaps maps;
+  ASSERT_TRUE(maps.create(*hive));
+  RingReader reader(*maps.ring);
+  const bool all = std::getenv("SKEP_ALL_KILL_POINTS") != nullptr;
+  std::mt19937_64 random(std::random_device{}());
+  for (const Step& step : kSteps) {
+    SCOPED_TRACE(step.name);
+    // How long it is, by the whole of it.
+    uint64_t length = 0;
+    for (uint64_t probe = 64; length == 0 && probe < (1 << 16); probe *= 4) {
+      step.prepare(maps);
+      bool killed = run_until(step, maps, probe);
+      if (!killed) length = probe;
+      hive::reap_dead_slots(this_thread());
+      step.check(maps, reader);
+    }
+    ASSERT_NE(length, 0u) << "the operation does not end";
+    uint64_t points = all ? length : 24;
+    for (uint64_t i = 0; i < points; ++i) {
+      uint64_t at = all ? i : random() % length;
+      SCOPED_TRACE(fmt::format("killed after {} instructions", at));
+      step.prepare(maps);
+      bool inside = run_until(step, maps, at);
+      // Half the time the slot is reaped first, else its next owner finds it.
+      if (i % 2 == 0) hive::reap_dead_slots(this_thread());
+      step.check(maps, reader);
+      if (testing::Test::HasFailure()) return;
+      if (all && !inside) break;
+    }
+  }
+  hive::reap_dead_slots(this_thread());
+  maps.check_all(reader);
+}
+
+}  // namespace
+}  // namespace skep::maps::test

@@ -119,7 +119,7 @@ Result<Analysis> Analysis::run(const VerifiedProgram& program,
       if (constants) a.hoist_constants(program, function, budget - function.slots, depth);
     }
     if (optimise) a.find_selects(function);
-    a.registers_of(function);
+    a.registers_of(program, function);
   }
   a.estimate_[n] = a.estimated_;
   // Callees mostly follow their callers: backwards, their arguments are known in time.
@@ -287,6 +287,11 @@ void Analysis::hoist_constants(const VerifiedProgram& program, Function& functio
     for (uint32_t i = function.start; i < function.end; i++) {
       level += depth[i - function.start];
       if (insns_[i].opcode != (BPF_LD | BPF_IMM | BPF_DW)) continue;
+      if (i + 2 < function.end && insns_[i + 2].uses_src_reg() &&
+          insns_[i + 2].src == insns_[i].dst &&
+          (insns_[i + 2].cls() == BPF_ALU || insns_[i + 2].cls() == BPF_ALU64) &&
+          (insns_[i + 2].op() == BPF_DIV || insns_[i + 2].op() == BPF_MOD))
+        continue;  // a divisor is better known
       auto value = imm64_at(program, insns_ + i);
       if (value && *value > UINT32_MAX && *value < ~uint64_t{0x7fffffff}) visit(i, *value, level);
     }
@@ -412,11 +417,15 @@ void Analysis::find_selects(const Function& function) {
 }
 
 // Where what a select chose decides, through a load, what the next one chooses (a binary search, a list), a
-// conditional move waits for each load; a predicted branch doesn't. Those stay branches.
+// conditional move waits for each load; a predicted branch doesn't. Nor does it wait for the multiplication in
+// `value = digit ? value * 10 + digit : 0`. Those stay branches.
 void Analysis::keep_chasing_branches(const Function& function) {
-  uint16_t chosen = 0, chased = 0;  // registers made of a select's result; of a load through one
-  for (int round = 0; round < 2; round++) {
-    for (uint32_t i = function.start; i < function.end; i++) {
+  // Registers made of a select's result; of a load through one; of a product with one.
+  uint16_t chosen = 0, chased = 0, multiplied = 0;
+  uint32_t first_loop = function.start;
+  while (first_loop < function.end && (flags_[first_loop] & kLoopHead) == 0) first_loop++;
+  for (int round = 0; round < 2; round++) {  // the second with what the first brings round the loop
+    for (uint32_t i = round == 0 ? function.start : first_loop; i < function.end; i++) {
       const Insn& insn = insns_[i];
       if (insn.opcode == kNop) continue;
       uint16_t dst = bit(insn.dst), src = bit(insn.src);
@@ -424,17 +433,23 @@ void Analysis::keep_chasing_branches(const Function& function) {
         case BPF_LD:
           chosen &= static_cast<uint16_t>(~dst);
           chased &= static_cast<uint16_t>(~dst);
+          multiplied &= static_cast<uint16_t>(~dst);
           break;
         case BPF_LDX:
           chased =
               static_cast<uint16_t>(((chosen | chased) & src) != 0 ? chased | dst : chased & ~dst);
           chosen &= static_cast<uint16_t>(~dst);
+          multiplied &= static_cast<uint16_t>(~dst);
           break;
         case BPF_ALU:
         case BPF_ALU64: {
           bool keeps = insn.op() != BPF_MOV;
           bool is_chosen = (chosen & ((keeps ? dst : 0) | (insn.uses_src_reg() ? src : 0))) != 0;
           bool is_chased = (chased & ((keeps ? dst : 0) | (insn.uses_src_reg() ? src : 0))) != 0;
+          uint16_t inputs =
+              static_cast<uint16_t>((keeps ? dst : 0) | (insn.uses_src_reg() ? src : 0));
+          bool is_multiplied = (multiplied & inputs) != 0 || (insn.op() == BPF_MUL && is_chosen);
+          multiplied = static_cast<uint16_t>(is_multiplied ? multiplied | dst : multiplied & ~dst);
           chosen = static_cast<uint16_t>(is_chosen ? chosen | dst : chosen & ~dst);
           chased = static_cast<uint16_t>(is_chased ? chased | dst : chased & ~dst);
           break;
@@ -446,7 +461,8 @@ void Analysis::keep_chasing_branches(const Function& function) {
             chased &= static_cast<uint16_t>(~kCallerSaved);
           }
           if ((flags_[i] & (kSelect1 | kSelect2)) == 0) break;
-          if ((chased & (dst | (insn.uses_src_reg() ? src : 0))) != 0) {
+          if ((chased & (dst | (insn.uses_src_reg() ? src : 0))) != 0 ||
+              (multiplied & bit(insns_[i + 1].dst)) != 0) {
             flags_[i] &= static_cast<uint8_t>(~(kSelect1 | kSelect2));
             break;
           }
@@ -459,8 +475,8 @@ void Analysis::keep_chasing_branches(const Function& function) {
   }
 }
 
-void Analysis::registers_of(Function& function) {
-  uint16_t used = 0;
+void Analysis::registers_of(const VerifiedProgram& program, Function& function) {
+  uint16_t used = 0, written = 0, again = 0, known = 0;
   for (uint32_t i = function.start; i < function.end; i++) {
     const Insn& insn = insns_[i];
     uint16_t use = 0, def = 0;
@@ -520,8 +536,25 @@ void Analysis::registers_of(Function& function) {
     use_[i] = use;
     def_[i] = def;
     used |= use | def;
+    again |= written & def;
+    written |= def;
+    if (insn.opcode == (BPF_LD | BPF_IMM | BPF_DW)) {
+      if (auto value = imm64_at(program, insns_ + i)) {
+        function.known_value[insn.dst] = *value;
+        known |= def;
+      }
+    } else if (insn.opcode == (BPF_ALU64 | BPF_MOV | BPF_K)) {
+      function.known_value[insn.dst] = static_cast<uint64_t>(int64_t{insn.imm});
+      known |= def;
+    } else if (insn.opcode == (BPF_ALU | BPF_MOV | BPF_K)) {
+      function.known_value[insn.dst] = static_cast<uint32_t>(insn.imm);
+      known |= def;
+    }
   }
   function.used = used;
+  function.known = static_cast<uint16_t>(known & ~again & ~kArguments);
+  if (function.start == 0)
+    function.known |= static_cast<uint16_t>(known & ~again & 0x3c);  // r2 to r5
 }
 
 // Backwards to a fixed point; the loops of real programs take two or three rounds.

@@ -45,6 +45,9 @@ struct Function {
   uint8_t slots = 0;      // promoted
   uint8_t constants = 0;  // in registers throughout: kFirstSlot + slots, and on
   uint64_t constant[kMaxSlots] = {};
+  // Registers that are written once in the function, with a number: wherever one is read it is that.
+  uint16_t known = 0;
+  uint64_t known_value[kVirtualRegisters] = {};
 };
 
 class Analysis {
@@ -90,7 +93,7 @@ class Analysis {
                        const std::vector<int16_t>& depth);
   void keep_chasing_branches(const Function& function);
   void find_selects(const Function& function);
-  void registers_of(Function& function);
+  void registers_of(const VerifiedProgram& program, Function& function);
   void liveness(Function& function);
 
   std::unique_ptr<std::byte[]> storage_;

@@ -35,6 +35,7 @@ struct Path {
   TypeId root = 0;
   std::vector<Step> steps;
   uint64_t bit_offset = 0;
+  std::vector<CoreTrace::Use> members{};  // of a target: every member walked through
 };
 
 bool same_kind(Kind a, Kind b) {
@@ -225,12 +226,15 @@ class Matcher {
       if (member.name.empty()) {
         const uint64_t before = found.bit_offset;
         found.bit_offset += member.bit_offset;
+        found.members.push_back({type.id(), i});
         if (auto inner = find_member(step, member.type, found, depth + 1)) return inner;
         found.bit_offset = before;
+        found.members.pop_back();
       } else if (member.name == step.name) {
         if (!fields_compatible(local_, wanted_type, target_, member.type)) return std::nullopt;
         found.bit_offset += member.bit_offset;
         found.steps.push_back({type.id(), i, member.name});
+        found.members.push_back({type.id(), i});
         return member.type;
       }
     }
@@ -439,7 +443,7 @@ std::vector<CoreResolver::Candidate>& CoreResolver::candidates(const Type& local
   return at->second;
 }
 
-Result<CoreValue> CoreResolver::resolve(const CoreRelocation& relocation) {
+Result<CoreValue> CoreResolver::resolve(const CoreRelocation& relocation, CoreTrace* trace) {
   const Type root = local_.type(relocation.type);
   if (static_cast<uint32_t>(relocation.kind) >= kCoreKinds)
     return fail(EINVAL, "unknown kind of CO-RE relocation {}",
@@ -473,6 +477,10 @@ Result<CoreValue> CoreResolver::resolve(const CoreRelocation& relocation) {
                   describe(local_, relocation), chosen->target_type, candidate.type);
     }
     matching.push_back(candidate);
+    if (trace != nullptr) {
+      trace->candidates.push_back(candidate.type);
+      trace->members.insert(trace->members.end(), path->members.begin(), path->members.end());
+    }
   }
   if (!chosen) return compare(local, nullptr, relocation.kind);
   possible = std::move(matching);

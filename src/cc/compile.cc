@@ -186,9 +186,17 @@ Result<Compiled> compile(const std::string& path, const Options& options) {
         {fmt::format("{}/vmlinux.h", kVirtual), minimal_vmlinux_h(*options.target, words.list())});
   auto run = run_clang(clang, arguments, files, options.timeout);
   if (!run) return fail(run, "{}", path);
+  std::vector<std::string> again = arguments;
+  if (run->status != 0 && own_vmlinux &&
+      run->diagnostics.find("conflicting types") != std::string::npos) {
+    // The program declares a kfunc in its own way.
+    again.insert(again.begin(), "-DBPF_NO_KFUNC_PROTOTYPES");
+    run = run_clang(clang, again, files, options.timeout);
+    if (!run) return fail(run, "{}", path);
+  }
   if (run->status != 0 && own_vmlinux && misses_a_type(run->diagnostics)) {
     files.back().text = btf::dump_c(*options.target);
-    run = run_clang(clang, arguments, files, options.timeout);
+    run = run_clang(clang, again, files, options.timeout);
     if (!run) return fail(run, "{}", path);
   }
   Compiled compiled;

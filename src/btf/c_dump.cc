@@ -458,9 +458,14 @@ std::string dump_c(const Btf& btf, const DumpOptions& options) {
 
 std::string dump_c(const Btf& btf, std::span<const TypeId> roots, const DumpOptions& options) {
   Dumper dumper(btf);
-  dumper.find_referenced();
-  for (TypeId id : roots)
-    if (id < btf.type_end()) dumper.define(id);
+  for (TypeId id : roots) {
+    // Asked for its constants: what holds it may not be dumped at all.
+    const Type type = btf.type(id);
+    if (type.is_enum() && type.name().empty())
+      dumper.out += dumper.body(type, 0, 0) + ";\n\n";
+    else
+      dumper.define(id);
+  }
   return framed(dumper, options);
 }
 

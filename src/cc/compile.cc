@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <set>
 
@@ -157,6 +158,11 @@ std::string cache_key(const std::string& path, ByteSpan source, const ClangBinar
       .add(source)
       .add(clang.identity);
   for (const std::string& argument : arguments) hasher.add(argument);
+  // What clang itself takes from the environment.
+  for (const char* name : {"CPATH", "C_INCLUDE_PATH", "CCC_OVERRIDE_OPTIONS"}) {
+    const char* value = ::getenv(name);
+    hasher.add(value != nullptr ? std::string_view(value) : std::string_view());
+  }
   for (const VirtualFile& file : files) hasher.add(file.path).add(file.text);
   for (const btf::Btf* btf = options.target.get(); btf != nullptr; btf = btf->base().get())
     hasher.add(btf->bytes());

@@ -177,9 +177,10 @@ class Matcher {
     for (size_t i = 0; i < path_.steps.size(); ++i) {
       const Step& step = path_.steps[i];
       if (!step.name.empty()) {
-        // A target that nests deeper than any real one is taken as not matching.
         auto member = find_member(step, at, found, 0);
-        if (!member || found.steps.size() > kMaxSteps) return std::optional<Path>();
+        if (too_deep_ || budget_ == 0)
+          return fail(E2BIG, "type {} of the target nests too deep", candidate);
+        if (!member) return std::optional<Path>();
         at = *member;
         continue;
       }
@@ -217,11 +218,19 @@ class Matcher {
   // leads to it.
   std::optional<TypeId> find_member(const Step& step, TypeId in, Path& found, unsigned depth) {
     const Type type = target_.resolve(in);
-    if (!type.is_composite() || depth == kMaxSteps) return std::nullopt;
+    if (!type.is_composite()) return std::nullopt;
+    if (depth == kMaxSteps) {
+      too_deep_ = true;
+      return std::nullopt;
+    }
     const TypeId wanted_type = local_.type(step.type).member(step.index).type;
     for (uint32_t i = 0; i < type.vlen(); ++i) {
-      if (budget_ == 0) return std::nullopt;
+      if (budget_ == 0 || too_deep_) return std::nullopt;
       --budget_;
+      if (found.members.size() >= kMaxSteps - 1) {  // one more is an array's index
+        too_deep_ = true;
+        return std::nullopt;
+      }
       const Member member = type.member(i);
       if (member.name.empty()) {
         const uint64_t before = found.bit_offset;
@@ -245,6 +254,7 @@ class Matcher {
   const Path& path_;
   const Btf& target_;
   unsigned budget_ = kSearchBudget;
+  bool too_deep_ = false;
 };
 
 struct Value {

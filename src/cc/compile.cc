@@ -135,6 +135,8 @@ std::vector<VirtualFile> header_files(const std::string& helper_defs) {
   for (const Header& header : shipped_headers())
     files.push_back({fmt::format("{}/{}", kVirtual, header.name), std::string(header.text)});
   files.push_back({fmt::format("{}/bpf/bpf_helper_defs.h", kVirtual), helper_defs});
+  // glibc's headers take a target that is not x86-64 for i386, whose part is seldom installed. It is empty.
+  files.push_back({fmt::format("{}/gnu/stubs-32.h", kVirtual), "\n"});
   return files;
 }
 

@@ -301,6 +301,16 @@ SEC("iter/task") int iter(struct bpf_raw_tracepoint_args *ctx) {
   }
 }
 
+TEST_F(Cc, the_uapi_s_and_the_c_library_s_headers_can_be_included) {
+  auto object = object_of(
+      "#include <stdbool.h>\n#include <stdint.h>\n#include <linux/types.h>\n#include "
+      "<linux/if_ether.h>\n#include <linux/in.h>\n"
+      "#include <bpf/bpf_helpers.h>\n#include <bpf/bpf_tracing.h>\n#include <bpf/bpf_endian.h>\n"
+      "const volatile uint32_t wanted = ETH_P_IP;\n"
+      "SEC(\"tc\") int run(void *ctx) { return bpf_htons(wanted) == IPPROTO_TCP; }\n");
+  EXPECT_TRUE(object);
+}
+
 TEST_F(Cc, struct_ops_and_arena_globals_are_maps_with_content) {
   auto object = object_of(R"(
 #include "vmlinux.h"

@@ -200,6 +200,15 @@ void Object::set_comment(std::string_view variable, std::string comment) {
   if (auto found = index_of(variables_, variable)) variables_[*found].comment = std::move(comment);
 }
 
+std::vector<btf::CoreRelocation> Object::core_relocations() const {
+  std::vector<btf::CoreRelocation> all;
+  for (const Code& code : code_)
+    for (const Core& core : code.cores)
+      all.push_back(
+          {core.type, btf_->string(core.accessor_off), static_cast<btf::CoreKind>(core.kind)});
+  return all;
+}
+
 Result<> Object::resolve_kconfig(const KconfigValues& values) {
   for (const Kconfig& wanted : kconfig_) {
     std::vector<std::byte> bytes(wanted.size);

@@ -77,6 +77,8 @@ class ElfOpener {
     SKEP_CHECK(read_code());
     SKEP_CHECK(read_maps());
     SKEP_CHECK(read_globals());
+    SKEP_CHECK(read_struct_ops());
+    SKEP_CHECK(read_arena());
     SKEP_CHECK(read_externs());
     SKEP_CHECK(read_relocations());
     SKEP_CHECK(read_ext());
@@ -292,6 +294,63 @@ class ElfOpener {
     return {};
   }
 
+  // SEC(".struct_ops"), SEC(".struct_ops.link"): each variable is a map of one element, the kernel's struct with
+  // programs for its function pointers.
+  Result<> read_struct_ops() {
+    for (uint32_t i = 0; i < elf_.sections.size(); ++i) {
+      const ElfSection& section = elf_.sections[i];
+      std::string_view name = section.name;
+      if (name.starts_with('?')) name.remove_prefix(1);
+      if (name != ".struct_ops" && name != ".struct_ops.link") continue;
+      const auto datasec =
+          object_.btf_ ? object_.btf_->find(section.name, btf::Kind::Datasec) : std::nullopt;
+      if (!datasec)
+        return fail(EINVAL, "section {}: it needs BTF, and there is none", section.name);
+      const btf::Type type = object_.btf_->type(*datasec);
+      for (uint32_t v = 0; v < type.vlen(); ++v) {
+        const btf::SecVar variable = type.sec_var(v);
+        const btf::Type of = object_.btf_->type(variable.type);
+        const btf::Type definition = object_.btf_->resolve(of.referenced());
+        auto content = Reader(section.data).slice(variable.offset, variable.size);
+        if (!content || definition.kind() != btf::Kind::Struct)
+          return fail(EINVAL, "section {}: variable '{}' is no struct of this section",
+                      section.name, of.name());
+        MapSpec map;
+        map.name = of.name();
+        map.type = MapType::BPF_MAP_TYPE_STRUCT_OPS;
+        map.key_size = 4;
+        map.value_size = variable.size;
+        map.max_entries = 1;
+        map.definition = definition.id();
+        map.struct_ops_type = btf::essential_name(definition.name());
+        map.struct_ops_link = name == ".struct_ops.link";
+        map.content.assign(content->begin(), content->end());
+        struct_ops_.push_back({static_cast<uint32_t>(object_.maps_.size()), variable.offset,
+                               uint64_t{variable.offset} + variable.size, static_cast<int64_t>(i)});
+        object_.maps_.push_back(std::move(map));
+      }
+    }
+    return {};
+  }
+
+  // Globals in address space 1 lie in the arena: what it starts with.
+  Result<> read_arena() {
+    for (uint32_t i = 0; i < elf_.sections.size(); ++i) {
+      const ElfSection& section = elf_.sections[i];
+      if (section.name != ".addr_space.1") continue;
+      if (section.size > kMaxGlobals)
+        return fail(EFBIG, "section {}: {} bytes", section.name, section.size);
+      auto arena = std::ranges::find(object_.maps_, MapType::BPF_MAP_TYPE_ARENA, &MapSpec::type);
+      if (arena == object_.maps_.end())
+        return fail(EINVAL, "section {}: globals of an arena, but there is no map of type ARENA",
+                    section.name);
+      arena->content.resize(section.size);
+      std::ranges::copy(section.data, arena->content.begin());
+      map_of_section_[i] = static_cast<uint32_t>(arena - object_.maps_.begin());
+    }
+    return {};
+  }
+
   static MapSpec globals_map(std::string_view name, uint32_t size) {
     MapSpec map;
     map.name = name;
@@ -400,14 +459,19 @@ class ElfOpener {
       const ElfSection& target = elf_.sections[section.info];
       const uint32_t code = code_of_section_[section.info];
       const bool maps = target.name == ".maps";
-      if (code == kNone && !maps) continue;  // debug information, BTF
+      const bool struct_ops = std::ranges::any_of(struct_ops_, [&](const ValuesField& field) {
+        return field.offset == static_cast<int64_t>(section.info);
+      });
+      if (code == kNone && !maps && !struct_ops) continue;  // debug information, BTF
       if (section.type == SHT_RELA)
         return fail(EINVAL, "section {}: expected relocations without addends (SHT_REL)",
                     section.name);
       auto rels = elf_.relocations(section);
       if (!rels) return fail(rels, "section {}", section.name);
       for (const ElfRel& rel : *rels) {
-        auto done = maps ? relocate_map(rel) : relocate_insn(rel, code);
+        auto done = maps         ? relocate_map(rel)
+                    : struct_ops ? relocate_struct_ops(rel, section.info)
+                                 : relocate_insn(rel, code);
         if (!done) return fail(done, "section {}", target.name);
       }
     }
@@ -443,6 +507,23 @@ class ElfOpener {
       return {};
     }
     return fail(EINVAL, "a relocation at offset {}, where there is no map", rel.offset);
+  }
+
+  Result<> relocate_struct_ops(const ElfRel& rel, uint32_t section) {
+    const ElfSymbol& symbol = elf_.symbols[rel.symbol];
+    for (const ValuesField& field : struct_ops_) {
+      if (field.offset != static_cast<int64_t>(section) || rel.offset < field.begin ||
+          rel.offset >= field.end)
+        continue;
+      MapSpec& map = object_.maps_[field.map];
+      auto program = object_.find_program(symbol.name);
+      if (!program)
+        return fail(EINVAL, "variable '{}': byte {}: expected a program, found symbol '{}'",
+                    map.name, rel.offset - field.begin, symbol.name);
+      map.elements.push_back({static_cast<uint32_t>(rel.offset - field.begin), true, *program});
+      return {};
+    }
+    return fail(EINVAL, "a relocation at offset {}, where there is no variable", rel.offset);
   }
 
   // The map whose variable `symbol` + `addend` is.
@@ -613,7 +694,7 @@ class ElfOpener {
   Object object_;
   std::vector<uint32_t> map_of_section_, code_of_section_;          // by ELF section
   std::map<std::pair<uint32_t, uint32_t>, uint32_t> functions_at_;  // (code, insn) → function
-  std::vector<ValuesField> values_;
+  std::vector<ValuesField> values_, struct_ops_;  // of struct_ops: `offset` is the section
   std::unordered_map<std::string_view, std::pair<Object::RelocKind, uint32_t>> externs_;
   mutable std::unordered_map<std::string_view, const ElfSymbol*> symbols_by_name_;
 };

@@ -301,6 +301,46 @@ SEC("iter/task") int iter(struct bpf_raw_tracepoint_args *ctx) {
   }
 }
 
+TEST_F(Cc, the_uapi_s_and_the_c_library_s_headers_can_be_included) {
+  auto object = object_of(
+      "#include <stdbool.h>\n#include <stdint.h>\n#include <linux/types.h>\n#include "
+      "<linux/if_ether.h>\n#include <linux/in.h>\n"
+      "#include <bpf/bpf_helpers.h>\n#include <bpf/bpf_tracing.h>\n#include <bpf/bpf_endian.h>\n"
+      "const volatile uint32_t wanted = ETH_P_IP;\n"
+      "SEC(\"tc\") int run(void *ctx) { return bpf_htons(wanted) == IPPROTO_TCP; }\n");
+  EXPECT_TRUE(object);
+}
+
+TEST_F(Cc, struct_ops_and_arena_globals_are_maps_with_content) {
+  auto object = object_of(R"(
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+char LICENSE[] SEC("license") = "GPL";
+struct { __uint(type, BPF_MAP_TYPE_ARENA); __uint(map_flags, BPF_F_MMAPABLE); __uint(max_entries, 10); __ulong(map_extra, 1ull << 44); } arena SEC(".maps");
+struct ops___mine { int flags; int (*start)(void); void (*stop)(void); };
+SEC("struct_ops/start") int start(void) { return 1; }
+SEC("struct_ops/stop") void stop(void) {}
+SEC(".struct_ops.link") struct ops___mine table = { .flags = 7, .start = (void *)start, .stop = (void *)stop };
+int __attribute__((address_space(1))) in_arena = 42;
+SEC("syscall") int touch(void *ctx) { return in_arena++; }
+)");
+  ASSERT_TRUE(object);
+  const object::MapSpec& table = object->maps()[object->find_map("table").value()];
+  EXPECT_EQ(table.type, MapType::BPF_MAP_TYPE_STRUCT_OPS);
+  EXPECT_EQ(table.struct_ops_type, "ops");
+  EXPECT_TRUE(table.struct_ops_link);
+  EXPECT_EQ(load<int>(table.content.data()), 7);
+  ASSERT_EQ(table.elements.size(), 2u);
+  EXPECT_EQ(table.elements[0].key, 8u);
+  EXPECT_EQ(object->programs()[table.elements[0].index].name, "start");
+  EXPECT_EQ(table.elements[1].key, 16u);
+  const object::MapSpec& arena = object->maps()[object->find_map("arena").value()];
+  EXPECT_EQ(arena.map_extra, 1ull << 44);
+  ASSERT_EQ(arena.content.size(), 4u);
+  EXPECT_EQ(load<int>(arena.content.data()), 42);
+  EXPECT_TRUE(object->program(*object->find_program("touch")));
+}
+
 TEST_F(Cc, source_comments_become_the_help_of_constants) {
   Compiled compiled = compile_text(
       std::string(kProgram) +

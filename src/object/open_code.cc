@@ -59,18 +59,26 @@ Result<> ElfOpener::read_functions() {
       symbols.push_back(&symbol);
   std::ranges::stable_sort(symbols, {},
                            [](const ElfSymbol* s) { return std::pair(s->section, s->value); });
-  for (const ElfSymbol* symbol : symbols) {
+  for (size_t i = 0; i < symbols.size(); ++i) {
+    const ElfSymbol* symbol = symbols[i];
     const uint32_t code = code_of_section_[symbol->section];
     const size_t size = object_.code_[code].insns.size() * 8;
-    if (symbol->value % 8 != 0 || symbol->size % 8 != 0 || symbol->size == 0 ||
-        symbol->value > size || size - symbol->value < symbol->size)
+    uint64_t length = symbol->size;
+    if (length == 0 && symbol->value < size) {
+      // Assembly without .size: up to the next function, or all that is left.
+      const bool last = i + 1 == symbols.size() || symbols[i + 1]->section != symbol->section ||
+                        symbols[i + 1]->value > size;
+      length = (last ? size : symbols[i + 1]->value) - symbol->value;
+    }
+    if (symbol->value % 8 != 0 || length % 8 != 0 || length == 0 || symbol->value > size ||
+        size - symbol->value < length)
       return fail(
           EINVAL,
           "section {}: function {} ({} bytes at offset {}) does not lie within the {} bytes",
-          object_.code_[code].name, symbol->name, symbol->size, symbol->value, size);
+          object_.code_[code].name, symbol->name, length, symbol->value, size);
     Object::Function function{
         std::string(symbol->name), code, static_cast<uint32_t>(symbol->value / 8),
-        static_cast<uint32_t>((symbol->value + symbol->size) / 8), symbol->bind != STB_LOCAL};
+        static_cast<uint32_t>((symbol->value + length) / 8), symbol->bind != STB_LOCAL};
     if (auto last = functions_at_.find({code, function.start}); last != functions_at_.end())
       continue;  // an alias
     if (!object_.functions_.empty() && object_.functions_.back().code == code &&

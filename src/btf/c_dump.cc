@@ -38,7 +38,8 @@ std::string_view basic_name(std::string_view name) {
 class Dumper {
  public:
   explicit Dumper(const Btf& btf) : btf_(btf), state_(btf.type_end(), kUnseen) {
-    budget_ = 64 * (btf.bytes().size() + (btf.base() ? btf.base()->bytes().size() : 0)) + (1 << 16);
+    // vmlinux's text is half the size of its BTF.
+    budget_ = 8 * (btf.bytes().size() + (btf.base() ? btf.base()->bytes().size() : 0)) + (1 << 16);
   }
 
   std::string out;

@@ -74,7 +74,7 @@ Result<std::vector<std::byte>> read_value(const btf::Btf& btf, btf::TypeId id, u
     if (text.size() + 1 > size)
       return fail(EINVAL, "expected a text of at most {} bytes, found {}", size - 1, text.size());
     std::vector<std::byte> bytes(size);
-    std::memcpy(bytes.data(), text.data(), text.size());
+    std::ranges::copy(bytes_of(text), bytes.begin());
     return bytes;
   }
   if (type.is_enum()) {
@@ -114,7 +114,7 @@ Result<std::vector<std::byte>> read_config(const btf::Btf& btf, btf::TypeId id, 
       return fail(EINVAL, "expected a number or a tristate, found {}", text);
     text = text.substr(1, text.size() - 2);
     std::vector<std::byte> bytes(size);  // cut to fit, as libbpf does
-    std::memcpy(bytes.data(), text.data(), std::min<size_t>(text.size(), size == 0 ? 0 : size - 1));
+    std::ranges::copy(bytes_of(text.substr(0, size == 0 ? 0 : size - 1)), bytes.begin());
     return bytes;
   }
   if (text == "y" || text == "n" || text == "m") {

@@ -311,6 +311,37 @@ TEST_F(Cc, the_uapi_s_and_the_c_library_s_headers_can_be_included) {
   EXPECT_TRUE(object);
 }
 
+TEST_F(Cc, usdt_programs_have_the_two_maps_that_loaders_fill) {
+  auto object = object_of(
+      "#include \"vmlinux.h\"\n#include <bpf/usdt.bpf.h>\nchar LICENSE[] SEC(\"license\") = "
+      "\"GPL\";\n"
+      "long sum;\n"
+      "SEC(\"usdt/libc.so.6:libc:setjmp\") int BPF_USDT(jump, void *a, int b, long c) {\n"
+      "  sum += b + c + bpf_usdt_arg_cnt(ctx) + bpf_usdt_cookie(ctx) + bpf_usdt_arg_size(ctx, "
+      "1);\n  return a != NULL;\n}\n");
+  ASSERT_TRUE(object);
+  const object::MapSpec& specs = object->maps()[object->find_map("__bpf_usdt_specs").value()];
+  EXPECT_EQ(specs.value_size, 12 * 24 + 16u);
+  EXPECT_EQ(specs.max_entries, 256u);
+  EXPECT_EQ(object->maps()[object->find_map("__bpf_usdt_ip_to_spec_id").value()].key_size, 8u);
+  EXPECT_TRUE(object->has_kconfig());
+  const std::vector<std::shared_ptr<const btf::Btf>> targets = {btf::user_engine_btf()};
+  auto program = object->program(0, {.btfs = targets, .symbol = {}});
+  EXPECT_TRUE(program) << program.error().text();
+}
+
+TEST_F(Cc, functions_without_a_size_reach_to_the_next) {
+  auto object = object_of(
+      "#include \"vmlinux.h\"\n"
+      "asm(\".section \\\"xdp\\\",\\\"ax\\\"\\n.globl first\\n.type first,@function\\nfirst:\\nr0 "
+      "= 1\\nexit\\n\"\n"
+      "    \".globl second\\n.type second,@function\\nsecond:\\nr0 = 2\\nr0 = 3\\nexit\\n\");\n");
+  ASSERT_TRUE(object);
+  ASSERT_EQ(object->programs().size(), 2u);
+  EXPECT_EQ(object->programs()[0].insn_count, 2u);
+  EXPECT_EQ(object->programs()[1].insn_count, 3u);
+}
+
 TEST_F(Cc, struct_ops_and_arena_globals_are_maps_with_content) {
   auto object = object_of(R"(
 #include "vmlinux.h"

@@ -103,8 +103,8 @@ void Verifier::find_special_fields(MapInfo& info) const {
 }
 
 std::string_view Verifier::btf_type_name(const RegState& reg) const {
-  if (program_.attach_btf == nullptr) return "?";
-  return program_.attach_btf->name(reg.btf_type);
+  if (kernel_btf_ == nullptr) return "?";
+  return kernel_btf_->name(reg.btf_type);
 }
 
 // Argument number off / 8 of what the program is attached to.
@@ -116,7 +116,7 @@ bool Verifier::context_argument(int32_t off, unsigned size, Access access, RegSt
   mark_unknown(result);
   if (attach_proto_ == 0) return true;  // raw_tp: numbers
   if (off % 8 != 0) return refuse();
-  const btf::Btf& btf = *program_.attach_btf;
+  const btf::Btf& btf = *kernel_btf_;
   const btf::Type proto = btf.type(attach_proto_);
   const uint32_t number = static_cast<uint32_t>(off) / 8;
   const uint32_t skipped = attach_skips_argument_ ? 1 : 0;
@@ -146,7 +146,7 @@ bool Verifier::context_argument(int32_t off, unsigned size, Access access, RegSt
 bool Verifier::check_btf_access(unsigned number, int32_t off_in, unsigned size, Access access, int value) {
   const RegState reg = regs()[number];
   const std::string_view name = btf_type_name(reg);
-  if (program_.attach_btf == nullptr) return reject(Rule::internal, EFAULT, "typed pointer without BTF");
+  if (kernel_btf_ == nullptr) return reject(Rule::internal, EFAULT, "typed pointer without BTF");
   if (access == Access::write) return reject(Rule::btf_access, EACCES, "only read is supported");
   if (off_in < 0) {
     return reject(Rule::btf_access, EACCES, "R{} is ptr_{} invalid negative access: off={}", number, name, off_in);
@@ -156,7 +156,7 @@ bool Verifier::check_btf_access(unsigned number, int32_t off_in, unsigned size, 
                   name, off_in, tnum_text(reg.number.var_off));
   }
   aux_[insn_].probe = true;
-  const btf::Btf& btf = *program_.attach_btf;
+  const btf::Btf& btf = *kernel_btf_;
   btf::Type type = btf.resolve(reg.btf_type);
   auto off = static_cast<uint32_t>(off_in);
   if (value >= 0) mark_unknown(static_cast<unsigned>(value));

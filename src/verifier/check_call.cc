@@ -124,7 +124,7 @@ bool Verifier::check_argument_type(unsigned number, const spec::Argument& argume
     return reject(Rule::read_only_memory, EACCES, "bpf_{}() may write into memory pointed by R{} type={}",
                   meta.helper->name, number, type_text(reg));
   }
-  if (argument.kind == ArgKind::btf_id && program_.attach_btf != nullptr) {
+  if (argument.kind == ArgKind::btf_id && kernel_btf_ != nullptr) {
     const std::string_view name = btf_type_name(reg);
     if (!argument.btf_type.empty() && name != argument.btf_type) {
       return reject(Rule::bad_argument_type, EACCES, "R{} is of type {} but {} is expected", number, name,
@@ -488,8 +488,8 @@ bool Verifier::set_helper_result(const Insn&, const spec::Helper& helper, CallMe
       break;
     case spec::ReturnKind::btf_id: {
       // The struct's name, in the BTF that the program is attached through.
-      if (program_.attach_btf == nullptr) return unsupported();
-      const auto id = program_.attach_btf->find(helper.return_btf_type, btf::Kind::Struct);
+      if (kernel_btf_ == nullptr) return unsupported();
+      const auto id = kernel_btf_->find(helper.return_btf_type, btf::Kind::Struct);
       if (!id) return unsupported();
       if ((helper.return_flags & spec::kTrusted) != 0) flags |= kTrusted;
       mark_pointer(r0, Base::btf_id, flags);

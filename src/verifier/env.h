@@ -438,6 +438,7 @@ class Verifier {
   std::vector<uint32_t> sub_of_start_;
   Predecessors before_;
   StackLiveness stack_liveness_;
+  const btf::Btf* kernel_btf_ = nullptr;  // the attach target's, else Options::kernel_btf
   std::string_view attach_name_;  // of the attach target, where there is one
   btf::TypeId attach_proto_ = 0;
   bool attach_skips_argument_ = false;  // tp_btf: the first one is the kernel's own

@@ -47,7 +47,7 @@ bool Verifier::register_covered(const RegState& old, const RegState& cur, Exactn
   if (old.base != cur.base || old.flags != cur.flags) return false;
   switch (old.base) {
     case Base::scalar:
-      if (!old.precise && exact == Exactness::no) return true;
+      if (!old.precise && exact == Exactness::no && !options_.every_number_matters) return true;
       if ((old.id & kAddConstant) != 0 && ((cur.id & kAddConstant) == 0 || old.off != cur.off)) {
         return false;
       }

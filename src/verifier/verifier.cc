@@ -49,6 +49,7 @@ Report Verifier::run() {
                     program_.insns.size(), limit);
     }
     aux_.resize(count_);
+    kernel_btf_ = program_.attach_btf != nullptr ? program_.attach_btf.get() : options_.kernel_btf.get();
     gpl_ = is_gpl_compatible(program_.license);
     if (!check_attach_target()) return false;
     maps_.reserve(program_.maps.size() * 2);

@@ -37,12 +37,13 @@ inline constexpr uint32_t kLogAll = 2;     // every path
 inline constexpr uint32_t kLogStats = 4;   // "processed … insns" and stack depths only
 
 struct RegState;
-// Told of each instruction before it is walked, with the registers r0 to r10 of its frame. Tests
-// collect these states and check that a concrete run stays inside them.
+// Told of each instruction before it is walked, with the registers r0 to r10 of its frame, and which of them
+// it or what follows may read (bit n: rn). Tests collect these states and check that a concrete run stays
+// inside them.
 class Observer {
  public:
   virtual ~Observer() = default;
-  virtual void at(uint32_t insn, uint32_t frame, const RegState* registers) = 0;
+  virtual void at(uint32_t insn, uint32_t frame, const RegState* registers, uint16_t live) = 0;
 };
 
 struct Options {
@@ -53,7 +54,12 @@ struct Options {
   bool privileged = true;
   bool test_state_freq = false;   // BPF_F_TEST_STATE_FREQ: remember a state at every chance
   bool strict_alignment = false;  // also by BPF_F_STRICT_ALIGNMENT in Program::flags
+  // For the observer's sake: a path is cut off only where every live number lies in the remembered state's,
+  // not only those that some check relied on.
+  bool every_number_matters = false;
   Observer* observer = nullptr;
+  // Types that helpers return (task_struct, …), where the program is not attached through BTF itself.
+  std::shared_ptr<const btf::Btf> kernel_btf;
 };
 
 // What was broken. One value a rule; explanations and suggestions are rows by it (rules.cc).

@@ -268,7 +268,7 @@ bool Verifier::walk() {
     entered_path_ = false;
     aux.seen = true;
     subs_[frame().subprogram].walked = true;
-    if (options_.observer != nullptr) options_.observer->at(insn_, frame().frame, regs());
+    if (options_.observer != nullptr) options_.observer->at(insn_, frame().frame, regs(), aux.live);
 
     const uint32_t here = insn_;
     const bool two_slots = is_ld_imm64(insns_[here]);

@@ -409,6 +409,9 @@ bool Verifier::record_map(const CallMeta& meta) {
   // Only maps that the program names have an index in its table.
   const bool named = static_cast<size_t>(meta.map) < program_.maps.size();
   if (!named || (aux.map >= 0 && aux.map != meta.map)) aux.map_conflict = true;
+  if (aux.map_conflict && id == spec::BPF_FUNC_tail_call && !allow_leaks_) {
+    return reject(Rule::tail_call, EINVAL, "tail_call abusing map_ptr");
+  }
   if (aux.map < 0) aux.map = meta.map;
   return true;
 }

@@ -10,6 +10,8 @@
 #include <cstring>
 
 #include "verifier/case_file.h"
+#include "verifier/random_program.h"
+#include "verifier/soundness.h"
 
 namespace skep {
 namespace {
@@ -100,6 +102,50 @@ TEST_P(KernelCase, is_judged_alike_by_the_kernel) {
     EXPECT_NE(std::string_view(log.data()).find(message), std::string_view::npos)
         << "expected: " << message << "\n" << log.data();
   }
+}
+
+// Random programs: what we accept and the kernel refuses is listed, so that someone looks at it. Being more
+// exact than the kernel (division, byte swaps, shifts by unknown amounts) is a reason; others are findings.
+TEST(Kernel, judges_random_programs_alike) {
+  MapCreate create{};
+  create.type = static_cast<uint32_t>(MapType::BPF_MAP_TYPE_ARRAY);
+  create.key_size = 4;
+  create.value_size = soundness::Universe::kValueSize;
+  create.max_entries = 1;
+  std::snprintf(create.name, sizeof create.name, "m");
+  const long map = bpf(0, &create, sizeof create);
+  if (map < 0) GTEST_SKIP() << "BPF_MAP_CREATE: " << std::strerror(errno);
+  const char* many = std::getenv("SKEP_RANDOM_PROGRAMS");
+  const uint64_t count = many != nullptr ? std::strtoull(many, nullptr, 10) : 400;
+  unsigned both = 0, neither = 0, laxer = 0, stricter = 0;
+  std::string examples;
+  for (uint64_t seed = 1; seed <= count; ++seed) {
+    std::vector<Insn> insns = soundness::random_program(seed);
+    const bool ours = soundness::judge(insns, seed, 0, {}).accepted;
+    for (Insn& insn : insns) {
+      if (!isa::is_ld_imm64(insn) || insn.src != isa::BPF_PSEUDO_MAP_IDX_VALUE) continue;
+      insn.src = isa::BPF_PSEUDO_MAP_VALUE;
+      insn.imm = static_cast<int32_t>(map);
+    }
+    ProgLoad load{};
+    load.type = static_cast<uint32_t>(ProgType::BPF_PROG_TYPE_XDP);
+    load.insn_count = static_cast<uint32_t>(insns.size());
+    load.insns = reinterpret_cast<uint64_t>(insns.data());
+    load.license = reinterpret_cast<uint64_t>("GPL");
+    const long fd = bpf(5, &load, sizeof load);
+    if (fd >= 0) close(static_cast<int>(fd));
+    if (fd < 0 && (errno == EPERM || errno == ENOSYS)) {
+      close(static_cast<int>(map));
+      GTEST_SKIP() << "BPF_PROG_LOAD: " << std::strerror(errno);
+    }
+    const bool theirs = fd >= 0;
+    ++(ours ? (theirs ? both : laxer) : (theirs ? stricter : neither));
+    if (ours != theirs) examples += fmt::format(" {}{}", ours ? "+" : "-", seed);
+  }
+  close(static_cast<int>(map));
+  std::printf("both %u, neither %u, only we %u, only the kernel %u:%s\n", both, neither, laxer, stricter,
+              examples.c_str());
+  EXPECT_LE(laxer + stricter, count / 20) << examples;
 }
 
 INSTANTIATE_TEST_SUITE_P(cases, KernelCase,

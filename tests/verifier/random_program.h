@@ -76,7 +76,7 @@ class ProgramMaker {
         insns_.push_back({});
         insns_.back().imm = constant();
         break;
-      case 2: emit(BPF_LDX | BPF_MEM | BPF_W, r, 6, 12 + 4 * static_cast<int>(pick(3)), 0); break;
+      case 2: emit(BPF_LDX | BPF_MEM | BPF_W, r, 6, 12 + 4 * static_cast<int>(pick(2)), 0); break;
       default: emit(BPF_LDX | BPF_MEM | size(), r, 7, 8 * static_cast<int>(pick(5)), 0); break;
     }
   }

@@ -201,6 +201,7 @@ bool Verifier::check_mem_size(unsigned memory, unsigned number, Access access, b
                   reg.number.umin, reg.number.umax);
   }
   if (reg.number.umax >= kMaxSize) {
+    explain("R{} may be as large as {} here.", number, reg.number.umax);
     return reject(Rule::bad_size_argument, EACCES,
                   "R{} unbounded memory access, use 'var &= const' or 'if (var < const)'", number);
   }
@@ -520,6 +521,12 @@ bool Verifier::check_helper_call(const Insn& insn) {
   const auto id = static_cast<uint32_t>(insn.imm);
   const spec::Helper* any = insn.imm > 0 ? spec::find_helper(id) : nullptr;
   if (any == nullptr) {
+    // The loader leaves this where a CO-RE relocation found nothing.
+    for (const CoreFailure& failure : program_.core_failures) {
+      if (failure.insn_off != insn_) continue;
+      explain("CO-RE: {}", failure.text);
+      note("<invalid CO-RE relocation>\nfailed to resolve CO-RE relocation {}\n", failure.text);
+    }
     return reject(Rule::unknown_helper, EINVAL, "invalid func {}#{}", "unknown", insn.imm);
   }
   const spec::Helper* found = spec::find_helper(id, program_.type);
@@ -531,6 +538,7 @@ bool Verifier::check_helper_call(const Insn& insn) {
     return reject(Rule::feature_not_in_kernel, EINVAL, "invalid func bpf_{}#{}", found->name, id);
   }
   if (found == nullptr) {
+    explain("This is a {} program.", prog_type_->short_name);
     return reject(Rule::helper_not_allowed, EINVAL, "program of this type cannot use helper bpf_{}#{}", any->name,
                   id);
   }

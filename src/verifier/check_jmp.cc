@@ -281,8 +281,12 @@ Step Verifier::check_jump(const Insn& insn) {
     // The decision relied on both numbers.
     if (dst.is_scalar()) mark_precise(insn.dst);
     if (uses_src && src->is_scalar()) mark_precise(insn.src);
-    (taken != 0 ? aux.taken_seen : aux.fallthrough_seen) = true;
-    if (logging_all() || logging()) log_changed_state();
+    if (taken != 0) {
+      aux.taken_seen = true;
+    } else {
+      aux.fallthrough_seen = true;
+    }
+    if (logging()) log_changed_state();
     insn_ = taken != 0 ? target : here + 1;
     return Step::jumped;
   }

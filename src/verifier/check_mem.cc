@@ -110,21 +110,37 @@ bool Verifier::check_region(unsigned number, int64_t off, int64_t size, uint64_t
                             bool zero_size_allowed) {
   const RegState& reg = regs()[number];
   const int64_t smin = reg.number.smin;
+  const auto known = [&] {
+    if (reg.number.is_constant()) {
+      explain("Here R{} + {} to {} is accessed; the {} has bytes 0 to {}.", number, smin + off, smin + off + size - 1,
+              type_text(reg), static_cast<int64_t>(region) - 1);
+      return;
+    }
+    const std::string most = reg.number.umax < kMaxOffset ? fmt::format("{}", static_cast<int64_t>(reg.number.umax) + off)
+                                                          : "anything";
+    explain("Here the offset of {} bytes from R{} may be {} to {}; the {} has {} bytes, so it must be 0 to {}.", size,
+            number, smin < -static_cast<int64_t>(kMaxOffset) ? "anything" : fmt::format("{}", smin + off), most,
+            type_text(reg), region, static_cast<int64_t>(region) - size);
+  };
   if (smin < 0 && (smin < -static_cast<int64_t>(kMaxOffset) || smin + off < 0)) {
+    known();
     return reject(Rule::negative_offset, EACCES,
                   "R{} min value is negative, either use unsigned index or do a if (index >=0) check.",
                   number);
   }
   if (smin > static_cast<int64_t>(kMaxOffset) ||
       !check_region_fixed(number, smin + off, size, region, zero_size_allowed)) {
+    known();
     return reject(rule_of(reg), EACCES, "R{} min value is outside of the allowed memory range", number);
   }
   if (reg.number.umax >= kMaxOffset) {
+    known();
     return reject(Rule::unbounded_access, EACCES,
                   "R{} unbounded memory access, make sure to bounds check any such access", number);
   }
   if (!check_region_fixed(number, static_cast<int64_t>(reg.number.umax) + off, size, region,
                           zero_size_allowed)) {
+    known();
     return reject(rule_of(reg), EACCES, "R{} max value is outside of the allowed memory range", number);
   }
   return true;
@@ -180,6 +196,9 @@ bool Verifier::check_packet_access(unsigned number, int32_t off, unsigned size, 
       check_region_fixed(number, off, size, static_cast<uint64_t>(std::max(reg.range, 0)), zero_size_allowed)) {
     return true;
   }
+  explain("{} bytes at offset {} are accessed; {}.", size, off,
+          reg.range > 0 ? fmt::format("only the first {} were compared with the packet's end", reg.range)
+                        : std::string("no byte was compared with the packet's end on this path"));
   return reject(Rule::packet_out_of_bounds, EACCES, "R{} offset is outside of the packet", number);
 }
 

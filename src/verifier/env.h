@@ -181,6 +181,11 @@ class Verifier {
     finish_rejection(rule, error);
     return false;
   }
+  // What is known against what is needed, in plain words, for the rejection that follows.
+  template <class... Args>
+  void explain(fmt::format_string<Args...> format, Args&&... args) {
+    detail_ = fmt::format(format, std::forward<Args>(args)...);
+  }
   // After a first one, only adds to its message. already_logged: the message is in the log.
   void finish_rejection(Rule rule, int error, bool already_logged = false);
   void trim_log(size_t position) {
@@ -477,6 +482,7 @@ class Verifier {
   // Log and outcome.
   std::string log_;
   std::string message_;
+  std::string detail_;
   uint32_t scratched_registers_ = 0;
   uint64_t scratched_slots_ = 0;
   size_t log_after_insn_ = 0, log_insn_width_ = 0;

@@ -301,6 +301,7 @@ void Verifier::finish_rejection(Rule rule, int error, bool already_logged) {
   made.source = source_line(made.insn);
   const RuleText& words = rule_text(rule);
   made.explanation = words.explanation;
+  if (!detail_.empty()) made.explanation += (made.explanation.empty() ? "" : " ") + detail_;
   made.suggestion = words.suggestion;
   if (cur_ != nullptr && cur_->frames[cur_->current] != nullptr) {
     const FuncState& of = frame();

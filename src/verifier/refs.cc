@@ -96,6 +96,11 @@ bool Verifier::check_resources_at_exit(std::string_view where) {
   for (const Reference& reference : cur_->references) {
     if (reference.kind != ReferenceKind::pointer) continue;
     note("Unreleased reference id={} alloc_insn={}\n", reference.id, reference.insn);
+    if (const auto line = source_line(reference.insn)) {
+      explain("It was acquired at insn {}, {}:{}: {}", reference.insn, line->file, line->line, line->text);
+    } else {
+      explain("It was acquired at insn {}.", reference.insn);
+    }
     leaked = true;
   }
   if (leaked) return reject(Rule::reference_leaked, EINVAL, "{} would lead to reference leak", where);

@@ -49,6 +49,7 @@ Step Verifier::leave_path() {
 
 bool Verifier::check_range(const RegState& reg, int32_t min, int32_t max, std::string_view where) {
   if (reg.number.smin >= min && reg.number.smax <= max) return true;
+  explain("It may be {} to {} here; allowed is {} to {}.", reg.number.smin, reg.number.smax, min, max);
   note("{} the register R0 has", where);
   bool unknown = true;
   if (reg.number.smin > std::numeric_limits<int64_t>::min()) {

@@ -140,7 +140,17 @@ TEST(Kernel, judges_random_programs_alike) {
     }
     const bool theirs = fd >= 0;
     ++(ours ? (theirs ? both : laxer) : (theirs ? stricter : neither));
-    if (ours != theirs) examples += fmt::format(" {}{}", ours ? "+" : "-", seed);
+    if (ours == theirs) continue;
+    examples += fmt::format(" {}{}", ours ? "+" : "-", seed);
+    if (theirs || many == nullptr) continue;
+    std::vector<char> log(1 << 20);
+    load.log_level = 1;
+    load.log = reinterpret_cast<uint64_t>(log.data());
+    load.log_size = static_cast<uint32_t>(log.size());
+    static_cast<void>(bpf(5, &load, sizeof load));
+    const std::string_view text(log.data());
+    std::printf("seed %llu:\n%s\n", static_cast<unsigned long long>(seed),
+                std::string(text.substr(text.size() > 700 ? text.size() - 700 : 0)).c_str());
   }
   close(static_cast<int>(map));
   std::printf("both %u, neither %u, only we %u, only the kernel %u:%s\n", both, neither, laxer, stricter,

@@ -35,7 +35,9 @@ struct ProgLoad {
   std::array<uint8_t, 72> rest{};
 };
 
-long bpf(int command, void* attributes, size_t size) { return syscall(SYS_bpf, command, attributes, size); }
+long bpf(int command, void* attributes, size_t size) {
+  return syscall(SYS_bpf, command, attributes, size);
+}
 
 class KernelCase : public testing::TestWithParam<Case> {};
 
@@ -75,7 +77,8 @@ TEST_P(KernelCase, is_judged_alike_by_the_kernel) {
   for (size_t i = 0; i + 1 < insns.size(); ++i) {
     if (!isa::is_ld_imm64(insns[i])) continue;
     if (insns[i].src == isa::BPF_PSEUDO_MAP_IDX || insns[i].src == isa::BPF_PSEUDO_MAP_IDX_VALUE) {
-      insns[i].src = insns[i].src == isa::BPF_PSEUDO_MAP_IDX ? isa::BPF_PSEUDO_MAP_FD : isa::BPF_PSEUDO_MAP_VALUE;
+      insns[i].src = insns[i].src == isa::BPF_PSEUDO_MAP_IDX ? isa::BPF_PSEUDO_MAP_FD
+                                                             : isa::BPF_PSEUDO_MAP_VALUE;
       insns[i].imm = fds.at(static_cast<size_t>(insns[i].imm));
     }
     ++i;
@@ -100,7 +103,8 @@ TEST_P(KernelCase, is_judged_alike_by_the_kernel) {
   EXPECT_EQ(fd >= 0 ? "accept" : "reject", c.expect) << std::strerror(error) << "\n" << log.data();
   for (const std::string& message : c.messages) {
     EXPECT_NE(std::string_view(log.data()).find(message), std::string_view::npos)
-        << "expected: " << message << "\n" << log.data();
+        << "expected: " << message << "\n"
+        << log.data();
   }
 }
 
@@ -153,8 +157,8 @@ TEST(Kernel, judges_random_programs_alike) {
                 std::string(text.substr(text.size() > 700 ? text.size() - 700 : 0)).c_str());
   }
   close(static_cast<int>(map));
-  std::printf("both %u, neither %u, only we %u, only the kernel %u:%s\n", both, neither, laxer, stricter,
-              examples.c_str());
+  std::printf("both %u, neither %u, only we %u, only the kernel %u:%s\n", both, neither, laxer,
+              stricter, examples.c_str());
   EXPECT_LE(laxer + stricter, count / 20) << examples;
 }
 
@@ -163,7 +167,8 @@ INSTANTIATE_TEST_SUITE_P(cases, KernelCase,
                          [](const testing::TestParamInfo<Case>& c) {
                            std::string name = c.param.file + "_" + c.param.name;
                            std::replace_if(
-                               name.begin(), name.end(), [](char ch) { return std::isalnum(ch) == 0; }, '_');
+                               name.begin(), name.end(),
+                               [](char ch) { return std::isalnum(ch) == 0; }, '_');
                            return name;
                          });
 

@@ -31,7 +31,8 @@ std::string expected_message(const btf::Btf& btf, std::string_view function) {
 TEST_P(CompiledProgram, has_the_verdict_that_it_says) {
   if (std::system("command -v clang-19 >/dev/null 2>&1") != 0) GTEST_SKIP() << "no clang-19";
   const std::string source = SKEP_TEST_DIR "/progs/" + GetParam() + ".bpf.c";
-  const std::string output = SKEP_BINARY_DIR "/verifier_" + GetParam() + "." + std::to_string(getpid()) + ".o";
+  const std::string output =
+      SKEP_BINARY_DIR "/verifier_" + GetParam() + "." + std::to_string(getpid()) + ".o";
   const std::string command =
       "clang-19 -g -O2 -Wall -target bpf -mcpu=v3 -c '" + source + "' -o '" + output + "'";
   ASSERT_EQ(std::system(command.c_str()), 0) << command;
@@ -49,7 +50,8 @@ TEST_P(CompiledProgram, has_the_verdict_that_it_says) {
     const auto section = spec::parse_section_name(spec.section);
     ASSERT_TRUE(section && section->section != nullptr) << spec.section;
     program->type = section->section->prog_type;
-    if (section->section->has_attach_type) program->expected_attach_type = section->section->attach_type;
+    if (section->section->has_attach_type)
+      program->expected_attach_type = section->section->attach_type;
     for (size_t m = 0; m < program->maps.size(); ++m) {
       if (!object->maps()[m].freeze) continue;
       program->maps[m].frozen = true;
@@ -61,7 +63,8 @@ TEST_P(CompiledProgram, has_the_verdict_that_it_says) {
     const verifier::Report report = verifier::verify(*program, options);
     const std::string message = expected_message(*object->btf(), spec.name);
     EXPECT_EQ(report.accepted(), message.empty()) << report.log;
-    EXPECT_THAT(report.log, testing::HasSubstr(" @ " + GetParam() + ".bpf.c:")) << "no source lines";
+    EXPECT_THAT(report.log, testing::HasSubstr(" @ " + GetParam() + ".bpf.c:"))
+        << "no source lines";
     if (report.accepted()) continue;
     EXPECT_THAT(report.rejection->message, testing::HasSubstr(message)) << report.log;
     ASSERT_TRUE(report.rejection->source);
@@ -69,7 +72,8 @@ TEST_P(CompiledProgram, has_the_verdict_that_it_says) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(programs, CompiledProgram, testing::Values("ringbuf", "packet", "maps", "functions"),
+INSTANTIATE_TEST_SUITE_P(programs, CompiledProgram,
+                         testing::Values("ringbuf", "packet", "maps", "functions"),
                          [](const testing::TestParamInfo<std::string>& c) { return c.param; });
 
 }  // namespace

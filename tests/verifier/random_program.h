@@ -62,10 +62,23 @@ class ProgramMaker {
     insns_.push_back(insn);
   }
   int32_t constant() {
-    static constexpr int64_t kEdges[] = {0,  1,   2,   3,   7,   8,          15,         16,         31,         32,
-                                         47, 48,  63,  64,  127, 255,        256,        0xffff,     0x7fffffff, -1,
-                                         -2, -8, -64, -128, -32768, -2147483648LL, 0x10000, 0x1ffffff, 0x55555555};
-    return one_in(4) ? static_cast<int32_t>(next()) : static_cast<int32_t>(kEdges[pick(std::size(kEdges))]);
+    static constexpr int64_t kEdges[] = {0,          1,
+                                         2,          3,
+                                         7,          8,
+                                         15,         16,
+                                         31,         32,
+                                         47,         48,
+                                         63,         64,
+                                         127,        255,
+                                         256,        0xffff,
+                                         0x7fffffff, -1,
+                                         -2,         -8,
+                                         -64,        -128,
+                                         -32768,     -2147483648LL,
+                                         0x10000,    0x1ffffff,
+                                         0x55555555};
+    return one_in(4) ? static_cast<int32_t>(next())
+                     : static_cast<int32_t>(kEdges[pick(std::size(kEdges))]);
   }
   void load_number(unsigned r) {
     using namespace isa;
@@ -91,7 +104,8 @@ class ProgramMaker {
     const unsigned width = cls == BPF_ALU64 ? 64 : 32;
     switch (pick(10)) {
       case 0:  // shifts by a constant
-        emit(cls | std::array<uint8_t, 3>{BPF_LSH, BPF_RSH, BPF_ARSH}[pick(3)] | BPF_K, d, 0, 0, pick(width));
+        emit(cls | std::array<uint8_t, 3>{BPF_LSH, BPF_RSH, BPF_ARSH}[pick(3)] | BPF_K, d, 0, 0,
+             pick(width));
         break;
       case 1:
         if (one_in(2)) {
@@ -117,9 +131,9 @@ class ProgramMaker {
         break;
       }
       default: {
-        static constexpr uint8_t kOps[] = {isa::BPF_ADD, isa::BPF_SUB, isa::BPF_MUL, isa::BPF_OR,  isa::BPF_AND,
-                                           isa::BPF_XOR, isa::BPF_AND, isa::BPF_ADD, isa::BPF_MOV, isa::BPF_LSH,
-                                           isa::BPF_RSH, isa::BPF_ARSH};
+        static constexpr uint8_t kOps[] = {isa::BPF_ADD, isa::BPF_SUB, isa::BPF_MUL, isa::BPF_OR,
+                                           isa::BPF_AND, isa::BPF_XOR, isa::BPF_AND, isa::BPF_ADD,
+                                           isa::BPF_MOV, isa::BPF_LSH, isa::BPF_RSH, isa::BPF_ARSH};
         const bool from_register = one_in(2);
         const uint8_t op = kOps[pick(from_register ? 12 : 9)];
         emit(cls | op | (from_register ? BPF_X : BPF_K), d, from_register ? number() : 0, 0,
@@ -130,7 +144,7 @@ class ProgramMaker {
   }
   void condition(unsigned r, int skip) {
     using namespace isa;
-    static constexpr uint8_t kOps[] = {BPF_JEQ, BPF_JNE, BPF_JGT, BPF_JGE, BPF_JLT, BPF_JLE,
+    static constexpr uint8_t kOps[] = {BPF_JEQ,  BPF_JNE,  BPF_JGT,  BPF_JGE,  BPF_JLT, BPF_JLE,
                                        BPF_JSGT, BPF_JSGE, BPF_JSLT, BPF_JSLE, BPF_JSET};
     const unsigned cls = one_in(2) ? BPF_JMP : BPF_JMP32;
     const unsigned op = kOps[pick(std::size(kOps))];
@@ -154,13 +168,15 @@ class ProgramMaker {
     using namespace isa;
     switch (pick(16)) {
       case 0: load_number(number()); break;
-      case 1: case 2:
+      case 1:
+      case 2:
         if (depth < 3) guarded(depth);
         break;
       case 3: {  // spill
         const unsigned s = size();
         const int bytes = s == BPF_B ? 1 : s == BPF_H ? 2 : s == BPF_W ? 4 : 8;
-        const int off = -8 * static_cast<int>(1 + pick(8)) + (one_in(3) ? bytes * static_cast<int>(pick(8 / bytes)) : 0);
+        const int off = -8 * static_cast<int>(1 + pick(8)) +
+                        (one_in(3) ? bytes * static_cast<int>(pick(8 / bytes)) : 0);
         if (one_in(4)) {
           emit(BPF_ST | BPF_MEM | s, 10, 0, off, constant());
         } else {
@@ -171,11 +187,13 @@ class ProgramMaker {
       case 4: {  // fill
         const unsigned s = size();
         const int bytes = s == BPF_B ? 1 : s == BPF_H ? 2 : s == BPF_W ? 4 : 8;
-        const int off = -8 * static_cast<int>(1 + pick(8)) + (one_in(3) ? bytes * static_cast<int>(pick(8 / bytes)) : 0);
+        const int off = -8 * static_cast<int>(1 + pick(8)) +
+                        (one_in(3) ? bytes * static_cast<int>(pick(8 / bytes)) : 0);
         emit(BPF_LDX | (s != BPF_DW && one_in(3) ? BPF_MEMSX : BPF_MEM) | s, number(), 10, off, 0);
         break;
       }
-      case 5: case 6: indexed(7, 48); break;
+      case 5:
+      case 6: indexed(7, 48); break;
       case 7: indexed(10, 64); break;
       case 8: packet(); break;
       case 9:  // a loop
@@ -185,8 +203,8 @@ class ProgramMaker {
           block(1 + pick(3), 2);
           if (insns_.size() == top) arithmetic(number());
           emit(BPF_ALU64 | BPF_ADD | BPF_K, 9, 0, 0, 1);
-          emit(BPF_JMP | BPF_JLT | BPF_K, 9, 0, static_cast<int>(top) - static_cast<int>(insns_.size()) - 1,
-               2 + pick(6));
+          emit(BPF_JMP | BPF_JLT | BPF_K, 9, 0,
+               static_cast<int>(top) - static_cast<int>(insns_.size()) - 1, 2 + pick(6));
         }
         break;
       case 10:
@@ -214,7 +232,8 @@ class ProgramMaker {
     const unsigned n = number();
     emit(BPF_ALU64 | BPF_MOV | BPF_X, 1, n, 0, 0);
     size_t jump = 0;
-    const int limit = room - bytes + (one_in(6) ? 1 : 0) - (one_in(4) ? static_cast<int>(pick(8)) : 0);
+    const int limit =
+        room - bytes + (one_in(6) ? 1 : 0) - (one_in(4) ? static_cast<int>(pick(8)) : 0);
     if (one_in(3)) {
       emit(BPF_ALU64 | BPF_AND | BPF_K, 1, 0, 0, one_in(2) ? 31 : 7);
     } else {

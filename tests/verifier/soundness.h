@@ -5,14 +5,14 @@
 // Shared by tests/verifier/soundness_test.cc (programs made from seeds) and fuzz/verifier_fuzz.cc.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <array>
 #include <cstdint>
 #include <cstring>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include <fmt/format.h>
 
 #include "isa/insn.h"
 #include "spec/context_layout.h"
@@ -39,7 +39,8 @@ struct Universe {
     for (uint8_t& b : value) b = static_cast<uint8_t>(next());
     for (uint8_t& b : packet) b = static_cast<uint8_t>(next());
     // Numbers near where things change.
-    static constexpr uint32_t kEdges[] = {0, 1, 2, 7, 8, 63, 64, 255, 0x7fffffff, 0x80000000, 0xffffffff};
+    static constexpr uint32_t kEdges[] = {0,  1,   2,          7,          8,         63,
+                                          64, 255, 0x7fffffff, 0x80000000, 0xffffffff};
     const auto number = [&] {
       const uint64_t r = next();
       return (r & 1) != 0 ? kEdges[(r >> 8) % std::size(kEdges)] : static_cast<uint32_t>(r >> 16);
@@ -100,13 +101,15 @@ inline bool inside(const Run& run, const verifier::RegState& reg, uint64_t value
     case Base::scalar: return reg.number.contains(value);
     case Base::stack: return offset_from(run.frame_ends[reg.frame]);
     case Base::map_value:
-      return (reg.maybe_null() && value == 0) || offset_from(reinterpret_cast<uint64_t>(run.universe->value.data()));
+      return (reg.maybe_null() && value == 0) ||
+             offset_from(reinterpret_cast<uint64_t>(run.universe->value.data()));
     case Base::ctx: return offset_from(reinterpret_cast<uint64_t>(&run.universe->ctx));
     case Base::packet: {
       if (!offset_from(run.universe->ctx.data)) return false;
       // The range that was learnt is there.
       return reg.range <= 0 || reg.off > reg.range || !reg.number.is_constant() ||
-             run.universe->ctx.data + static_cast<uint64_t>(reg.range) <= run.universe->ctx.data_end;
+             run.universe->ctx.data + static_cast<uint64_t>(reg.range) <=
+                 run.universe->ctx.data_end;
     }
     case Base::packet_end: return value == run.universe->ctx.data_end;
     default: return true;
@@ -132,7 +135,8 @@ inline void check_step(void* data, const vm::TraceEvent& event) {
     if (fits) return;
   }
   run.finding = fmt::format("insn {}: no state of {} holds", event.insn, all[event.insn].size());
-  for (unsigned r = 0; r < isa::kRegisters; ++r) run.finding += fmt::format(" r{}={:#x}", r, event.registers[r]);
+  for (unsigned r = 0; r < isa::kRegisters; ++r)
+    run.finding += fmt::format(" r{}={:#x}", r, event.registers[r]);
 }
 
 struct Outcome {
@@ -141,7 +145,8 @@ struct Outcome {
 };
 
 // Verifies, and where accepted runs it with `seeds` different inputs.
-inline Outcome judge(std::vector<Insn> insns, uint64_t seed, unsigned runs, verifier::Options options) {
+inline Outcome judge(std::vector<Insn> insns, uint64_t seed, unsigned runs,
+                     verifier::Options options) {
   Universe universe;
   Program program;
   program.name = "generated";
@@ -156,16 +161,20 @@ inline Outcome judge(std::vector<Insn> insns, uint64_t seed, unsigned runs, veri
   const verifier::Report report = verifier::verify(program, options);
   outcome.accepted = report.accepted();
   if (!report.accepted()) {
-    if (report.rejection->rule == verifier::Rule::internal) outcome.finding = "internal: " + report.rejection->message;
+    if (report.rejection->rule == verifier::Rule::internal)
+      outcome.finding = "internal: " + report.rejection->message;
     return outcome;
   }
   Run run;
   run.universe = &universe;
   run.recorder = embed && !recorder.overflowed ? &recorder : nullptr;
   const std::array<vm::MemoryRegion, 3> regions{
-      {{reinterpret_cast<uint64_t>(universe.value.data()), reinterpret_cast<uint64_t>(universe.value.data() + Universe::kValueSize), true},
-       {reinterpret_cast<uint64_t>(universe.packet.data()), reinterpret_cast<uint64_t>(universe.packet.data() + Universe::kPacketSize), true},
-       {reinterpret_cast<uint64_t>(&universe.ctx), reinterpret_cast<uint64_t>(&universe.ctx + 1), false}}};
+      {{reinterpret_cast<uint64_t>(universe.value.data()),
+        reinterpret_cast<uint64_t>(universe.value.data() + Universe::kValueSize), true},
+       {reinterpret_cast<uint64_t>(universe.packet.data()),
+        reinterpret_cast<uint64_t>(universe.packet.data() + Universe::kPacketSize), true},
+       {reinterpret_cast<uint64_t>(&universe.ctx), reinterpret_cast<uint64_t>(&universe.ctx + 1),
+        false}}};
   std::array<vm::MemoryRegion, 3> exact = regions;
   vm::InterpreterOptions how;
   how.trace = check_step;

@@ -52,8 +52,10 @@ TEST(soundness, remembering_more_states_changes_no_verdict) {
     const std::vector<Insn> insns = soundness::random_program(seed);
     verifier::Options often;
     often.test_state_freq = true;
-    ASSERT_EQ(soundness::judge(insns, seed, 0, {}).accepted, soundness::judge(insns, seed, 0, often).accepted)
-        << "seed " << seed << "\n" << listing(insns);
+    ASSERT_EQ(soundness::judge(insns, seed, 0, {}).accepted,
+              soundness::judge(insns, seed, 0, often).accepted)
+        << "seed " << seed << "\n"
+        << listing(insns);
   }
 }
 

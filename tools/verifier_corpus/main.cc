@@ -1,13 +1,13 @@
 // verifier_corpus [--verbose] [--unprivileged] [--program NAME] DIR|FILE…: the verifier's verdicts on objects whose programs
 // carry their own expectations, as the kernel's selftests do (__success, __failure, __msg: declaration
 // tags "comment:test_expect_…" of the functions). Prints what differs and a count; the last line is JSON.
+#include <fmt/format.h>
+
 #include <cstdio>
 #include <filesystem>
 #include <map>
 #include <string>
 #include <vector>
-
-#include <fmt/format.h>
 
 #include "base/fd.h"
 #include "object/object.h"
@@ -32,7 +32,8 @@ Expectation expectation_of(const btf::Btf& btf, std::string_view function, bool 
   if (!id) return result;
   for (btf::TypeId t = btf.type_begin(); t < btf.type_end(); ++t) {
     const btf::Type tag = btf.type(t);
-    if (tag.kind() != btf::Kind::DeclTag || tag.referenced() != *id || tag.component() != -1) continue;
+    if (tag.kind() != btf::Kind::DeclTag || tag.referenced() != *id || tag.component() != -1)
+      continue;
     std::string_view text = tag.name();
     constexpr std::string_view kPrefix = "comment:";
     if (!text.starts_with(kPrefix)) continue;
@@ -49,7 +50,8 @@ Expectation expectation_of(const btf::Btf& btf, std::string_view function, bool 
     }
     if (auto m = value(unprivileged ? "test_expect_msg_unpriv=" : "test_expect_msg="); !m.empty()) {
       const size_t digits = m.find_first_not_of("0123456789");
-      if (digits != 0 && digits != std::string_view::npos && m[digits] == '=') m.remove_prefix(digits + 1);
+      if (digits != 0 && digits != std::string_view::npos && m[digits] == '=')
+        m.remove_prefix(digits + 1);
       result.messages.emplace_back(m);
     }
     if (const auto f = value("test_prog_flags="); !f.empty()) {
@@ -87,8 +89,8 @@ struct Counts {
   uint64_t insns = 0, ns = 0;
 };
 
-void run_object(const std::string& path, bool verbose, bool unprivileged, const std::string& only, Counts& counts,
-                std::map<std::string, int>& reasons) {
+void run_object(const std::string& path, bool verbose, bool unprivileged, const std::string& only,
+                Counts& counts, std::map<std::string, int>& reasons) {
   auto bytes = read_file(path);
   if (!bytes) return;
   auto object = object::open_object(bytes_of(*bytes), path);
@@ -113,7 +115,8 @@ void run_object(const std::string& path, bool verbose, bool unprivileged, const 
       continue;
     }
     program->type = section->section->prog_type;
-    if (section->section->has_attach_type) program->expected_attach_type = section->section->attach_type;
+    if (section->section->has_attach_type)
+      program->expected_attach_type = section->section->attach_type;
     if (section->section->sleepable) program->flags |= 16;
     Expectation want;
     if (object->btf() != nullptr) want = expectation_of(*object->btf(), spec.name, unprivileged);
@@ -135,7 +138,8 @@ void run_object(const std::string& path, bool verbose, bool unprivileged, const 
     if (verbose) fmt::print("{}\n", report.log);
     if (!want.stated) {
       ++(report.accepted() ? counts.unstated_accepted : counts.unstated_rejected);
-      if (!report.accepted() && verbose) fmt::print("unstated {}:{}: {}\n", file, spec.name, report.rejection->message);
+      if (!report.accepted() && verbose)
+        fmt::print("unstated {}:{}: {}\n", file, spec.name, report.rejection->message);
       continue;
     }
     for (const std::string& message : want.messages) {
@@ -156,7 +160,8 @@ void run_object(const std::string& path, bool verbose, bool unprivileged, const 
       fmt::print("stricter {}:{} insn {}: {}\n", file, spec.name, report.rejection->insn, message);
     } else {
       ++counts.laxer;
-      fmt::print("LAXER {}:{}: expected \"{}\"\n", file, spec.name, want.messages.empty() ? "" : want.messages[0]);
+      fmt::print("LAXER {}:{}: expected \"{}\"\n", file, spec.name,
+                 want.messages.empty() ? "" : want.messages[0]);
     }
   }
 }
@@ -186,11 +191,15 @@ int main(int argc, char** argv) {
   std::sort(files.begin(), files.end());
   Counts counts;
   std::map<std::string, int> reasons;
-  for (const std::string& file : files) run_object(file, verbose, unprivileged, only, counts, reasons);
+  for (const std::string& file : files)
+    run_object(file, verbose, unprivileged, only, counts, reasons);
   for (const auto& [rule, count] : reasons) fmt::print("  stricter by {}: {}\n", rule, count);
-  fmt::print("{{\"agree\":{},\"stricter\":{},\"laxer\":{},\"accepted\":{},\"refused\":{},\"skipped\":{},\"messages\":{},"
-             "\"messages_found\":{},\"insns\":{},\"ns\":{}}}\n",
-             counts.agree, counts.stricter, counts.laxer, counts.unstated_accepted, counts.unstated_rejected,
-             counts.skipped, counts.messages, counts.messages_found, counts.insns, counts.ns);
+  fmt::print(
+      "{{\"agree\":{},\"stricter\":{},\"laxer\":{},\"accepted\":{},\"refused\":{},\"skipped\":{},"
+      "\"messages\":{},"
+      "\"messages_found\":{},\"insns\":{},\"ns\":{}}}\n",
+      counts.agree, counts.stricter, counts.laxer, counts.unstated_accepted,
+      counts.unstated_rejected, counts.skipped, counts.messages, counts.messages_found,
+      counts.insns, counts.ns);
   return counts.laxer == 0 ? 0 : 1;
 }

@@ -349,6 +349,14 @@ bool uprobe_trapped(SignalContext* context) {
   return false;
 }
 
+uint64_t uprobe_real_return(const Thread* thread, uint64_t slot, uint64_t value) {
+  if (value != trampoline_of_returns() || thread->return_stack == nullptr) return value;
+  const Returns& returns = *static_cast<const Returns*>(thread->return_stack);
+  for (uint32_t i = returns.count(); i-- > 0;)
+    if (returns[i].slot == slot && returns[i].real != value) return returns[i].real;
+  return value;
+}
+
 bool uprobe_overlaps(uint64_t address, uint64_t size) {
   for (uint32_t i = 0; i < active_count; ++i) {
     const ActiveSite& here = active[i];

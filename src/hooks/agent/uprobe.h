@@ -31,6 +31,8 @@ bool uprobe_leave(const Thread* thread, SignalContext* context);
 // Where a thread that is still on the program's stack stands in a trampoline's head: puts it back before
 // its first instruction, since what the second relies on would not outlive a signal handler.
 void uprobe_rewind(SignalContext* context);
+// What a stack slot holds for the program: `value`, or the return address that a uretprobe replaced in it.
+uint64_t uprobe_real_return(const Thread* thread, uint64_t slot, uint64_t value);
 // True where [address, address + size) overlaps bytes that a probe has replaced.
 bool uprobe_overlaps(uint64_t address, uint64_t size);
 

@@ -40,6 +40,7 @@ struct ActiveSite {
   uint64_t region;        // the mapping that the trampoline lies in, and its size
   uint64_t region_size;
   bool patched;
+  const Thread* doomed_by;  // its mapping is being unmapped by that thread
 };
 constexpr uint32_t kMaxActive = 1024;
 constexpr uint64_t kPage = 4096;
@@ -445,6 +446,23 @@ bool restore_text(uint64_t address, const uint8_t* original, uint64_t size) {
   return done;
 }
 
+// The trampoline stays: a thread may be in it, and its jump back is as good as ever.
+void take_back(ActiveSite& place) {
+  if (!place.patched) return;
+  const hooks::ProbeCode& code = place.site->code;
+  // What is there may have been mapped over behind our back.
+  uint8_t ours[hooks::kMaxDisplaced] = {0xcc}, found[5];
+  bool jump = code.kind == ProbeKind::jump;
+  if (jump) write_jump(ours, place.address, place.trampoline);
+  if (!copy_in(found, place.address, jump ? 5 : 1) || memcmp(found, ours, jump ? 5 : 1) != 0)
+    return;
+  if (!restore_text(place.address, code.original,
+                    code.kind == ProbeKind::jump ? code.displaced : 1))
+    return;
+  place.patched = false;
+  count(place.site, &ProbeStatus::removed);
+}
+
 struct Mapping {
   uint64_t address, length, offset;
   uint64_t device, inode;
@@ -470,9 +488,9 @@ void install(const ProbeTable* t, const Mapping& mapping) {
   uint64_t size = (uint64_t{wanted} * kTrampolineSize + kPage - 1) & ~(kPage - 1);
   uint64_t region = map_near(mapping.address, size);
   uint64_t next = region;
-  ActiveSite* made[64];
+  static ActiveSite* made[kMaxActive];  // under the lock
   uint32_t made_count = 0;
-  for (uint32_t i = 0; i < sites && made_count < 64; ++i) {
+  for (uint32_t i = 0; i < sites && made_count < kMaxActive; ++i) {
     const ProbeSite& site = t->sites[i];
     if (!lies_in(site, mapping)) continue;
     uint64_t address = mapping.address + (site.file_offset - mapping.offset);
@@ -497,7 +515,8 @@ void install(const ProbeTable* t, const Mapping& mapping) {
               .trampoline = next,
               .region = region,
               .region_size = size,
-              .patched = false};
+              .patched = false,
+              .doomed_by = nullptr};
     if (index >= active_count) active_count = index + 1;
     made[made_count++] = place;
     next += kTrampolineSize;
@@ -636,8 +655,8 @@ void uprobes_start() {
 void uprobes_mapped(uint64_t address, uint64_t length, uint64_t protection, uint64_t flags, int fd,
                     uint64_t offset) {
   const ProbeTable* t = table();
-  if (t == nullptr || leaving || (protection & kProtExec) == 0 || (flags & kMapAnonymous) != 0 ||
-      (flags & kMapPrivate) == 0 || fd < 0)
+  if (t == nullptr || leaving || process.confined || (protection & kProtExec) == 0 ||
+      (flags & kMapAnonymous) != 0 || (flags & kMapPrivate) == 0 || fd < 0)
     return;
   Identity identity;
   constexpr long kNrFstat = 5;
@@ -650,14 +669,31 @@ void uprobes_mapped(uint64_t address, uint64_t length, uint64_t protection, uint
               .protection = static_cast<int>(protection)});
 }
 
-void uprobes_unmapped(uint64_t address, uint64_t length) {
+void uprobes_unmapping(const Thread* thread, uint64_t address, uint64_t length) {
   if (active_count == 0) return;
   uint64_t end = address + ((length + kPage - 1) & ~(kPage - 1));
+  SpinLock lock(process.patch_lock);
+  for (uint32_t i = 0; i < active_count; ++i)
+    if (active[i].site != nullptr && active[i].address >= address && active[i].address < end)
+      active[i].doomed_by = thread;
+}
+
+void uprobes_unmapped(const Thread* thread, bool done) {
+  if (active_count == 0) return;
+  SpinLock lock(process.patch_lock);
   for (uint32_t i = 0; i < active_count; ++i) {
-    if (active[i].site == nullptr || active[i].address < address || active[i].address >= end)
-      continue;
-    SpinLock lock(process.patch_lock);
-    drop(active[i]);
+    if (active[i].doomed_by != thread) continue;
+    active[i].doomed_by = nullptr;
+    if (done) drop(active[i]);
+  }
+}
+
+void uprobes_moving(uint64_t address, uint64_t length) {
+  SpinLock lock(process.patch_lock);
+  for (uint32_t i = 0; i < active_count; ++i) {
+    ActiveSite& place = active[i];
+    if (place.site != nullptr && place.address >= address && place.address - address < length)
+      take_back(place);
   }
 }
 
@@ -665,17 +701,8 @@ void uprobes_detach() {
   leaving = true;
   {
     SpinLock lock(process.patch_lock);
-    for (uint32_t i = 0; i < active_count; ++i) {
-      ActiveSite& place = active[i];
-      if (place.site == nullptr || !place.patched) continue;
-      const hooks::ProbeCode& code = place.site->code;
-      // The trampoline stays: a thread may be in it, and its jump back is as good as ever.
-      if (restore_text(place.address, code.original,
-                       code.kind == ProbeKind::jump ? code.displaced : 1)) {
-        place.patched = false;
-        count(place.site, &ProbeStatus::removed);
-      }
-    }
+    for (uint32_t i = 0; i < active_count; ++i)
+      if (active[i].site != nullptr) take_back(active[i]);
   }
   SpinLock lock(process.threads_lock);
   for (Thread* thread = process.threads; thread != nullptr; thread = thread->next)

@@ -17,8 +17,12 @@ void uprobes_start();
 // A mapping was made by mmap(2), with its arguments.
 void uprobes_mapped(uint64_t address, uint64_t length, uint64_t protection, uint64_t flags, int fd,
                     uint64_t offset);
-// [address, address + length) is about to be unmapped or mapped over.
-void uprobes_unmapped(uint64_t address, uint64_t length);
+// [address, address + length) is about to be unmapped or mapped over, and then: whether it was. In between,
+// probes there go on working, since the call may fail.
+void uprobes_unmapping(const Thread* thread, uint64_t address, uint64_t length);
+void uprobes_unmapped(const Thread* thread, bool done);
+// [address, address + length) is about to be moved: its text becomes what it was, for good.
+void uprobes_moving(uint64_t address, uint64_t length);
 // Restores every patched byte, and every replaced return address. Trampolines stay mapped: threads may
 // be in them.
 void uprobes_detach();

@@ -4,6 +4,7 @@
 #include "base/slots.h"
 #include "hooks/agent/exec.h"
 #include "hooks/agent/filter.h"
+#include "hooks/agent/leave.h"
 #include "hooks/agent/patch.h"
 #include "hooks/agent/thread.h"
 #include "hooks/agent/uprobe.h"
@@ -339,6 +340,10 @@ extern "C" int agent_on_enter(Thread* thread) {
   bool exit_due = (seen & hooks::kSeenExit) != 0;
   thread->observed = exit_due;
   int what = ENTER_PLAIN;
+  if (t != nullptr && t->detach.load(std::memory_order_relaxed) != 0) [[unlikely]] {
+    // The call itself is the program's to make then. sigreturn has to run as it was begun.
+    if (nr != kNrRtSigreturn && leave_at_call(thread)) return ENTER_ABORT;
+  }
   if ((seen & hooks::kSeenFilter) != 0) {
     int64_t refusal = filter_enter(thread);
     thread->filtered = true;

@@ -83,6 +83,7 @@ void register_process(Thread* thread) {
         !entry.pid.compare_exchange_strong(free, thread->pid))
       continue;
     entry.state.store(0, std::memory_order_relaxed);
+    entry.kicking.store(0, std::memory_order_relaxed);
     process.board_index = (thread->pid + i) % hooks::kBoardProcesses;
     return;
   }
@@ -210,6 +211,9 @@ int on_clone(Thread* thread) {
     child->restarted_args = false;
     child->blocked = thread->blocked;
     child->pending = 0;
+    child->held = 0;
+    child->unblocked = 0;
+    child->arrived = false;
     child->clone_flags = flags;
     child->vfork_child = (flags & kCloneThread) == 0;
     child->parent = thread;

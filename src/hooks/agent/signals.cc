@@ -3,6 +3,7 @@
 #include "base/hive_control.h"
 #include "base/hive_layout.h"
 #include "base/raw_syscall.h"
+#include "hooks/agent/leave.h"
 #include "hooks/agent/patch.h"
 #include "hooks/agent/thread.h"
 #include "hooks/agent/uprobe.h"
@@ -278,6 +279,57 @@ bool fix_up(SignalContext* context) {
   return true;
 }
 
+// True where another signal than our kick may have interrupted the call.
+bool other_signal_waits(const SignalContext* context) {
+  uint64_t set = 0;
+  raw::syscall(kNrRtSigpending, static_cast<long>(pointer(&set)), 8);
+  return (set & ~context->mask) != 0;
+}
+
+// The controller wants the agent to leave. The program must not notice the signal: a call that only the kick has
+// interrupted is made again.
+void on_kick(Thread* thread, SignalInfo*, SignalContext* context) {
+  if (!leaving()) return;
+  uint64_t rip = context->rip;
+  uint64_t nr = 0;
+  bool interrupted = static_cast<int64_t>(context->rax) == -kEintr && !other_signal_waits(context);
+  if (in_agent(thread, context)) {
+    if (between(rip, agent_restore_arguments, agent_call + 1) ||
+        between(rip, agent_plain_restore, agent_plain_call + 1) ||
+        (rip == address_of(agent_after) && interrupted)) {
+      // Back to the program's instruction; the next look at it leaves.
+      if (thread->masked == 0) {
+        thread->saved_mask = context->mask;
+        thread->unblocked = 0;
+        thread->masked = 1;
+      }
+      context->mask = kEverything;
+      context->rip = address_of(agent_abort);
+      return;
+    }
+    if (between(rip, agent_plain_after, agent_plain_end)) {
+      context->rip = thread->frame.rip;
+      if (interrupted) {
+        context->rip -= 2;
+        context->rax = thread->frame.nr;
+      }
+    } else if (between(rip, agent_tail, agent_tail_end)) {
+      context_from_frame(context, thread->frame);
+    } else if (sites_after_call(context, &nr)) {
+      sites_leave(context);
+      if (interrupted) {
+        context->rip -= 2;
+        context->rax = nr;
+      }
+    } else if (!uprobe_leave(thread, context) && !sites_leave(context)) {
+      return;  // it will be at a call of its own soon, or is kicked again
+    }
+  } else {
+    sites_leave(context);
+  }
+  leave_at(thread, context);
+}
+
 bool is_ours(int signal) {
   return signal >= 1 && signal <= kSignals && (signal_bit(signal) & kOurSignals) != 0;
 }
@@ -298,6 +350,10 @@ extern "C" void agent_on_signal(int signal, SignalInfo* info, SignalContext* con
     sites_caught(thread, context);
     context->rcx = context->rip;
     context->rip = address_of(agent_entry);
+    return;
+  }
+  if (signal == kSigSys && leave_kicked(thread, info)) {
+    on_kick(thread, info, context);
     return;
   }
   if ((signal == kSigSegv || signal == kSigBus) && is_synchronous(info) && fix_up(context)) return;
@@ -335,8 +391,19 @@ void install_handlers_for(Thread* thread) {
   }
 }
 
+// The program's own, for good. SIGSYS is ignored in between: that throws away kicks that are on their way.
 void restore_handlers() {
-  for (int signal : {kSigTrap, kSigBus, kSigSegv, kSigSys}) {
+  for (int signal = 1; signal <= kSignals; ++signal) {
+    if (signal == kSigKill || signal == kSigStop) continue;
+    KernelSigaction now{};
+    if (is_error(kernel_sigaction(signal, nullptr, &now)) ||
+        now.handler != reinterpret_cast<uint64_t>(&agent_on_signal))
+      continue;
+    if (signal == kSigSys) {
+      KernelSigaction ignore{};
+      ignore.handler = kSigIgn;
+      kernel_sigaction(signal, &ignore, nullptr);
+    }
     kernel_sigaction(signal, &process.sighand.actions[signal], nullptr);
   }
 }

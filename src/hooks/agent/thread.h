@@ -96,6 +96,7 @@ struct Thread {
                         // program's
   uint8_t saved_index;  // which: 0..5
   bool filtered;        // a filter looked at the call in the frame: filter_exit is due
+  bool arrived;         // leave.cc: waits for the others
   bool vfork_child;     // shares memory with its suspended parent
   uint64_t saved_argument;
   uint64_t blocked;  // of kOurSignals: what the program believes to be blocked

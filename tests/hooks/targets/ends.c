@@ -5,9 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-static void* other(void* raw) {
-  exit(*(int*)raw);
-}
+static void* other(void* raw) { exit(*(int*)raw); }
 int main(int argc, char** argv) {
   const char* how = argc > 1 ? argv[1] : "0";
   if (strcmp(how, "segv") == 0) *(volatile int*)8 = 1;
@@ -17,7 +15,10 @@ int main(int argc, char** argv) {
   if (strcmp(how, "kill") == 0) kill(getpid(), SIGKILL);
   if (strcmp(how, "term") == 0) raise(SIGTERM);
   if (strcmp(how, "sys") == 0) raise(SIGSYS);
-  if (strcmp(how, "fpe") == 0) { volatile int zero = 0; return 1 / zero; }
+  if (strcmp(how, "fpe") == 0) {
+    volatile int zero = 0;
+    return 1 / zero;
+  }
   if (strcmp(how, "thread") == 0) {
     int status = 42;
     pthread_t thread;

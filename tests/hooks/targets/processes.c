@@ -1,6 +1,7 @@
 // Processes of every kind of birth, and what becomes of them.
 #define _GNU_SOURCE
 #include <errno.h>
+#include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
@@ -9,7 +10,6 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <linux/sched.h>
 #include <unistd.h>
 
 extern char** environ;
@@ -20,7 +20,8 @@ static void on_child(int signal) {
 }
 static int status_of(pid_t pid) {
   int status = -1;
-  while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
+  while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  }
   return status;
 }
 static char stack[65536];

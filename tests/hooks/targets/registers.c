@@ -17,14 +17,16 @@ static void around(long nr) {
   for (int i = 0; i < 16; ++i) before[i] = 0x1111111111111111u * (unsigned)i + 5;
   memset(after, 0, sizeof after);
   for (int i = 0; i < 16; ++i)
-    for (int j = 0; j < 4; ++j) vectors_before[i][j] = 0x9e3779b97f4a7c15u * (unsigned)(i * 4 + j + 1);
+    for (int j = 0; j < 4; ++j)
+      vectors_before[i][j] = 0x9e3779b97f4a7c15u * (unsigned)(i * 4 + j + 1);
   __asm__ volatile(
       "pushq %%rbx; pushq %%rbp\n\t"
       "movq %[nr], %%rax\n\t"
       "leaq before(%%rip), %%r15\n\t"
       "movups vectors_before(%%rip), %%xmm0\n\tmovups 32+vectors_before(%%rip), %%xmm1\n\t"
       "movups 224+vectors_before(%%rip), %%xmm7\n\tmovups 480+vectors_before(%%rip), %%xmm15\n\t"
-      "movq 8(%%r15), %%rbx; movq 16(%%r15), %%rdx; movq 24(%%r15), %%rsi; movq 32(%%r15), %%rdi\n\t"
+      "movq 8(%%r15), %%rbx; movq 16(%%r15), %%rdx; movq 24(%%r15), %%rsi; movq 32(%%r15), "
+      "%%rdi\n\t"
       "movq 40(%%r15), %%rbp; movq 48(%%r15), %%r8; movq 56(%%r15), %%r9; movq 64(%%r15), %%r10\n\t"
       "movq 72(%%r15), %%r12; movq 80(%%r15), %%r13; movq 88(%%r15), %%r14\n\t"
       "movq 96(%%r15), %%r15\n\t"
@@ -44,14 +46,15 @@ static void around(long nr) {
       "popq %%rbp; popq %%rbx\n\t"
       :
       : [nr] "r"(nr)
-      : "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "xmm0", "xmm1", "xmm7",
-        "xmm15", "memory", "cc");
+      : "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
+        "xmm0", "xmm1", "xmm7", "xmm15", "memory", "cc");
 }
 static int kept(void) {
   int good = memcmp(&before[1], &after[1], 12 * 8) == 0;
   good &= ((uint8_t*)after)[104] == 1 && ((uint8_t*)after)[105] == 1 && ((uint8_t*)after)[112] == 1;
   const int checked[] = {0, 1, 7, 15};
-  for (int i = 0; i < 4; ++i) good &= memcmp(vectors_before[checked[i]], vectors_after[checked[i]], 16) == 0;
+  for (int i = 0; i < 4; ++i)
+    good &= memcmp(vectors_before[checked[i]], vectors_after[checked[i]], 16) == 0;
   return good;
 }
 
@@ -70,13 +73,15 @@ int main(void) {
   printf("a number that is none: %d\n", bad);
 
   // Code that the program makes itself.
-  uint8_t* code = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  uint8_t* code =
+      mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   const uint8_t made[] = {0xb8, SYS_getuid, 0, 0, 0, 0x0f, 0x05, 0xc3};
   memcpy(code, made, sizeof made);
   long (*call)(void) = (long (*)(void))code;
   bad = 0;
   for (int i = 0; i < 200; ++i) bad += call() != (long)getuid();
-  printf("system calls in made code: %d wrong, code unchanged: %d\n", bad, memcmp(code, made, sizeof made) == 0);
+  printf("system calls in made code: %d wrong, code unchanged: %d\n", bad,
+         memcmp(code, made, sizeof made) == 0);
   munmap(code, 4096);
 
   void* late = dlopen("libutil.so.1", RTLD_NOW);

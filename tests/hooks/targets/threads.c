@@ -41,7 +41,8 @@ static void* wait_forever(void* raw) {
   int fd = *(int*)raw;
   char c;
   pthread_cleanup_push(cleanup, &cleaned);
-  while (read(fd, &c, 1) >= 0 || errno == EINTR) {}
+  while (read(fd, &c, 1) >= 0 || errno == EINTR) {
+  }
   pthread_cleanup_pop(0);
   return NULL;
 }
@@ -112,7 +113,8 @@ int main(void) {
       int size = snprintf(text, sizeof text, "%d:%d", round, i);
       if (write(pairs[i][0], text, (size_t)size) != size) return 1;
       char back[32] = "";
-      if (read(pairs[i][0], back, sizeof back) == size && memcmp(text, back, (size_t)size) == 0) ++echoed;
+      if (read(pairs[i][0], back, sizeof back) == size && memcmp(text, back, (size_t)size) == 0)
+        ++echoed;
     }
   }
   for (int i = 0; i < 8; ++i) {

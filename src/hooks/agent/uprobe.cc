@@ -47,7 +47,6 @@ constexpr uint64_t kPage = 4096;
 
 ActiveSite active[kMaxActive];
 uint32_t active_count;  // active[0..count) have been used
-bool leaving;
 
 const ProbeTable* table() {
   return reinterpret_cast<const ProbeTable*>(hive::root(hive::Root::kUprobes));
@@ -190,10 +189,12 @@ void on_unwinder(Thread* thread, ProbeRole role, const PtRegs* regs) {
       returns->reveal(regs->rsp, trampoline_of_returns(), ProgramMemory());
       break;
     case ProbeRole::unwinder_leave:
-      if (!leaving) returns->hide(regs->rsp, kReach, trampoline_of_returns(), ProgramMemory());
+      if (!process.detached)
+        returns->hide(regs->rsp, kReach, trampoline_of_returns(), ProgramMemory());
       break;
     case ProbeRole::unwinder_leave_rcx:
-      if (!leaving) returns->hide(regs->rcx + 8, kReach, trampoline_of_returns(), ProgramMemory());
+      if (!process.detached)
+        returns->hide(regs->rcx + 8, kReach, trampoline_of_returns(), ProgramMemory());
       break;
   }
 }
@@ -215,7 +216,7 @@ extern "C" void agent_on_uprobe(PtRegs* regs, uint32_t index) {
   complete(regs, thread, here.address);
   thread->uprobe_resume = here.trampoline + kTrampolineHead;
   const ProbeSite* site = here.site;
-  if (site == nullptr || leaving) [[unlikely]]
+  if (site == nullptr || process.detached) [[unlikely]]
     return;
   if (site->role != ProbeRole::programs) [[unlikely]]
     on_unwinder(thread, site->role, regs);
@@ -247,7 +248,7 @@ extern "C" void agent_on_uretprobe(PtRegs* regs) {
   }
   complete(regs, thread, entry.real);
   thread->uprobe_resume = entry.real;
-  if (leaving) return;
+  if (process.detached) return;
   const auto& site = *reinterpret_cast<const ProbeSite*>(entry.site);
   run_programs(thread, site, regs, entry.function, hooks::kOnReturn, entry.skip);
 }
@@ -304,7 +305,7 @@ bool uprobe_leave(const Thread* thread, SignalContext* context) {
   }
   if (between(rip, agent_uprobe, agent_uprobe_saved)) {
     uint64_t index = *reinterpret_cast<const uint64_t*>(thread->stack_top - 8);
-    context->rip = active[index].trampoline;  // from its head again
+    context->rip = active[index].address;  // all of it again
     context->rsp = thread->uprobe_rsp;
     return true;
   }
@@ -318,7 +319,7 @@ bool uprobe_leave(const Thread* thread, SignalContext* context) {
   uint64_t offset = rip - here->trampoline;
   if (offset >= kTrampolineHead) return false;
   context->rsp = thread->uprobe_rsp;  // in_agent(): the agent's stack is in use
-  context->rip = here->trampoline + (offset == kTrampolineReturn ? kTrampolineHead : 0);
+  context->rip = offset == kTrampolineReturn ? here->trampoline + kTrampolineHead : here->address;
   return true;
 }
 
@@ -655,7 +656,7 @@ void uprobes_start() {
 void uprobes_mapped(uint64_t address, uint64_t length, uint64_t protection, uint64_t flags, int fd,
                     uint64_t offset) {
   const ProbeTable* t = table();
-  if (t == nullptr || leaving || process.confined || (protection & kProtExec) == 0 ||
+  if (t == nullptr || process.detached || process.confined || (protection & kProtExec) == 0 ||
       (flags & kMapAnonymous) != 0 || (flags & kMapPrivate) == 0 || fd < 0)
     return;
   Identity identity;
@@ -698,7 +699,6 @@ void uprobes_moving(uint64_t address, uint64_t length) {
 }
 
 void uprobes_detach() {
-  leaving = true;
   {
     SpinLock lock(process.patch_lock);
     for (uint32_t i = 0; i < active_count; ++i)

@@ -23,8 +23,8 @@ void uprobes_unmapping(const Thread* thread, uint64_t address, uint64_t length);
 void uprobes_unmapped(const Thread* thread, bool done);
 // [address, address + length) is about to be moved: its text becomes what it was, for good.
 void uprobes_moving(uint64_t address, uint64_t length);
-// Restores every patched byte, and every replaced return address. Trampolines stay mapped: threads may
-// be in them.
+// Restores every patched byte, and every replaced return address, with process.detached set and all threads in the
+// agent. Trampolines stay mapped: threads may be in what they displaced.
 void uprobes_detach();
 
 // SIGTRAP by int3, context->rip behind it: true where a site's, and `context` goes on.

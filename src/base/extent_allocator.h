@@ -9,7 +9,7 @@ namespace skep {
 
 class ExtentAllocator {
  public:
-  ExtentAllocator(uint64_t begin, uint64_t size) : end_(begin + size) { free_[begin] = size; }
+  ExtentAllocator(uint64_t begin, uint64_t size) { free_[begin] = size; }
 
   // 0 where no free extent is large enough. `alignment` is a power of two.
   uint64_t allocate(uint64_t size, uint64_t alignment);
@@ -21,7 +21,6 @@ class ExtentAllocator {
  private:
   std::map<uint64_t, uint64_t> free_;  // address -> size
   std::map<uint64_t, uint64_t> live_;  // address -> size
-  uint64_t end_;
   uint64_t used_ = 0;
 };
 

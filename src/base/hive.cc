@@ -2,6 +2,7 @@
 #include "base/hive.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -210,11 +211,11 @@ Result<> Hive::map_process_page(const std::function<void(hive::ProcessPage&)>& f
   return {};
 }
 
+// The owner is the process's first thread, which saves a system call and lives as long as the process.
 HeldSlot::HeldSlot() {
-  unsigned cpu = 0;
-  raw::syscall(raw::kGetcpu, reinterpret_cast<long>(&cpu));
-  slot_ = hive::claim(cpu, hive::owner_word(static_cast<uint32_t>(raw::syscall(raw::kGetpid)),
-                                            static_cast<uint32_t>(raw::syscall(raw::kGettid))));
+  int cpu = ::sched_getcpu();
+  auto pid = static_cast<uint32_t>(::getpid());
+  slot_ = hive::claim(cpu < 0 ? 0 : static_cast<uint32_t>(cpu), hive::owner_word(pid, pid));
 }
 HeldSlot::~HeldSlot() {
   if (slot_ != hive::kNoSlot) hive::release(slot_);

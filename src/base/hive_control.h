@@ -38,7 +38,7 @@ struct ObjectEntry {
 static_assert(sizeof(ObjectEntry) == 32);
 
 // Words that rooms above publish their roots in (the address of a control object, or 0).
-enum class Root : uint32_t { kSyscallHooks = 0, kUprobes = 1, kCgroupHooks = 2, kAgent = 3, kSession = 4 };
+enum class Root : uint32_t { kSyscallHooks = 0, kUprobes = 1, kCgroupHooks = 2, kAgent = 3, kSession = 4, kPrintk = 5 };
 inline constexpr uint32_t kRoots = 16;
 
 inline constexpr uint64_t kControlMagic = 0x3165766968'70656b;  // "kephive1"

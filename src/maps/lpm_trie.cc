@@ -74,6 +74,12 @@ class Trie {
   [[nodiscard]] uint32_t match(Node* node, const unsigned char* data, uint32_t length) const {
     uint32_t limit = prefix(node) < length ? prefix(node) : length;
     uint32_t at = 0;
+    for (; at + 32 <= limit; at += 32) {
+      uint32_t ours, theirs;
+      __builtin_memcpy(&ours, node->data() + at / 8, 4);
+      __builtin_memcpy(&theirs, data + at / 8, 4);
+      if (ours != theirs) return at + static_cast<uint32_t>(__builtin_clz(__builtin_bswap32(ours ^ theirs)));
+    }
     for (; at + 8 <= limit; at += 8) {
       uint32_t differ = node->data()[at / 8] ^ data[at / 8];
       if (differ != 0) return at + static_cast<uint32_t>(__builtin_clz(differ)) - 24;
@@ -82,7 +88,50 @@ class Trie {
     return at;
   }
 
+  // The key's first eight bytes as a number, most significant first; nodes have at least as many.
+  [[nodiscard]] uint64_t number_of(const unsigned char* data) const {
+    uint64_t number = 0;
+    uint32_t bytes = bits_ / 8;
+    if (bytes >= 8) {
+      __builtin_memcpy(&number, data, 8);
+    } else if (bytes == 4) {
+      uint32_t four;
+      __builtin_memcpy(&four, data, 4);
+      number = four;
+    } else {
+      for (uint32_t i = 0; i < bytes; ++i) number |= uint64_t{data[i]} << 8 * i;
+    }
+    return __builtin_bswap64(number);
+  }
+
+  // find_longest() where the whole prefix fits into a register: one comparison a node.
+  [[nodiscard]] Node* find_short(const void* key) const {
+    const uint64_t wanted = number_of(bits_of(key));
+    const uint32_t limit = prefix_of(key);
+    for (uint32_t attempt = 0;; ++attempt) {
+      uint32_t freed = shared().freed.load(std::memory_order_acquire);
+      Node* found = nullptr;
+      uint32_t word = shared().root.load(std::memory_order_acquire);
+      for (uint32_t steps = 0; steps <= bits_ + 1; ++steps) {
+        Node* at = node(word);
+        if (at == nullptr) break;
+        uint32_t length = prefix(at);
+        uint64_t there;
+        __builtin_memcpy(&there, at->data(), 8);
+        uint64_t differ = __builtin_bswap64(there) ^ wanted;
+        // The first `length` bits must agree. A shift by 64 - length, in two for length 0.
+        if (length > limit || (differ >> 1 >> (63 - length)) != 0) break;
+        if (at->state.load(std::memory_order_relaxed) == kEntry) found = at;
+        if (length == bits_) break;
+        word = at->child[wanted >> (63 - length) & 1].load(std::memory_order_acquire);
+      }
+      std::atomic_thread_fence(std::memory_order_acquire);
+      if (shared().freed.load(std::memory_order_relaxed) == freed || attempt == 8) return found;
+    }
+  }
+
   [[nodiscard]] Node* find_longest(const void* key) const {
+    if (bits_ <= 56) return find_short(key);
     const unsigned char* data = bits_of(key);
     for (uint32_t attempt = 0;; ++attempt) {
       uint32_t freed = shared().freed.load(std::memory_order_acquire);

@@ -23,10 +23,13 @@ uint64_t reserve(const MapHeader& map, uint64_t size, Bee bee) {
   RingProducerPage& producer = ring_producer(map);
   if (producer.lock.lock(bee.word) == hive::Locked::kBusy) return 0;
   uint64_t position = producer.position.load(std::memory_order_relaxed) & ~uint64_t{7};
-  uint64_t consumed = ring_consumer(map).position.load(std::memory_order_acquire);
-  if (position + step - consumed > map.max_entries) {
-    producer.lock.unlock();
-    return 0;
+  if (position + step - producer.consumed.load(std::memory_order_relaxed) > map.max_entries) {
+    uint64_t consumed = ring_consumer(map).position.load(std::memory_order_acquire);
+    if (position + step - consumed > map.max_entries) {
+      producer.lock.unlock();
+      return 0;
+    }
+    producer.consumed.store(consumed, std::memory_order_relaxed);
   }
   RingRecord& record = ring_record(map, position);
   record.length.store(static_cast<uint32_t>(size) | kRingBusy, std::memory_order_relaxed);
@@ -41,9 +44,13 @@ void commit(const MapHeader& map, uint64_t sample, uint64_t flags, bool discard,
   uint64_t offset = sample - kRingHeader - map.values;
   uint32_t length = record->length.load(std::memory_order_relaxed) & kRingLength;
   record->page_or_bee.store(static_cast<uint32_t>((offset + 2 * kRingPage) / kRingPage), std::memory_order_relaxed);
+  if (discard) length |= kRingDiscard;
+  if ((flags & kNoWakeup) != 0) {
+    record->length.store(length, std::memory_order_release);
+    return;
+  }
   // Against the consumer: it stores its position, then looks at the record; we the other way round. So one sees the other.
-  record->length.exchange(discard ? length | kRingDiscard : length);
-  if ((flags & kNoWakeup) != 0) return;
+  record->length.exchange(length);
   uint64_t consumed = ring_consumer(map).position.load() & map.index_mask;
   if ((flags & kForceWakeup) != 0 || consumed == offset) context->host->wake(context, &map);
 }

@@ -34,6 +34,8 @@ struct RingProducerPage {
   std::atomic<uint64_t> position;
   uint64_t reserved[7];
   hive::RobustLock lock;
+  uint32_t unused;
+  std::atomic<uint64_t> consumed;  // the consumer's position as last seen under the lock: it may be behind
 };
 struct RingRecord {
   std::atomic<uint32_t> length;

@@ -222,6 +222,69 @@ Result<> lookup_and_delete_elem(const MapHeader& map, ByteSpan key, std::span<st
 
 // ---- batches ----
 
+namespace {
+
+// One bucket of a hash under its lock, so that each value is whole. ENOSPC where it holds more than `room`.
+int64_t read_bucket(const MapHeader& map, uint64_t at, uint32_t room, bool remove, Batch& batch, Bee bee) {
+  HashTable table(map);
+  if (remove)
+    if (int64_t wrong = table.settle(bee)) return wrong;
+  Bucket& line = table.bucket(at);
+  BucketLock lock(line, bee);
+  if (!lock) return kEbusy;
+  std::vector<uint32_t> there;
+  for (auto& entry : line.entries) {
+    uint64_t word = entry.load(std::memory_order_relaxed);
+    if (word != 0 && table.in_range(static_cast<uint32_t>(word) - 1)) there.push_back(static_cast<uint32_t>(word) - 1);
+  }
+  uint32_t link = line.overflow.load(std::memory_order_relaxed);
+  for (uint32_t steps = 0; !HashTable::is_end(link) && table.in_range(link - 1) && steps < kMaxChain; ++steps) {
+    there.push_back(link - 1);
+    link = table.element(link - 1).next.load(std::memory_order_relaxed);
+  }
+  if (there.size() > room) return kEnospc;
+  const size_t one = user_value_size(map);
+  for (uint32_t index : there) {
+    const auto* key = reinterpret_cast<const std::byte*>(table.element(index).key());
+    batch.keys.insert(batch.keys.end(), key, key + map.key_size);
+    batch.values.resize(batch.values.size() + one);
+    std::byte* value = batch.values.data() + batch.values.size() - one;
+    const uint32_t copies = table.per_cpu() ? map.slots : 1;
+    for (uint32_t slot = 0; slot < copies; ++slot)
+      std::memcpy(value + slot * round_up(map.value_size, 8), table.value(index, slot), map.value_size);
+    ++batch.count;
+    if (!remove) continue;
+    HashTable::Place place = table.place_of_element(static_cast<uint32_t>(at), index);
+    if (place.index == HashTable::kNone) continue;
+    table.unlink(place, bee);
+    if (int64_t wrong = table.give_back(bee)) return wrong;
+  }
+  return 0;
+}
+
+// The cursor is the number of the next bucket, as the kernel's is.
+Result<Batch> lookup_hash_batch(const MapHeader& map, std::vector<std::byte>& cursor, uint32_t limit, bool remove) {
+  if (!cursor.empty() && cursor.size() < sizeof(uint32_t)) return fail(EINVAL, "not a cursor of this map");
+  uint64_t at = cursor.empty() ? 0 : load<uint32_t>(cursor.data());
+  const uint64_t buckets = HashTable(map).geometry().bucket_mask + 1;
+  HeldSlot slot;
+  if (!slot) return no_slot();
+  Batch batch;
+  for (; at < buckets; ++at) {
+    int64_t result = read_bucket(map, at, limit - batch.count, remove, batch, bee_in(slot.slot()));
+    if (result == kEnospc && batch.count != 0) break;
+    if (result == kEnospc)
+      return fail(ENOSPC, "a batch of {} has no room for what one bucket of the map holds", limit);
+    SKEP_CHECK(answer(result, "batch"));
+  }
+  batch.done = at == buckets;
+  cursor.assign(std::max<size_t>(sizeof(uint32_t), map.key_size), std::byte{0});
+  store(cursor.data(), static_cast<uint32_t>(at));
+  return batch;
+}
+
+}  // namespace
+
 Result<Batch> lookup_batch(const MapHeader& map, std::vector<std::byte>& cursor, uint32_t limit, bool remove,
                            uint64_t flags) {
   if (flags != 0) return fail(EINVAL, "flags {:#x}: none are allowed for this map", flags);
@@ -229,20 +292,20 @@ Result<Batch> lookup_batch(const MapHeader& map, std::vector<std::byte>& cursor,
   if (remove && !is_hash(map)) return fail(524, "lookup and delete is not for this map type");
   SKEP_CHECK(check_readable(map));
   if (remove) SKEP_CHECK(check_writable(map));
-  Batch batch;
-  std::vector<std::byte> key(map.key_size);
-  std::vector<std::byte> value(user_value_size(map));
-  // The cursor is the last key handed out. A removed one is gone: then the walk starts anew, which finds what is left.
+  if (is_hash(map)) return lookup_hash_batch(map, cursor, limit, remove);
+  // Others by their keys: the cursor is the last one handed out. A scribbled map may name keys for ever.
   if (!cursor.empty()) SKEP_CHECK(check_key(map, cursor));
-  std::vector<std::byte> at = remove ? std::vector<std::byte>{} : cursor;
-  while (batch.count < limit) {
+  Batch batch;
+  std::vector<std::byte> at = cursor, key(map.key_size), value(user_value_size(map));
+  for (uint64_t steps = 0; batch.count < limit; ++steps) {
+    if (steps > 2 * uint64_t{map.max_entries} + 64) return fail(EIO, "the map's keys never end: it is damaged");
     auto found = next_key(map, at, key);
     if (!found && found.error().code() == ENOENT) {
       batch.done = true;
       break;
     }
     if (!found) return fail(found);
-    auto read = remove ? lookup_and_delete_elem(map, key, value) : lookup_elem(map, key, value);
+    auto read = lookup_elem(map, key, value);
     if (read) {
       batch.keys.insert(batch.keys.end(), key.begin(), key.end());
       batch.values.insert(batch.values.end(), value.begin(), value.end());
@@ -250,9 +313,9 @@ Result<Batch> lookup_batch(const MapHeader& map, std::vector<std::byte>& cursor,
     } else if (read.error().code() != ENOENT) {  // ENOENT: removed meanwhile
       return fail(read);
     }
-    at = remove && read ? std::vector<std::byte>{} : key;
+    at = key;
   }
-  cursor = batch.count != 0 ? key : cursor;
+  cursor = at;
   return batch;
 }
 

@@ -54,8 +54,9 @@ void destroy_map(Hive& hive, MapHeader* map);
 [[nodiscard]] Result<> lookup_and_delete_elem(const MapHeader& map, ByteSpan key, std::span<std::byte> value,
                                               uint64_t flags = 0);
 
-// BPF_MAP_{LOOKUP,LOOKUP_AND_DELETE}_BATCH. `cursor`: empty at first, then what the last call left there; `done` after the
-// last batch (the kernel's ENOENT).
+// BPF_MAP_{LOOKUP,LOOKUP_AND_DELETE}_BATCH. `cursor`: empty at first, then what the last call left there, 4 bytes or key_size,
+// whichever is more; `done` after the last batch (the kernel's ENOENT). This is also the way to dump a map that a hostile
+// process may write to: unlike a walk by next_key() it always ends.
 struct Batch {
   std::vector<std::byte> keys, values;
   uint32_t count = 0;

@@ -287,6 +287,13 @@ void resume_from(SignalContext* context, const Thread* thread) {
   context->rip = thread->uprobe_resume;
 }
 
+uint64_t cave_of(const ActiveSite& here) {
+  const hooks::ProbeCode& code = here.site->code;
+  return code.kind == ProbeKind::short_jump
+             ? here.address + static_cast<uint64_t>(int64_t{code.cave})
+             : 0;
+}
+
 const ActiveSite* site_of_trampoline(uint64_t rip) {
   for (uint32_t i = 0; i < active_count; ++i)
     if (active[i].trampoline != 0 && rip - active[i].trampoline < kTrampolineSize)
@@ -325,9 +332,15 @@ bool uprobe_leave(const Thread* thread, SignalContext* context) {
 
 void uprobe_rewind(SignalContext* context) {
   constexpr uint64_t kRspSaved = 9;
-  const ActiveSite* here = site_of_trampoline(context->rip);
-  if (here != nullptr && context->rip == here->trampoline + kRspSaved)
-    context->rip = here->trampoline;
+  uint64_t rip = context->rip;
+  for (uint32_t i = 0; i < active_count; ++i) {
+    const ActiveSite& here = active[i];
+    if (here.site == nullptr) continue;
+    if (rip != here.trampoline && rip != here.trampoline + kRspSaved && rip != cave_of(here))
+      continue;
+    context->rip = here.address;
+    return;
+  }
 }
 
 bool uprobe_trapped(SignalContext* context) {
@@ -452,14 +465,13 @@ void take_back(ActiveSite& place) {
   if (!place.patched) return;
   const hooks::ProbeCode& code = place.site->code;
   // What is there may have been mapped over behind our back.
-  uint8_t ours[hooks::kMaxDisplaced] = {0xcc}, found[5];
-  bool jump = code.kind == ProbeKind::jump;
-  if (jump) write_jump(ours, place.address, place.trampoline);
-  if (!copy_in(found, place.address, jump ? 5 : 1) || memcmp(found, ours, jump ? 5 : 1) != 0)
+  SitePatch patch;
+  make_patch(patch, place.address, place.trampoline, code);
+  uint8_t found[sizeof patch.bytes];
+  if (!copy_in(found, place.address, patch.size) || memcmp(found, patch.bytes, patch.size) != 0)
     return;
-  if (!restore_text(place.address, code.original,
-                    code.kind == ProbeKind::jump ? code.displaced : 1))
-    return;
+  if (!restore_text(place.address, code.original, patch.size)) return;
+  if (patch.cave != 0) restore_text(patch.cave, code.cave_original, sizeof code.cave_original);
   place.patched = false;
   count(place.site, &ProbeStatus::removed);
 }
@@ -473,6 +485,13 @@ struct Mapping {
 bool lies_in(const ProbeSite& site, const Mapping& mapping) {
   return ready(site) && site.device == mapping.device && site.inode == mapping.inode &&
          site.file_offset >= mapping.offset && site.file_offset - mapping.offset < mapping.length;
+}
+
+bool cave_is_free(const hooks::ProbeCode& code, uint64_t address) {
+  if (code.kind != ProbeKind::short_jump) return true;
+  uint8_t found[sizeof code.cave_original];
+  return copy_in(found, address + static_cast<uint64_t>(int64_t{code.cave}), sizeof found) &&
+         memcmp(found, code.cave_original, sizeof found) == 0;
 }
 
 ActiveSite* free_place() {
@@ -498,7 +517,7 @@ void install(const ProbeTable* t, const Mapping& mapping) {
     uint8_t found[sizeof site.code.original];
     uint32_t original = site.code.original_size;
     if (original > sizeof found || !copy_in(found, address, original) ||
-        memcmp(found, site.code.original, original) != 0) {
+        memcmp(found, site.code.original, original) != 0 || !cave_is_free(site.code, address)) {
       count(&site, &ProbeStatus::mismatched);
       continue;
     }
@@ -527,15 +546,11 @@ void install(const ProbeTable* t, const Mapping& mapping) {
                kProtRead | kProtExec);
   for (uint32_t i = 0; i < made_count; ++i) {
     ActiveSite& place = *made[i];
-    const hooks::ProbeCode& code = place.site->code;
-    uint8_t jump[hooks::kMaxDisplaced] = {0xcc};
-    uint32_t bytes = 1;
-    bool reached = true;
-    if (code.kind == ProbeKind::jump) {
-      bytes = code.displaced;
-      reached = write_jump(jump, place.address, place.trampoline);
-    }
-    place.patched = reached && write_text(place.address, jump, bytes, mapping.protection);
+    SitePatch patch;
+    place.patched = make_patch(patch, place.address, place.trampoline, place.site->code) &&
+                    (patch.cave == 0 || write_text(patch.cave, patch.cave_bytes,
+                                                   sizeof patch.cave_bytes, mapping.protection)) &&
+                    write_text(place.address, patch.bytes, patch.size, mapping.protection);
     count(place.site, place.patched ? &ProbeStatus::installed : &ProbeStatus::unreachable);
     if (!place.patched) place.site = nullptr;
   }

@@ -237,12 +237,14 @@ void exceptions() {
 
 void jumps() {
   volatile int sum = 0;
-  for (volatile int i = 0; i < 1000; i = i + 1) {
+  volatile int i = 0;
+  for (; i < 1000;) {
     int got = setjmp(jump);
     if (got == 0)
       sum = sum + probed_above_jump(i);
     else
       sum = sum + 1000 * got;
+    i = i + 1;
   }
   std::printf("%d\n", static_cast<int>(sum));
 }
@@ -331,7 +333,9 @@ void signal_jumps() {
   action.sa_flags = SA_NODEFER;
   sigaction(SIGALRM, &action, nullptr);
   volatile int jumped = 0;
-  for (volatile int round = 0; round < 300; round = round + 1) {
+  volatile int round = 0;
+  for (; round < 300;) {
+    round = round + 1;
     if (sigsetjmp(from_handler, 1) == 0) {
       itimerval timer = {{0, 0}, {0, 100}};
       setitimer(ITIMER_REAL, &timer, nullptr);
@@ -350,8 +354,9 @@ void* cancelled(void*) {
   }
 }
 void* cancelled_in_probe(void*) {
-  pthread_cleanup_push(reinterpret_cast<void (*)(void*)>(+[](void* n) { ++*static_cast<std::atomic<long>*>(n); }),
-                       &handled);
+  pthread_cleanup_push(
+      reinterpret_cast<void (*)(void*)>(+[](void* n) { ++*static_cast<std::atomic<long>*>(n); }),
+      &handled);
   for (;;) probed_deep(100), usleep(10);
   pthread_cleanup_pop(0);
 }

@@ -3,12 +3,17 @@
 // or stderr:
 //   TARGET entry=N return=N arguments=N results=N installed=N removed=N mismatched=N unreachable=N missed=N jump|breakpoint
 // arguments adds up rdi of the entries, results rax of the returns.
-// --empty: the programs do nothing. The exit status is COMMAND's.
+// --empty: the programs do nothing. --detach-after MS: detaches then, and compares every executable mapping of
+// COMMAND's process with its file: one more line, "text differs in N bytes". The exit status is COMMAND's.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <string>
 
+#include "base/fd.h"
 #include "hooks/uprobe_table.h"
 #include "hooks_fixture.h"
 
@@ -31,6 +36,35 @@ Result<tests::NativeProgram> adding_program(Hive& hive, uint8_t field) {
 }
 constexpr uint8_t kRdi = 112, kRax = 80;
 
+// Bytes in which the executable mappings of `pid` differ from their files; how many were compared, too.
+std::pair<size_t, size_t> compare_text(pid_t pid) {
+  size_t differ = 0, compared = 0;
+  std::FILE* maps = std::fopen(fmt::format("/proc/{}/maps", pid).c_str(), "r");
+  auto memory = open_file(fmt::format("/proc/{}/mem", pid), O_RDONLY);
+  if (maps == nullptr || !memory) return {~size_t{0}, 0};
+  char line[4096];
+  while (std::fgets(line, sizeof line, maps) != nullptr) {
+    unsigned long long begin, end, offset;
+    char permissions[8], path[4000] = {};
+    if (std::sscanf(line, "%llx-%llx %7s %llx %*s %*s %3999s", &begin, &end, permissions, &offset,
+                    path) < 5)
+      continue;
+    if (permissions[2] != 'x' || path[0] != '/' || std::strstr(path, "skep-agent") != nullptr ||
+        std::strstr(path, "memfd") != nullptr)
+      continue;
+    auto file = read_file(path);
+    if (!file) continue;
+    std::vector<std::byte> found(end - begin);
+    if (::pread(memory->get(), found.data(), found.size(), static_cast<off_t>(begin)) !=
+        static_cast<ssize_t>(found.size()))
+      continue;
+    for (size_t i = 0; i < found.size() && offset + i < file->size(); ++i, ++compared)
+      differ += found[i] != (*file)[offset + i] ? 1 : 0;
+  }
+  std::fclose(maps);
+  return {differ, compared};
+}
+
 struct Probe {
   std::string target;
   uint32_t when;
@@ -47,6 +81,8 @@ int refuse(const char* what, const Error& error) {
 
 int main(int argc, char** argv) {
   bool breakpoint = false, empty = false;
+  int detach_after = -1;  // ms
+  std::pair<size_t, size_t> text{0, 0};
   const char* report = nullptr;
   std::vector<Probe> probes;
   int first = 1;
@@ -58,6 +94,7 @@ int main(int argc, char** argv) {
     }
     if (option == "--breakpoint") breakpoint = true;
     if (option == "--empty") empty = true;
+    if (option == "--detach-after") detach_after = std::atoi(argv[++first]);
     if (option == "--report") report = argv[++first];
     if (option == "--entry") probes.push_back({argv[++first], kOnEntry, {}, {}, {}});
     if (option == "--return") probes.push_back({argv[++first], kOnReturn, {}, {}, {}});
@@ -99,6 +136,13 @@ int main(int argc, char** argv) {
   }
   auto pid = (*session)->launch({.argv = {argv + first, argv + argc}, .env = std::nullopt});
   if (!pid) return refuse("launch", pid.error());
+  if (detach_after >= 0) {
+    ::usleep(static_cast<useconds_t>(detach_after) * 1000);
+    auto left = (*session)->detach_all(std::chrono::seconds(5));
+    if (!left) return refuse("detach", left.error());
+    text = compare_text(*pid);
+    if (!left->empty()) text.first = ~size_t{0};
+  }
   while (!(*session)->exit_status()) {
     (*session)->wait(std::chrono::milliseconds(1000));
     for (const auto& event : (*session)->step())
@@ -121,6 +165,8 @@ int main(int argc, char** argv) {
                  static_cast<unsigned long long>(info.status.missed_returns),
                  info.by_jump ? "jump" : "breakpoint");
   }
+  if (detach_after >= 0)
+    std::fprintf(out, "text differs in %zd of %zu bytes\n", text.first, text.second);
   if (out != stderr) std::fclose(out);
   return *(*session)->exit_status();
 }

@@ -174,7 +174,7 @@ TEST(kill_points, whatever_instruction_a_process_dies_at_the_map_stays_whole) {
       step.check(maps, reader);
     }
     ASSERT_NE(length, 0u) << "the operation does not end";
-    uint64_t points = all ? length : 24;
+    uint64_t points = all ? length : 16;
     for (uint64_t i = 0; i < points; ++i) {
       uint64_t at = all ? i : random() % length;
       SCOPED_TRACE(fmt::format("killed after {} instructions", at));

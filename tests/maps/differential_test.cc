@@ -1,5 +1,6 @@
-// The same random commands on the user engine's maps and on this machine's kernel's: results, errno, values and key sets must be
-// the same. The seed is printed on failure; SKEP_SEED repeats it.
+// The same random commands on the user engine's maps and on this machine's kernel's: results,
+// errno, values and key sets must be the same. The seed is printed on failure; SKEP_SEED repeats
+// it.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -31,7 +32,8 @@ constexpr Kind kKinds[] = {
 
 class Differential {
  public:
-  Differential(Backend& ours, Backend& kernel, uint64_t seed) : ours_(ours), kernel_(kernel), random_(seed) {}
+  Differential(Backend& ours, Backend& kernel, uint64_t seed)
+      : ours_(ours), kernel_(kernel), random_(seed) {}
 
   void run(const Kind& kind, int commands) {
     attributes_ = {};
@@ -39,7 +41,10 @@ class Differential {
     attributes_.map_flags = kind.flags;
     keyless_ = kind.type == BPF_MAP_TYPE_QUEUE || kind.type == BPF_MAP_TYPE_STACK;
     bool array = kind.type == BPF_MAP_TYPE_ARRAY || kind.type == BPF_MAP_TYPE_PERCPU_ARRAY;
-    attributes_.key_size = keyless_ ? 0 : array ? 4 : kind.type == BPF_MAP_TYPE_LPM_TRIE ? 4 + pick(1, 20) : pick(1, 24);
+    attributes_.key_size = keyless_                             ? 0
+                           : array                              ? 4
+                           : kind.type == BPF_MAP_TYPE_LPM_TRIE ? 4 + pick(1, 20)
+                                                                : pick(1, 24);
     attributes_.value_size = pick(1, 40);
     attributes_.max_entries = pick(1, 40);
     // Strange geometry now and then: refused alike.
@@ -52,18 +57,26 @@ class Differential {
   }
 
  private:
-  uint32_t pick(uint32_t low, uint32_t high) { return low + static_cast<uint32_t>(random_() % (high - low + 1)); }
-  bool per_cpu() const {
-    return attributes_.type == BPF_MAP_TYPE_PERCPU_HASH || attributes_.type == BPF_MAP_TYPE_PERCPU_ARRAY;
+  uint32_t pick(uint32_t low, uint32_t high) {
+    return low + static_cast<uint32_t>(random_() % (high - low + 1));
   }
-  size_t one_value() const { return per_cpu() ? (attributes_.value_size + 7) / 8 * 8 : attributes_.value_size; }
+  bool per_cpu() const {
+    return attributes_.type == BPF_MAP_TYPE_PERCPU_HASH ||
+           attributes_.type == BPF_MAP_TYPE_PERCPU_ARRAY;
+  }
+  size_t one_value() const {
+    return per_cpu() ? (attributes_.value_size + 7) / 8 * 8 : attributes_.value_size;
+  }
   // The same value for every CPU, of which the two may have different numbers.
   Bytes spread(const Bytes& value, const Backend& backend) const {
     Bytes all;
-    for (uint32_t cpu = 0; cpu < (per_cpu() ? backend.cpus() : 1); ++cpu) all.insert(all.end(), value.begin(), value.end());
+    for (uint32_t cpu = 0; cpu < (per_cpu() ? backend.cpus() : 1); ++cpu)
+      all.insert(all.end(), value.begin(), value.end());
     return all;
   }
-  Bytes room(const Backend& backend) const { return Bytes(one_value() * (per_cpu() ? backend.cpus() : 1)); }
+  Bytes room(const Backend& backend) const {
+    return Bytes(one_value() * (per_cpu() ? backend.cpus() : 1));
+  }
   Bytes random_key() {
     Bytes key(attributes_.key_size);
     uint32_t number = pick(0, 60);
@@ -71,26 +84,32 @@ class Differential {
       uint32_t bits = (attributes_.key_size - 4) * 8;
       uint32_t length = pick(0, bits + (pick(0, 20) == 0));
       std::memcpy(key.data(), &length, 4);
-      for (size_t i = 4; i < key.size(); ++i) key[i] = static_cast<std::byte>(pick(0, 1) * 0xc0 | (pick(0, 9) == 0));
+      for (size_t i = 4; i < key.size(); ++i)
+        key[i] = static_cast<std::byte>(pick(0, 1) * 0xc0 | (pick(0, 9) == 0));
     } else {
-      for (size_t i = 0; i < std::min<size_t>(4, key.size()); ++i) key[i] = static_cast<std::byte>(number >> 8 * i);
+      for (size_t i = 0; i < std::min<size_t>(4, key.size()); ++i)
+        key[i] = static_cast<std::byte>(number >> 8 * i);
     }
     return key;
   }
   Bytes random_value() {
     Bytes value(one_value());
-    for (size_t i = 0; i < attributes_.value_size; ++i) value[i] = static_cast<std::byte>(random_());
+    for (size_t i = 0; i < attributes_.value_size; ++i)
+      value[i] = static_cast<std::byte>(random_());
     return value;
   }
   std::string describe() const {
-    return fmt::format("type {} key {} value {} max {} flags {:#x}", static_cast<uint32_t>(attributes_.type),
-                       attributes_.key_size, attributes_.value_size, attributes_.max_entries, attributes_.map_flags);
+    return fmt::format("type {} key {} value {} max {} flags {:#x}",
+                       static_cast<uint32_t>(attributes_.type), attributes_.key_size,
+                       attributes_.value_size, attributes_.max_entries, attributes_.map_flags);
   }
   std::vector<Bytes> keys_of(Backend& backend, int& end) const {
     std::vector<Bytes> keys;
     Bytes at, next(attributes_.key_size);
-    while ((end = backend.next(keys.empty() ? nullptr : &at, next)) == 0 && keys.size() < 1000) keys.push_back(at = next);
-    bool ordered = attributes_.type == BPF_MAP_TYPE_LPM_TRIE || attributes_.type == BPF_MAP_TYPE_ARRAY;
+    while ((end = backend.next(keys.empty() ? nullptr : &at, next)) == 0 && keys.size() < 1000)
+      keys.push_back(at = next);
+    bool ordered =
+        attributes_.type == BPF_MAP_TYPE_LPM_TRIE || attributes_.type == BPF_MAP_TYPE_ARRAY;
     if (!ordered) std::sort(keys.begin(), keys.end());
     return keys;
   }
@@ -100,24 +119,33 @@ class Differential {
     uint32_t what = pick(0, 9);
     auto same_value = [&](int result) {
       if (result != 0) return;
-      ASSERT_TRUE(std::equal(ours.begin(), ours.begin() + static_cast<long>(one_value()), kernel.begin()))
+      ASSERT_TRUE(
+          std::equal(ours.begin(), ours.begin() + static_cast<long>(one_value()), kernel.begin()))
           << describe() << " command " << number;
     };
     switch (what) {
-      case 0: case 1: case 2: case 3: {
+      case 0:
+      case 1:
+      case 2:
+      case 3: {
         uint64_t flags = pick(0, 12) == 0 ? pick(3, 9) : pick(0, 2);
-        ASSERT_EQ(ours_.update(key, spread(value, ours_), flags), kernel_.update(key, spread(value, kernel_), flags))
+        ASSERT_EQ(ours_.update(key, spread(value, ours_), flags),
+                  kernel_.update(key, spread(value, kernel_), flags))
             << describe() << " update flags " << flags << " command " << number;
         break;
       }
-      case 4: case 5: {
+      case 4:
+      case 5: {
         int result = ours_.lookup(key, ours);
-        ASSERT_EQ(result, kernel_.lookup(key, kernel)) << describe() << " lookup, command " << number;
+        ASSERT_EQ(result, kernel_.lookup(key, kernel))
+            << describe() << " lookup, command " << number;
         same_value(result);
         break;
       }
-      case 6: case 7:
-        ASSERT_EQ(ours_.remove(key), kernel_.remove(key)) << describe() << " delete, command " << number;
+      case 6:
+      case 7:
+        ASSERT_EQ(ours_.remove(key), kernel_.remove(key))
+            << describe() << " delete, command " << number;
         break;
       case 8: {
         int result = ours_.take(key, ours);
@@ -129,7 +157,8 @@ class Differential {
         if (keyless_) break;
         int our_end = 0, kernel_end = 0;
         auto our_keys = keys_of(ours_, our_end);
-        ASSERT_EQ(our_keys, keys_of(kernel_, kernel_end)) << describe() << " keys, command " << number;
+        ASSERT_EQ(our_keys, keys_of(kernel_, kernel_end))
+            << describe() << " keys, command " << number;
         ASSERT_EQ(our_end, kernel_end) << describe();
         break;
       }

@@ -43,7 +43,8 @@ enum class Root : uint32_t {
   kUprobes = 1,
   kCgroupHooks = 2,
   kAgent = 3,
-  kSession = 4
+  kSession = 4,
+  kPrintk = 5
 };
 inline constexpr uint32_t kRoots = 16;
 

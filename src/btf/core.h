@@ -19,8 +19,19 @@ namespace skep::btf {
 
 // enum bpf_core_relo_kind.
 enum class CoreKind : uint32_t {
-  FieldByteOffset, FieldByteSize, FieldExists, FieldSigned, FieldLshiftU64, FieldRshiftU64,
-  TypeIdLocal, TypeIdTarget, TypeExists, TypeSize, EnumvalExists, EnumvalValue, TypeMatches,
+  FieldByteOffset,
+  FieldByteSize,
+  FieldExists,
+  FieldSigned,
+  FieldLshiftU64,
+  FieldRshiftU64,
+  TypeIdLocal,
+  TypeIdTarget,
+  TypeExists,
+  TypeSize,
+  EnumvalExists,
+  EnumvalValue,
+  TypeMatches,
 };
 inline constexpr unsigned kCoreKinds = 13;
 [[nodiscard]] std::string_view core_kind_name(CoreKind kind);  // "byte_off", "type_exists", …
@@ -46,8 +57,8 @@ struct CoreValue {
   // access through it is poisoned.
   bool cannot_adjust_size = false;
   uint32_t local_size = 0, target_size = 0;  // bytes
-  TypeId target_type = 0;     // the candidate that matched, 0 where there is none
-  uint32_t target_index = 0;  // which of the targets it is in
+  TypeId target_type = 0;                    // the candidate that matched, 0 where there is none
+  uint32_t target_index = 0;                 // which of the targets it is in
 };
 
 // Resolves the relocations of one program. Keeps, for each local type, the candidates that are still

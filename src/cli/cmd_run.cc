@@ -273,7 +273,6 @@ int print_help(const CLI::App& app, const Options& options) {
 
 void add_run(CLI::App& root, Chosen& chosen) {
   auto* app = root.add_subcommand("run", "Run COMMAND with FILE's programs attached, and print what they see");
-  app->usage("Usage: skep run [OPTIONS] FILE [FILE'S OPTIONS] -- COMMAND [ARGUMENT…]");
   auto options = std::make_shared<Options>();
   app->set_help_flag();  // our own: FILE's options belong to it
   app->add_flag("-h,--help", options->help, "Print this help; with FILE, its options too");

@@ -120,11 +120,14 @@ static_assert(sizeof(Notice) == 32);
 // A process that an agent lives in: the agent's own registration, so hostile to the controller:
 // pids are checked before they are signalled.
 struct alignas(64) BoardProcess {
-  std::atomic<uint32_t> pid;    // 0: free
-  std::atomic<uint32_t> state;  // 0 running, 1 detached
-  std::atomic<uint32_t> threads;
+  std::atomic<uint32_t> pid;      // 0: free
+  std::atomic<uint32_t> state;    // 0 running, 1 detached
+  std::atomic<uint32_t> kicking;  // controller: a kick is being sent
   uint32_t reserved[13];
 };
+
+// si_value of the SIGSYS that asks a thread to leave (AttachTable::detach).
+inline constexpr uint64_t kKick = 0x6b69'636b'7065'6b73;
 
 inline constexpr uint32_t kRequests = 256;
 inline constexpr uint32_t kNotices = 1024;

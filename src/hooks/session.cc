@@ -222,9 +222,4 @@ std::vector<pid_t> Session::processes() const {
   return result;
 }
 
-Result<std::vector<pid_t>> Session::detach_all(std::chrono::milliseconds) {
-  table_->detach.store(1);
-  return processes();
-}
-
 }  // namespace skep::hooks

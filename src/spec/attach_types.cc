@@ -115,7 +115,8 @@ AttachType fixed_attach_type(ProgType type, AttachType expected) {
 
 ReturnRange return_range(ProgType type, AttachType expected) {
   const AttachTypeRow* attach = find_attach_type(expected);
-  if (attach != nullptr && attach->overrides_return && in_set(attach->prog_types, type)) return attach->returns;
+  if (attach != nullptr && attach->overrides_return && in_set(attach->prog_types, type))
+    return attach->returns;
   const ProgTypeRow* row = find_prog_type(type);
   return row != nullptr ? row->returns : ReturnRange{};
 }

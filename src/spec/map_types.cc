@@ -14,18 +14,23 @@ using enum MapType;
 constexpr KernelVersion v(unsigned major, unsigned minor) { return kernel_version(major, minor); }
 constexpr UserStatus kWorks = UserStatus::works;
 
-constexpr uint32_t kMost = 0x7fffffff;  // "as large as memory allows": the engine refuses with E2BIG
-constexpr uint32_t kPerCpuMost = 32768; // the kernel's PCPU_MIN_UNIT_SIZE
-constexpr SizeRule kNone{0, 0}, kAny{1, kMost}, kIndex{4, 4}, kFd{4, 4}, kPerCpuValue{1, kPerCpuMost};
+constexpr uint32_t kMost =
+    0x7fffffff;  // "as large as memory allows": the engine refuses with E2BIG
+constexpr uint32_t kPerCpuMost = 32768;  // the kernel's PCPU_MIN_UNIT_SIZE
+constexpr SizeRule kNone{0, 0}, kAny{1, kMost}, kIndex{4, 4}, kFd{4, 4},
+    kPerCpuValue{1, kPerCpuMost};
 constexpr uint32_t kAccess = BPF_F_RDONLY | BPF_F_WRONLY | BPF_F_RDONLY_PROG | BPF_F_WRONLY_PROG;
 constexpr uint32_t kUserAccess = BPF_F_RDONLY | BPF_F_WRONLY;
 constexpr uint32_t kHashFlags = BPF_F_NO_PREALLOC | BPF_F_NUMA_NODE | kAccess | BPF_F_ZERO_SEED;
 constexpr uint32_t kLruFlags = BPF_F_NO_COMMON_LRU | BPF_F_NUMA_NODE | kAccess | BPF_F_ZERO_SEED;
 
-constexpr std::string_view kNoSockets = "the user engine has no sockets, devices or other CPUs to redirect to";
-constexpr std::string_view kNoCgroups = "the user engine has no cgroups, inodes or sockets to keep storage on";
+constexpr std::string_view kNoSockets =
+    "the user engine has no sockets, devices or other CPUs to redirect to";
+constexpr std::string_view kNoCgroups =
+    "the user engine has no cgroups, inodes or sockets to keep storage on";
 constexpr std::string_view kNotYet = "the user engine does not have it yet";
-constexpr std::string_view kNoKernel = "it holds implementations of the kernel's own operation tables";
+constexpr std::string_view kNoKernel =
+    "it holds implementations of the kernel's own operation tables";
 
 // clang-format off
 constexpr MapTypeRow kRows[] = {
@@ -110,7 +115,8 @@ consteval bool rows_are_numbered() {
 }
 static_assert(rows_are_numbered() && std::size(kRows) == kMapTypes);
 static_assert(std::ranges::all_of(kRows, [](const MapTypeRow& row) {
-  return (row.user == UserStatus::works) == row.user_reason.empty() && (row.required_flags & ~row.flags) == 0;
+  return (row.user == UserStatus::works) == row.user_reason.empty() &&
+         (row.required_flags & ~row.flags) == 0;
 }));
 
 }  // namespace
@@ -129,7 +135,8 @@ const MapTypeRow* find_map_type(std::string_view name) {
 
 // The helpers' rows name the map types that each takes; a helper without a const_map_ptr takes none.
 bool map_helper_allowed(MapType map, uint32_t helper_id) {
-  for (const Helper* row = find_helper(helper_id); row != nullptr && row != helpers().data() + helpers().size() && row->id == helper_id;
+  for (const Helper* row = find_helper(helper_id);
+       row != nullptr && row != helpers().data() + helpers().size() && row->id == helper_id;
        row++) {
     if (in_set(row->map_types, map)) return true;
   }

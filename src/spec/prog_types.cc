@@ -13,9 +13,11 @@ constexpr KernelVersion v(unsigned major, unsigned minor) { return kernel_versio
 constexpr UserStatus kWorks = UserStatus::works;
 constexpr ReturnRange kZeroOrOne{true, 0, 1};
 
-constexpr std::string_view kNoDevices = "the user engine has no network devices or routes to run it on";
+constexpr std::string_view kNoDevices =
+    "the user engine has no network devices or routes to run it on";
 constexpr std::string_view kNoSockets = "the user engine has no sockets of its own to run it on";
-constexpr std::string_view kNoKernel = "it runs inside the kernel's own functions, which the user engine does not have";
+constexpr std::string_view kNoKernel =
+    "it runs inside the kernel's own functions, which the user engine does not have";
 constexpr std::string_view kNotYet = "the user engine does not have it yet";
 
 // clang-format off
@@ -97,8 +99,9 @@ const ProgTypeRow* find_prog_type(std::string_view name) {
     const auto* row = std::ranges::find(kRows, name, &ProgTypeRow::name);
     return row != std::end(kRows) ? row : nullptr;
   }
-  const auto* row = std::ranges::find_if(
-      kRows, [&](const ProgTypeRow& r) { return r.short_name == name || r.name.substr(14) == name; });
+  const auto* row = std::ranges::find_if(kRows, [&](const ProgTypeRow& r) {
+    return r.short_name == name || r.name.substr(14) == name;
+  });
   return row != std::end(kRows) ? row : nullptr;
 }
 

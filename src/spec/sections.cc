@@ -141,7 +141,8 @@ consteval bool rows_do_not_hide_each_other() {
     for (size_t j = i + 1; j < std::size(kRows); j++) {
       const std::string_view a = kRows[i].prefix, b = kRows[j].prefix;
       if (a == b) return false;
-      if (kRows[i].match == kMaybe && b.size() > a.size() && b.starts_with(a) && b[a.size()] == '/') return false;
+      if (kRows[i].match == kMaybe && b.size() > a.size() && b.starts_with(a) && b[a.size()] == '/')
+        return false;
     }
   }
   return true;

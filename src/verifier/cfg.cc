@@ -117,6 +117,27 @@ static std::string_view reserved_message(const Insn& insn) {
   }
 }
 
+// Locks and timers need contexts that some programs do not run in.
+static std::string_view unfit_map(const MapInfo& info, ProgType type) {
+  bool tracing = false;
+  switch (type) {
+    case ProgType::BPF_PROG_TYPE_KPROBE: case ProgType::BPF_PROG_TYPE_TRACEPOINT:
+    case ProgType::BPF_PROG_TYPE_PERF_EVENT: case ProgType::BPF_PROG_TYPE_RAW_TRACEPOINT:
+    case ProgType::BPF_PROG_TYPE_RAW_TRACEPOINT_WRITABLE:
+      tracing = true;
+      break;
+    default: break;
+  }
+  if (info.field(SpecialField::Kind::spin_lock) != nullptr) {
+    if (type == ProgType::BPF_PROG_TYPE_SOCKET_FILTER) return "socket filter progs cannot use bpf_spin_lock yet";
+    if (tracing) return "tracing progs cannot use bpf_spin_lock yet";
+  }
+  if (tracing && info.field(SpecialField::Kind::timer) != nullptr) return "tracing progs cannot use bpf_timer yet";
+  if (tracing && info.field(SpecialField::Kind::workqueue) != nullptr) return "tracing progs cannot use bpf_wq yet";
+  if (info.map->type == MapType::BPF_MAP_TYPE_STRUCT_OPS) return "bpf_struct_ops map cannot be used in prog";
+  return {};
+}
+
 // Every instruction is one that this kernel has, and every ld_imm64 names something that exists.
 bool Verifier::resolve_immediates() {
   for (uint32_t i = 0; i < count_; ++i) {
@@ -145,6 +166,8 @@ bool Verifier::resolve_immediates() {
           return reject_at(i, Rule::bad_ld_imm64, EBADF, "fd {} is not pointing to valid bpf_map", insn.imm);
         }
         const MapDescriptor& map = program_.maps[static_cast<size_t>(insn.imm)];
+        const std::string_view unfit = unfit_map(maps_[static_cast<size_t>(insn.imm)], program_.type);
+        if (!unfit.empty()) return reject_at(i, Rule::bad_map_for_program, EINVAL, "{}", unfit);
         if (insn.src == BPF_PSEUDO_MAP_IDX && high.imm != 0) {
           return reject_at(i, Rule::bad_ld_imm64, EINVAL, "unrecognized bpf_ld_imm64 insn");
         }

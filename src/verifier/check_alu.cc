@@ -228,11 +228,12 @@ bool Verifier::check_alu(const Insn& insn) {
 
   if (insn.op() == BPF_NEG || insn.op() == BPF_END) {
     if (!check_read(d)) return false;
-    if (is_pointer_value(d) || regs()[d].is_pointer()) {
+    if (is_pointer_value(d)) {
       return reject(Rule::pointer_arithmetic, EACCES, "R{} pointer arithmetic prohibited", d);
     }
     if (!check_write(d, false)) return false;
     RegState& dst = regs()[d];
+    if (dst.is_pointer()) mark_unknown(dst);
     if (insn.op() == BPF_NEG) {
       dst.number = scalar_neg(is64, dst.number);
     } else {
@@ -266,9 +267,20 @@ bool Verifier::check_alu(const Insn& insn) {
       dst = src;
       return true;
     }
-    if (src.is_pointer()) {
+    if (src.is_pointer() && !allow_leaks_) {
       return reject(Rule::pointer_leaked, EACCES, "R{} {} of pointer", unsigned{insn.src},
                     is64 ? "sign-extension part" : "partial copy");
+    }
+    if (src.is_pointer()) {
+      // An address as a number: what it is is not known.
+      mark_unknown(dst);
+      if (insn.off != 0) {
+        dst.number = scalar_sign_extend(dst.number, static_cast<unsigned>(insn.off), is64);
+      } else {
+        dst.number = scalar_zero_extend32(dst.number);
+      }
+      if (!sync_bounds(dst.number)) dst.number = Scalar{};
+      return true;
     }
     // The copy equals its source where the bits that it drops or invents are those already there.
     const unsigned bits = insn.off != 0 ? static_cast<unsigned>(insn.off) : 32;

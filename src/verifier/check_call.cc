@@ -371,9 +371,28 @@ bool Verifier::check_argument(unsigned number, const spec::Argument& argument, c
 
 // ---- the call
 
+// Programs that may change a map of sockets: the others could deadlock with the socket's own locks.
+static bool may_update_sockets(const Program& program, uint32_t helper) {
+  if (helper != spec::BPF_FUNC_map_update_elem && helper != spec::BPF_FUNC_map_delete_elem) return true;
+  switch (program.type) {
+    case ProgType::BPF_PROG_TYPE_TRACING: return program.expected_attach_type == AttachType::BPF_TRACE_ITER;
+    case ProgType::BPF_PROG_TYPE_SOCK_OPS: return helper == spec::BPF_FUNC_map_delete_elem;
+    case ProgType::BPF_PROG_TYPE_SOCKET_FILTER: case ProgType::BPF_PROG_TYPE_SCHED_CLS:
+    case ProgType::BPF_PROG_TYPE_SCHED_ACT: case ProgType::BPF_PROG_TYPE_XDP:
+    case ProgType::BPF_PROG_TYPE_SK_REUSEPORT: case ProgType::BPF_PROG_TYPE_FLOW_DISSECTOR:
+    case ProgType::BPF_PROG_TYPE_SK_LOOKUP:
+      return true;
+    default: return false;
+  }
+}
+
 bool Verifier::check_map_compatible(int32_t map_index, const spec::Helper& helper) {
   if (map_index < 0) return true;
   const MapDescriptor& map = *maps_[map_index].map;
+  const bool sockets = map.type == MapType::BPF_MAP_TYPE_SOCKMAP || map.type == MapType::BPF_MAP_TYPE_SOCKHASH;
+  if (sockets && !may_update_sockets(program_, helper.id)) {
+    return reject(Rule::bad_map_for_helper, EINVAL, "cannot update sockmap in this context");
+  }
   const bool by_row = helper.map_types == 0 || in_set(helper.map_types, map.type);
   if (by_row && spec::map_helper_allowed(map.type, helper.id)) return true;
   return reject(Rule::bad_map_for_helper, EINVAL, "cannot pass map_type {} into func bpf_{}#{}",

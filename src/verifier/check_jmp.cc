@@ -61,7 +61,7 @@ bool never_null(const RegState& reg) {
   if (reg.maybe_null()) return false;
   switch (reg.base) {
     case Base::map_value: case Base::map_key: case Base::socket: case Base::sock_common:
-    case Base::tcp_sock: case Base::mem: case Base::const_map: case Base::ctx: case Base::stack:
+    case Base::tcp_sock: case Base::mem: case Base::const_map:
       return (reg.flags & kUntrusted) == 0;
     case Base::btf_id: return (reg.flags & kTrusted) != 0;
     default: return false;

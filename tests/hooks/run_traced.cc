@@ -1,9 +1,10 @@
-// run_traced [--count] [--no-patch] -- COMMAND…: COMMAND under a session, its exit status passed
+// run_traced [--count] [--no-patch] [--quiet] [--detach-after=MS] -- COMMAND…: COMMAND under a session, its exit status passed
 // on. For tests and for trying things by hand. --count runs a native "program" on every system
 // call's enter and exit.
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <thread>
 
@@ -16,6 +17,7 @@ using namespace skep::hooks;
 int main(int argc, char** argv) {
   SessionOptions options;
   bool count = false, quiet = false;
+  int detach_after = -1;  // ms
   int first = 1;
   for (; first < argc && argv[first][0] == '-'; ++first) {
     if (std::strcmp(argv[first], "--") == 0) {
@@ -24,6 +26,8 @@ int main(int argc, char** argv) {
     }
     count |= std::strcmp(argv[first], "--count") == 0;
     quiet |= std::strcmp(argv[first], "--quiet") == 0;
+    if (std::strncmp(argv[first], "--detach-after=", 15) == 0)
+      detach_after = std::atoi(argv[first] + 15);
     if (std::strcmp(argv[first], "--no-patch") == 0) options.patch_sites = false;
   }
   auto hive = Hive::create(
@@ -42,6 +46,12 @@ int main(int argc, char** argv) {
   }
   auto pid = (*session)->launch({.argv = {argv + first, argv + argc}, .env = std::nullopt});
   if (!pid) return std::fprintf(stderr, "launch: %s\n", pid.error().text().c_str()), 126;
+  if (detach_after >= 0) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(detach_after));
+    auto left = (*session)->detach_all(std::chrono::milliseconds(3000));
+    if (!left) return 125;
+    if (!quiet) std::fprintf(stderr, "run_traced: detached; %zu processes left\n", left->size());
+  }
   while (!(*session)->exit_status()) {
     (*session)->wait(std::chrono::milliseconds(1000));
     for (const auto& event : (*session)->step()) {

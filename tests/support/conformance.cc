@@ -210,7 +210,13 @@ Outcome run(const Case& test, Dialect dialect, vm::Engine& engine) {
                     .end_of_buffer = bytes.data() + bytes.size(),
                     .data = bytes.data(),
                     .data_end = bytes.data() + bytes.size(),
-                    .data_meta = bytes.data()};
+                    .data_meta = bytes.data(),
+                    .mac_header = nullptr,
+                    .network_header = nullptr};
+  if (bytes.size() >= 14) {  // Ethernet
+    packet.mac_header = packet.data;
+    packet.network_header = packet.data + 14;
+  }
   Context ctx{reinterpret_cast<uint64_t>(memory.data()), memory.size()};
   HelperContext context;
   context.ctx = &ctx;

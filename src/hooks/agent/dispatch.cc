@@ -4,6 +4,7 @@
 #include "base/slots.h"
 #include "hooks/agent/exec.h"
 #include "hooks/agent/filter.h"
+#include "hooks/agent/leave.h"
 #include "hooks/agent/patch.h"
 #include "hooks/agent/thread.h"
 #include "hooks/agent/uprobe.h"
@@ -126,6 +127,15 @@ struct Contexts {
   }
 };
 
+void run_timed(const ProgHeader* program, HelperContext& context) {
+  auto* stats = reinterpret_cast<ProgStats*>(program->stats);
+  uint64_t before = host_ops.ktime_ns(&context);
+  reinterpret_cast<ProgEntry>(program->entry)(context.ctx, &context);
+  if (!hive::in_data(program->stats, sizeof *stats)) return;
+  __atomic_fetch_add(&stats->run_count, 1, __ATOMIC_RELAXED);
+  __atomic_fetch_add(&stats->run_ns, host_ops.ktime_ns(&context) - before, __ATOMIC_RELAXED);
+}
+
 inline void run_list(const AttachTable* t, uint32_t index, HelperContext& context,
                      Contexts& contexts) {
   for (uint32_t steps = 0; index != 0 && index < hooks::kAttachNodes && steps < hooks::kAttachNodes;
@@ -137,7 +147,10 @@ inline void run_list(const AttachTable* t, uint32_t index, HelperContext& contex
       context.ctx = contexts.of(node);
       context.attach_cookie = node.cookie;
       context.tail_calls = 0;
-      reinterpret_cast<ProgEntry>(program->entry)(context.ctx, &context);
+      if ((program->flags & kProgRunTimes) != 0)
+        run_timed(program, context);
+      else
+        reinterpret_cast<ProgEntry>(program->entry)(context.ctx, &context);
     }
     index = node.next.load(std::memory_order_acquire);
   }
@@ -313,6 +326,10 @@ extern "C" int agent_on_enter(Thread* thread) {
   bool exit_due = (seen & hooks::kSeenExit) != 0;
   thread->observed = exit_due;
   int what = ENTER_PLAIN;
+  if (t != nullptr && t->detach.load(std::memory_order_relaxed) != 0) [[unlikely]] {
+    // The call itself is the program's to make then. sigreturn has to run as it was begun.
+    if (nr != kNrRtSigreturn && leave_at_call(thread)) return ENTER_ABORT;
+  }
   if ((seen & hooks::kSeenFilter) != 0) {
     int64_t refusal = filter_enter(thread);
     thread->filtered = true;

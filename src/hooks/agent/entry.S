@@ -14,10 +14,9 @@
 //   agent_tail          .. agent_tail_end: the frame is complete; the program's state is the frame's
 //   agent_sigreturn     .. agent_sigreturn_end: about to leave by rt_sigreturn
 #include "hooks/agent/frame_offsets.h"
+#include "hooks/agent/take_mask_back.inc"
 
-#define NR_rt_sigprocmask 14
 #define NR_rt_sigreturn 15
-#define SIG_SETMASK 2
 
 .macro restore_flags          // from the frame; clobbers rax
     movl %gs:F_FLAGS, %eax
@@ -127,15 +126,7 @@ agent_tail_restore:
     movq %gs:F_RIP, %rcx
     movq %gs:F_RAX, %rax
     jmp *%rcx
-3:  // Signals were put off: take the mask back; they are delivered here, to a program that seems to be at F_RIP.
-    movl $0, %gs:T_MASKED
-    movl $SIG_SETMASK, %edi
-    movq %gs:T_SELF, %rsi
-    addq $T_SAVED_MASK, %rsi
-    xorl %edx, %edx
-    movl $8, %r10d
-    movl $NR_rt_sigprocmask, %eax
-    syscall
+3:  take_mask_back            // the program seems to be at F_RIP
     jmp agent_tail_restore
 agent_tail_end:
 

@@ -3,9 +3,13 @@
 #define T_SELF 0
 #define T_STACK_TOP 8
 #define T_MASKED 16
+#define T_HELD 20
 #define T_NEXT_CHILD 24
 #define T_SAVED_MASK 32
 #define T_SIGFRAME 40
+#define T_PID 200
+#define T_TID 204
+#define T_HELD_INFO 208
 #define F_NR 64
 #define F_RAX 72
 #define F_RDI 80
@@ -28,8 +32,7 @@
 #define ENTER_PLAIN 0    /* make the call, nothing after it */
 #define ENTER_OBSERVED 1 /* make the call, then agent_on_exit */
 #define ENTER_DONE 2     /* the result is in the frame */
-#define ENTER_ABORT \
-  3                   /* a signal came first: back to the program, which will make the call again \
-                       */
-#define ENTER_CLONE 4 /* a new thread or process: Thread::next_child */
+/* a signal came first: back to the program, which will make the call again */
+#define ENTER_ABORT 3
+#define ENTER_CLONE 4     /* a new thread or process: Thread::next_child */
 #define ENTER_SIGRETURN 5 /* rt_sigreturn from Thread::sigframe */

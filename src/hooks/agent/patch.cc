@@ -43,8 +43,8 @@ std::atomic<uint32_t> patched_count;
 constexpr uint64_t kPage = 4096;
 constexpr uint64_t kArena = hive::kAgentImage + 8 * hive::kMiB;
 constexpr uint64_t kArenaSize = 8 * hive::kMiB;
-constexpr uint64_t kArenaStub = 64, kNearStub = 32;
-constexpr uint64_t kArenaSyscall = 35, kArenaAfter = 37;
+constexpr uint64_t kArenaStub = 128, kNearStub = 32;
+constexpr uint64_t kArenaSyscall = 44, kArenaAfter = 46;
 uint64_t arena_used;
 
 struct NearPage {
@@ -185,7 +185,7 @@ class Code {
   [[nodiscard]] size_t size() const { return size_; }
 
  private:
-  uint8_t out_[64] = {};
+  uint8_t out_[128] = {};
   size_t size_ = 0;
 };
 
@@ -198,9 +198,11 @@ bool write_arena_stub(const Site& site) {
   code.bytes({0xe3, 0x0f});                                 // jrcxz syscall
   code.bytes({0x48, 0xb9}).u64(back);                       // mov rcx, back
   code.bytes({0xe9}).rel32(site.arena + 35, address_of(agent_entry));  // jmp agent_entry
-  code.bytes({0x0f, 0x05});                                            // syscall
-  code.bytes({0xff, 0x25, 0, 0, 0, 0}).u64(back);                      // jmp [rip]
-  code.bytes({0x90, 0x90, 0x90, 0x90, 0x90}).u64(address_of(&site));
+  code.bytes({0x65, 0x48, 0x89, 0x04, 0x25, F_NR, 0, 0, 0});  // mov gs:[F_NR], rax: for a kick
+  code.bytes({0x0f, 0x05});                                   // syscall
+  code.bytes({0xff, 0x25, 0, 0, 0, 0}).u64(back);             // jmp [rip]
+  while (code.size() < kArenaStub - 8) code.bytes({0xcc});
+  code.u64(address_of(&site));
   return code.size() == kArenaStub && write_stub(site.arena, code.data(), code.size());
 }
 
@@ -326,6 +328,14 @@ void sites_caught(Thread* thread, SignalContext* context) {
   if (site->state.load() == kSiteCounting && !patch(*site, context->rax))
     site->state.store(kSiteRefused, std::memory_order_release);
   process.patch_lock.store(0, std::memory_order_release);
+}
+
+bool sites_after_call(const SignalContext* context, uint64_t* nr) {
+  uint64_t rip = context->rip;
+  if (rip < kArena || rip >= kArena + arena_used || (rip & (kArenaStub - 1)) != kArenaAfter)
+    return false;
+  *nr = this_thread()->frame.nr;
+  return true;
 }
 
 bool sites_leave(SignalContext* context) {

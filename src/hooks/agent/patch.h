@@ -29,6 +29,8 @@ bool patch_trapped(Thread* thread, SignalContext* context);
 void sites_caught(Thread* thread, SignalContext* context);
 // Where context->rip lies in a site's stub: puts the context back into the program, before or after its system call.
 bool sites_leave(SignalContext* context);
+// True where context->rip is right behind a stub's `syscall`; *nr: the number, as far as the site tells it.
+bool sites_after_call(const SignalContext* context, uint64_t* nr);
 // [address, address + size) is about to be unmapped or mapped over: its sites are forgotten.
 void sites_unmapped(uint64_t address, uint64_t size);
 // True where a patched site overlaps the range.

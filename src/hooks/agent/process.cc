@@ -7,6 +7,10 @@
 #include "hooks/agent/uprobe.h"
 #include "hooks/agent_abi.h"
 #include "hooks/attach_table.h"
+#include "maps/map_helpers.h"
+#if __has_include("helpers/bindings.h")
+#include "helpers/bindings.h"
+#endif
 
 namespace skep::agent {
 
@@ -79,6 +83,7 @@ void register_process(Thread* thread) {
         !entry.pid.compare_exchange_strong(free, thread->pid))
       continue;
     entry.state.store(0, std::memory_order_relaxed);
+    entry.kicking.store(0, std::memory_order_relaxed);
     process.board_index = (thread->pid + i) % hooks::kBoardProcesses;
     return;
   }
@@ -206,6 +211,9 @@ int on_clone(Thread* thread) {
     child->restarted_args = false;
     child->blocked = thread->blocked;
     child->pending = 0;
+    child->held = 0;
+    child->unblocked = 0;
+    child->arrived = false;
     child->clone_flags = flags;
     child->vfork_child = (flags & kCloneThread) == 0;
     child->parent = thread;
@@ -288,6 +296,23 @@ extern "C" void agent_on_child(Thread* thread) {
   if (thread->observed != 0) run_exit(thread, 0);
 }
 
+namespace {
+
+// Native code calls helpers through this page; read-only from here on.
+void fill_process_page() {
+  auto* page = reinterpret_cast<hive::ProcessPage*>(hive::kProcessPage);
+  for (const HelperBinding& row : maps::map_helper_bindings())
+    page->helpers[row.id] = address_of(reinterpret_cast<const void*>(row.fn));
+#if __has_include("helpers/bindings.h")
+  for (const HelperBinding& row : helpers::helper_bindings())
+    page->helpers[row.id] = address_of(reinterpret_cast<const void*>(row.fn));
+#endif
+  raw::syscall(kNrMprotect, static_cast<long>(hive::kProcessPage), hive::kProcessPageSize,
+               kProtRead);
+}
+
+}  // namespace
+
 extern "C" int64_t agent_init(hooks::AgentInit* init) {
   if (init->magic != hooks::kAgentMagic) return init->result = -kEinval;
   uint64_t hwcap2 = 0;
@@ -304,6 +329,7 @@ extern "C" int64_t agent_init(hooks::AgentInit* init) {
   thread->altstack = {.flags = kSsDisable};
   // The threads that ran before execve are gone though the pid lives on.
   hive::release_all_of(thread->pid, thread->owner);
+  fill_process_page();
   install_handlers();
   register_process(thread);
   uprobes_start();

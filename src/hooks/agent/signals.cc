@@ -1,10 +1,14 @@
 // Signals of a traced thread: see thread.h for the plan. Everything here runs on the agent's
 // alternate stack with all signals blocked but those that the agent lives on.
+#include "base/hive_control.h"
 #include "base/hive_layout.h"
 #include "base/raw_syscall.h"
+#include "hooks/agent/leave.h"
 #include "hooks/agent/patch.h"
 #include "hooks/agent/thread.h"
 #include "hooks/agent/uprobe.h"
+#include "object/prog_header.h"
+#include "vm/fault_table.h"
 
 namespace skep::agent {
 namespace {
@@ -114,7 +118,8 @@ void enter_handler(Thread* thread, int signal, SignalInfo* info, SignalContext* 
   }
   sp = ((sp - sizeof(SignalFrame)) & ~uint64_t{15}) - 8;
 
-  uint64_t real_mask = context->mask;
+  uint64_t real_mask = context->mask | (thread->unblocked & signal_bit(signal));
+  thread->unblocked &= ~signal_bit(signal);
   SignalFrame frame;
   frame.return_address = (action.flags & kSaRestorer) != 0 ? action.restorer : 0;
   frame.context = *context;
@@ -152,6 +157,12 @@ void enter_handler(Thread* thread, int signal, SignalInfo* info, SignalContext* 
 
 bool is_synchronous(const SignalInfo* info) { return info->code > 0; }
 
+void keep_pending(Thread* thread, int signal, const SignalInfo* info) {
+  unsigned index = signal == kSigTrap ? 0 : signal == kSigBus ? 1 : signal == kSigSegv ? 2 : 3;
+  thread->pending |= signal_bit(signal);
+  thread->pending_info[index] = *info;
+}
+
 // The program is at `context`: what does it want done with the signal?
 void deliver(Thread* thread, int signal, SignalInfo* info, SignalContext* context) {
   bool ours = (signal_bit(signal) & kOurSignals) != 0;
@@ -159,9 +170,7 @@ void deliver(Thread* thread, int signal, SignalInfo* info, SignalContext* contex
   bool synchronous = ours && is_synchronous(info);
   if (ours && (thread->blocked & signal_bit(signal)) != 0) {
     if (!synchronous) {  // kept back until the program unblocks it
-      unsigned index = signal == kSigTrap ? 0 : signal == kSigBus ? 1 : signal == kSigSegv ? 2 : 3;
-      thread->pending |= signal_bit(signal);
-      thread->pending_info[index] = *info;
+      keep_pending(thread, signal, info);
       return;
     }
     handler = kSigDfl;  // a fault that is blocked kills
@@ -183,11 +192,21 @@ void deliver(Thread* thread, int signal, SignalInfo* info, SignalContext* contex
 // agent_tail.
 void put_off(Thread* thread, int signal, SignalInfo* info, SignalContext* context, bool remember) {
   if (remember && thread->masked == 0) {
-    thread->saved_mask = context->mask;
+    // Delivered under a mask that was only sigsuspend's or ppoll's: it must get through the old one too.
+    thread->unblocked = context->mask & signal_bit(signal);
+    thread->saved_mask = context->mask & ~signal_bit(signal);
     thread->masked = 1;
   }
   context->mask = kEverything;
-  queue_to_self(thread, signal, info);
+  if ((signal_bit(signal) & kOurSignals) == 0) {
+    queue_to_self(thread, signal, info);
+  } else if (thread->held == 0) {
+    thread->held_info = *info;  // can't be blocked: queued again by take_mask_back
+    thread->held = static_cast<uint32_t>(signal);
+  } else {
+    keep_pending(thread, signal,
+                 info);  // two at once: this one waits for the next change of the mask
+  }
 }
 
 bool in_agent(const Thread* thread, const SignalContext* context) {
@@ -223,6 +242,26 @@ void on_signal_in_agent(Thread* thread, int signal, SignalInfo* info, SignalCont
   }
 }
 
+// A load of a BPF program that may fault, and did.
+bool fix_up_program(SignalContext* context) {
+  uint32_t used = hive::control_header().objects_used.load(std::memory_order_acquire);
+  if (used > hive::kMaxObjects) used = hive::kMaxObjects;
+  for (uint32_t i = 0; i < used; ++i) {
+    const hive::ObjectEntry& entry = hive::directory()[i];
+    if (entry.kind.load(std::memory_order_acquire) !=
+        static_cast<uint32_t>(hive::ObjectKind::kProg))
+      continue;
+    const auto& program = *reinterpret_cast<const ProgHeader*>(entry.address);
+    uint64_t fixup =
+        vm::find_fixup(reinterpret_cast<const vm::FaultPair*>(program.fault_table),
+                       program.fault_count, program.code, program.code_size, context->rip);
+    if (fixup == 0) continue;
+    context->rip = fixup;
+    return true;
+  }
+  return false;
+}
+
 // A fault of the agent's own careful copies.
 bool fix_up(SignalContext* context) {
   uint64_t rip = context->rip;
@@ -232,10 +271,63 @@ bool fix_up(SignalContext* context) {
     context->rip = address_of(agent_copy_tail_fault);
   } else if (between(rip, agent_string_begin, agent_string_end)) {
     context->rip = address_of(agent_string_fault);
+  } else if (rip >= hive::kCode && rip < hive::kCode + hive::kCodeSize) {
+    return fix_up_program(context);
   } else {
     return false;
   }
   return true;
+}
+
+// True where another signal than our kick may have interrupted the call.
+bool other_signal_waits(const SignalContext* context) {
+  uint64_t set = 0;
+  raw::syscall(kNrRtSigpending, static_cast<long>(pointer(&set)), 8);
+  return (set & ~context->mask) != 0;
+}
+
+// The controller wants the agent to leave. The program must not notice the signal: a call that only the kick has
+// interrupted is made again.
+void on_kick(Thread* thread, SignalInfo*, SignalContext* context) {
+  if (!leaving()) return;
+  uint64_t rip = context->rip;
+  uint64_t nr = 0;
+  bool interrupted = static_cast<int64_t>(context->rax) == -kEintr && !other_signal_waits(context);
+  if (in_agent(thread, context)) {
+    if (between(rip, agent_restore_arguments, agent_call + 1) ||
+        between(rip, agent_plain_restore, agent_plain_call + 1) ||
+        (rip == address_of(agent_after) && interrupted)) {
+      // Back to the program's instruction; the next look at it leaves.
+      if (thread->masked == 0) {
+        thread->saved_mask = context->mask;
+        thread->unblocked = 0;
+        thread->masked = 1;
+      }
+      context->mask = kEverything;
+      context->rip = address_of(agent_abort);
+      return;
+    }
+    if (between(rip, agent_plain_after, agent_plain_end)) {
+      context->rip = thread->frame.rip;
+      if (interrupted) {
+        context->rip -= 2;
+        context->rax = thread->frame.nr;
+      }
+    } else if (between(rip, agent_tail, agent_tail_end)) {
+      context_from_frame(context, thread->frame);
+    } else if (sites_after_call(context, &nr)) {
+      sites_leave(context);
+      if (interrupted) {
+        context->rip -= 2;
+        context->rax = nr;
+      }
+    } else if (!uprobe_leave(thread, context) && !sites_leave(context)) {
+      return;  // it will be at a call of its own soon, or is kicked again
+    }
+  } else {
+    sites_leave(context);
+  }
+  leave_at(thread, context);
 }
 
 bool is_ours(int signal) {
@@ -258,6 +350,10 @@ extern "C" void agent_on_signal(int signal, SignalInfo* info, SignalContext* con
     sites_caught(thread, context);
     context->rcx = context->rip;
     context->rip = address_of(agent_entry);
+    return;
+  }
+  if (signal == kSigSys && leave_kicked(thread, info)) {
+    on_kick(thread, info, context);
     return;
   }
   if ((signal == kSigSegv || signal == kSigBus) && is_synchronous(info) && fix_up(context)) return;
@@ -295,8 +391,19 @@ void install_handlers_for(Thread* thread) {
   }
 }
 
+// The program's own, for good. SIGSYS is ignored in between: that throws away kicks that are on their way.
 void restore_handlers() {
-  for (int signal : {kSigTrap, kSigBus, kSigSegv, kSigSys}) {
+  for (int signal = 1; signal <= kSignals; ++signal) {
+    if (signal == kSigKill || signal == kSigStop) continue;
+    KernelSigaction now{};
+    if (is_error(kernel_sigaction(signal, nullptr, &now)) ||
+        now.handler != reinterpret_cast<uint64_t>(&agent_on_signal))
+      continue;
+    if (signal == kSigSys) {
+      KernelSigaction ignore{};
+      ignore.handler = kSigIgn;
+      kernel_sigaction(signal, &ignore, nullptr);
+    }
     kernel_sigaction(signal, &process.sighand.actions[signal], nullptr);
   }
 }

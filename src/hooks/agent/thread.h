@@ -58,11 +58,24 @@ struct Sighand {
   KernelSigaction actions[kSignals + 1];
 };
 
+// A struct sockaddr_in or sockaddr_in6.
+struct SocketAddress {
+  uint16_t family;
+  uint16_t port;  // network byte order
+  union {
+    uint32_t ip4;
+    uint32_t flow;
+  };
+  uint32_t ip6[4];  // AF_INET: sin_zero in the first two
+  uint32_t scope;
+};
+static_assert(sizeof(SocketAddress) == 28);
+
 struct Thread {
   Thread* self;
   uint64_t stack_top;  // of the agent's stack for this thread, 16-byte aligned
   uint32_t masked;  // signals were put off: everything is blocked, saved_mask is the program's mask
-  uint32_t state;   // ThreadState
+  uint32_t held;    // one of kOurSignals that was put off (they can't be blocked): its number
   Thread* next_child;  // ENTER_CLONE: the child's record
   uint64_t saved_mask;
   uint64_t sigframe;    // ENTER_SIGRETURN: address of the context to return to
@@ -70,8 +83,11 @@ struct Thread {
   uint64_t uprobe_resume;
   Frame frame;
 
-  // ---- what entry.S does not know ----
   uint32_t pid, tid;
+  SignalInfo held_info;
+
+  // ---- what entry.S does not know ----
+  uint32_t state;  // ThreadState
   uint64_t owner;  // hive::owner_word(pid, tid)
   uint32_t slot_hint;
   uint32_t observed;    // enter programs of the call in the frame ran: its exit is due
@@ -80,11 +96,14 @@ struct Thread {
                         // program's
   uint8_t saved_index;  // which: 0..5
   bool filtered;        // a filter looked at the call in the frame: filter_exit is due
+  bool arrived;         // leave.cc: waits for the others
   bool vfork_child;     // shares memory with its suspended parent
   uint64_t saved_argument;
   uint64_t blocked;  // of kOurSignals: what the program believes to be blocked
   uint64_t pending;  // of kOurSignals: sent while `blocked`
   SignalInfo pending_info[4];
+  uint64_t
+      unblocked;  // put off, and blocked in the mask to come back (sigsuspend): let through all the same
   SignalStack altstack;  // the program's
   uint64_t altstack_sp;  // the agent's own, for the kernel
   uint64_t altstack_size;
@@ -94,7 +113,8 @@ struct Thread {
   Thread* next;         // in Process::threads
   TaskInfo task;        // cached
   bool task_valid;
-  uint64_t clone_flags;  // of the call being made
+  uint64_t clone_flags;             // of the call being made
+  SocketAddress rewritten_address;  // filter.cc: what a call gets in place of the program's
   void* return_stack;  // uprobe.cc: return addresses that uretprobes replaced; outlives the thread
   uint64_t temporary_mask;  // stands in for a mask of the program's
   uint64_t temporary_pselect[2];
@@ -106,7 +126,9 @@ struct Thread {
 enum ThreadState : uint32_t { kThreadFree = 0, kThreadLive = 1, kThreadDying = 2 };
 
 static_assert(offsetof(Thread, self) == T_SELF && offsetof(Thread, stack_top) == T_STACK_TOP &&
-              offsetof(Thread, masked) == T_MASKED &&
+              offsetof(Thread, masked) == T_MASKED && offsetof(Thread, held) == T_HELD &&
+              offsetof(Thread, pid) == T_PID && offsetof(Thread, tid) == T_TID &&
+              offsetof(Thread, held_info) == T_HELD_INFO &&
               offsetof(Thread, next_child) == T_NEXT_CHILD &&
               offsetof(Thread, saved_mask) == T_SAVED_MASK &&
               offsetof(Thread, sigframe) == T_SIGFRAME);

@@ -17,8 +17,6 @@
 #include "hooks/agent/frame_offsets.h"
 #include "hooks/agent/uprobe_offsets.h"
 
-#define NR_rt_sigprocmask 14
-#define SIG_SETMASK 2
 
 .macro save_registers
     leaq -16(%rsp), %rsp      // ss, rsp: filled in by C++
@@ -56,17 +54,7 @@
     popfq
 .endm
 
-// Signals were put off while the programs ran: the mask comes back, and they are delivered at once.
-.macro take_mask_back
-    movl $0, %gs:T_MASKED
-    movl $SIG_SETMASK, %edi
-    movq %gs:T_SELF, %rsi
-    addq $T_SAVED_MASK, %rsi
-    xorl %edx, %edx
-    movl $8, %r10d
-    movl $NR_rt_sigprocmask, %eax
-    syscall
-.endm
+#include "hooks/agent/take_mask_back.inc"
 
 .text
 .globl agent_uprobe, agent_uprobe_saved, agent_uprobe_tail, agent_uprobe_tail_end

@@ -1,7 +1,7 @@
 // Map operations in a program, on the user engine and on the kernel, with the same bytecode in the
 // same run:
 //
-//   maps_bench [--quick] [--json] [FILTER]
+//   maps_bench [--quick] [--json] [--write docs/benchmarks.md] [FILTER]
 //
 // A case is a loop of one operation over keys from a linear congruential generator, hot (1 Ki of 64
 // Ki keys) or wide (32 Ki); its time is the loop's less that of the same loop without the
@@ -29,6 +29,7 @@
 #include "maps/control/events.h"
 #include "maps/control/maps.h"
 #include "maps/ringbuf.h"
+#include "section.h"
 #include "support/unsafe_program.h"
 #include "vm/engine.h"
 
@@ -458,7 +459,7 @@ void user_api(int samples, const std::function<void(const std::string&, double, 
 }
 
 // Producers on one ring, ns of wall time an event, with a consumer that keeps up.
-void ring_producers(uint32_t producers, uint32_t events) {
+std::string ring_producers(uint32_t producers, uint32_t events) {
   auto hive = make_test_hive({.slots = 32});
   auto map = create_map(*hive, {.type = BPF_MAP_TYPE_RINGBUF, .max_entries = 16 << 20});
   RingReader reader(**map);
@@ -485,38 +486,47 @@ void ring_producers(uint32_t producers, uint32_t events) {
   std::printf("%-32s %8.1f ns an event, %.1f M events/s consumed, %lu of %u lost\n",
               fmt::format("ringbuf/{} producers", producers).c_str(), ns / events,
               static_cast<double>(seen) * 1e3 / ns, lost.load(), events);
+  return fmt::format("| {} | {:.0f} | {:.1f} | {:.0f} % |\n", producers, ns / events,
+                     static_cast<double>(seen) * 1e3 / ns,
+                     100.0 * static_cast<double>(lost.load()) / events);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   bool quick = false, json = false;
-  std::string filter;
+  std::string filter, write;
   for (int i = 1; i < argc; ++i) {
     std::string argument = argv[i];
     if (argument == "--quick")
       quick = true;
     else if (argument == "--json")
       json = true;
+    else if (argument == "--write" && i + 1 < argc)
+      write = argv[++i];
     else
       filter = argument;
   }
   const int samples = quick ? 5 : 15;
   const uint32_t repeat = quick ? 100 : 400;
-  std::string ratios;
+  auto wanted = [&](const std::string& name) { return name.find(filter) != std::string::npos; };
+  std::string ratios,
+      table = "| operation | ours, ns | kernel, ns | ours/kernel |\n|---|---|---|---|\n";
   auto report = [&](const std::string& name, double ours, double kernel) {
     if (std::isnan(kernel)) {
       std::printf("%-32s %8.1f ns\n", name.c_str(), ours);
+      table += fmt::format("| {} | {:.1f} | – | – |\n", name, ours);
       return;
     }
     std::printf("%-32s %8.1f ns   kernel %8.1f ns   ours/kernel %.2f\n", name.c_str(), ours, kernel,
                 ours / kernel);
+    table += fmt::format("| {} | {:.1f} | {:.1f} | {:.2f} |\n", name, ours, kernel, ours / kernel);
     ratios += fmt::format("{}\"{}\":{:.3f}", ratios.empty() ? "" : ",", name, ours / kernel);
   };
   {
     UserPlace user;
     for (const Case& test : all_cases()) {
-      if (test.name.find(filter) == std::string::npos) continue;
+      if (!wanted(test.name)) continue;
       KernelPlace kernel;
       std::string why;
       if (!user.prepare(test, why)) {
@@ -530,11 +540,20 @@ int main(int argc, char** argv) {
       report(test.name, ours, theirs);
     }
   }
-  if (filter.empty() || std::string("hash/user_api/lookup").find(filter) != std::string::npos)
-    user_api(samples, report);
-  if (filter.empty() || std::string("ringbuf/producers").find(filter) != std::string::npos)
+  if (wanted("hash/user_api/lookup")) user_api(samples, report);
+  if (wanted("ringbuf/producers")) {
+    table +=
+        "\n| ring buffer: producers | ns an event | M events/s consumed | lost "
+        "|\n|---|---|---|---|\n";
     for (uint32_t producers : {1u, 2u, 4u, 16u})
-      ring_producers(producers, quick ? 1 << 20 : 1 << 23);
+      table += ring_producers(producers, quick ? 1 << 20 : 1 << 23);
+  }
+  if (!write.empty())
+    skep::bench::write_section(
+        write, "maps", "Maps",
+        "The same bytecode on both engines; each key depends on the value read before, so that "
+        "operations do not overlap. hot: 1 Ki of 64 Ki keys; wide: 32 Ki.\n\n" +
+            table);
   if (json) std::printf("{\"over_kernel\":{%s}}\n", ratios.c_str());
   return 0;
 }

@@ -60,6 +60,23 @@ int64_t replace(const HashTable& table, const void* key, const HashTable::Hashed
   return 0;
 }
 
+// Per-CPU maps: this slot's value is this bee's alone. Under the lock, so that the element is not used
+// for another key meanwhile.
+int64_t write_in_place(const HashTable& table, const void* key, const HashTable::Hashed& hashed,
+                       const void* value, Bee bee, bool only_this_slot) {
+  BucketLock lock(table.bucket(hashed.bucket), bee);
+  if (!lock) return kEbusy;
+  HashTable::Place place = table.place_of_key(key, hashed);
+  if (place.index == kNone) return kEnoent;
+  if (table.geometry().lru != 0)
+    table.element(place.index).referenced.store(1, std::memory_order_relaxed);
+  if (only_this_slot)
+    copy_words(table.value(place.index, bee.slot), value, table.map().value_size);
+  else
+    fill_new(table, place.index, value, bee, false);
+  return 0;
+}
+
 // The key is not there (it was not a moment ago). -EEXIST where it has come meanwhile.
 int64_t insert(const HashTable& table, const void* key, const HashTable::Hashed& hashed,
                const void* value, Bee bee, bool only_this_slot) {
@@ -101,15 +118,9 @@ int64_t update_any(const MapHeader& map, const void* key, const void* value, uin
     if (index != kNone) {
       if (flags == BPF_NOEXIST) return kEexist;
       if (table.per_cpu()) {
-        // In place: this slot's value is this bee's alone.
-        if (table.geometry().lru != 0)
-          table.element(index).referenced.store(1, std::memory_order_relaxed);
-        if (only_this_slot) {
-          copy_words(table.value(index, bee.slot), value, map.value_size);
-        } else {
-          fill_new(table, index, value, bee, false);
-        }
-        return 0;
+        int64_t result = write_in_place(table, key, hashed, value, bee, only_this_slot);
+        if (result != kEnoent) return result;
+        continue;
       }
       int64_t result = replace(table, key, hashed, value, bee);
       if (result != kEnoent) return result;

@@ -63,7 +63,8 @@ void commit(const MapHeader& map, uint64_t sample, uint64_t flags, bool discard,
 // names.
 const MapHeader* ring_of(uint64_t sample, HelperContext* context) {
   auto holds = [&](const MapHeader* map) {
-    return map->type == static_cast<uint32_t>(MapType::BPF_MAP_TYPE_RINGBUF) &&
+    return map->magic == kMapMagic &&
+           map->type == static_cast<uint32_t>(MapType::BPF_MAP_TYPE_RINGBUF) &&
            sample >= map->values + kRingHeader &&
            sample < map->values + map->max_entries + kRingHeader;
   };

@@ -16,6 +16,7 @@ struct Writer {
   uint64_t mask;
   uint64_t position;
   void put(const void* from, uint64_t size) {
+    if (size == 0) return;
     const auto* in = static_cast<const unsigned char*>(from);
     uint64_t at = position & mask;
     uint64_t first = size < mask + 1 - at ? size : mask + 1 - at;

@@ -59,6 +59,11 @@ class VerifiedProgramMaker {
     return made;
   }
 
+  // What the verifier would have proved of the instruction at `insn`.
+  [[nodiscard]] static InsnFacts& facts_of(VerifiedProgram& program, size_t insn) {
+    return program.facts_[insn];
+  }
+
  private:
   static void mark_dead(const std::vector<Insn>& code, const std::set<uint32_t>& starts,
                         std::vector<InsnFacts>& facts) {

@@ -1,4 +1,4 @@
-// run_probed [--breakpoint] [--empty] [--report FILE] (--entry | --return | --both TARGET)… -- COMMAND…: COMMAND
+// run_probed [--breakpoint] [--empty] [--report FILE] (--entry | --return | --both | --session TARGET)… -- COMMAND…: COMMAND
 // with native "programs" that count on each TARGET (BINARY:FUNCTION). One line a target goes to FILE
 // or stderr:
 //   TARGET entry=N return=N arguments=N results=N installed=N removed=N mismatched=N unreachable=N missed=N jump|breakpoint
@@ -35,6 +35,16 @@ Result<tests::NativeProgram> adding_program(Hive& hive, uint8_t field) {
   return tests::native_program(hive, code, data);
 }
 constexpr uint8_t kRdi = 112, kRax = 80;
+
+// counter[0] += 1; return *(u64 *)(ctx + 112) & 1
+Result<tests::NativeProgram> odd_arguments_program(Hive& hive) {
+  SKEP_TRY(data, hive.allocate_data(4096));
+  std::vector<uint8_t> code = {0x48, 0xb8};
+  tests::append64(code, reinterpret_cast<uint64_t>(data));
+  for (uint8_t byte : {0xf0, 0x48, 0xff, 0x00, 0x8b, 0x47, int{kRdi}, 0x83, 0xe0, 0x01, 0xc3})
+    code.push_back(byte);
+  return tests::native_program(hive, code, data);
+}
 
 // Bytes in which the executable mappings of `pid` differ from their files; how many were compared, too.
 std::pair<size_t, size_t> compare_text(pid_t pid) {
@@ -98,6 +108,8 @@ int main(int argc, char** argv) {
     if (option == "--report") report = argv[++first];
     if (option == "--entry") probes.push_back({argv[++first], kOnEntry, {}, {}, {}});
     if (option == "--return") probes.push_back({argv[++first], kOnReturn, {}, {}, {}});
+    if (option == "--session")
+      probes.push_back({argv[++first], kOnEntry | kOnReturn | kSession, {}, {}, {}});
     if (option == "--both") probes.push_back({argv[++first], kOnEntry | kOnReturn, {}, {}, {}});
   }
   auto hive = Hive::create(
@@ -117,18 +129,30 @@ int main(int argc, char** argv) {
     if (!image) return refuse(probe.target.c_str(), image.error());
     auto place = find_place(*image, *path, *target);
     if (!place) return refuse(probe.target.c_str(), place.error());
+    UprobeSpec spec;
+    spec.path = *path;
+    spec.file_offset = place->file_offset;
+    spec.breakpoint_only = breakpoint;
+    if ((probe.when & kSession) !=
+        0) {  // one program for both; it declines the return of odd arguments
+      auto made = odd_arguments_program(**hive);
+      if (!made) return refuse("program", made.error());
+      probe.entry = *made;
+      spec.when = probe.when;
+      spec.program = made->header;
+      auto handle = (*table)->attach(spec);
+      if (!handle) return refuse(probe.target.c_str(), handle.error());
+      probe.handles.push_back(*handle);
+      continue;
+    }
     for (uint32_t when : {kOnEntry, kOnReturn}) {
       if ((probe.when & when) == 0) continue;
       auto made = empty ? tests::native_program(**hive, {0x31, 0xc0, 0xc3}, nullptr)
                         : adding_program(**hive, when == kOnEntry ? kRdi : kRax);
       if (!made) return refuse("program", made.error());
       (when == kOnEntry ? probe.entry : probe.exit) = *made;
-      UprobeSpec spec;
-      spec.path = *path;
-      spec.file_offset = place->file_offset;
       spec.when = when;
       spec.program = made->header;
-      spec.breakpoint_only = breakpoint;
       auto handle = (*table)->attach(spec);
       if (!handle) return refuse(probe.target.c_str(), handle.error());
       probe.handles.push_back(*handle);

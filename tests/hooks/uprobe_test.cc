@@ -272,6 +272,14 @@ TEST_F(Probed, hot_functions_of_libc_in_real_programs) {
   }
 }
 
+TEST_F(Probed, a_session_program_may_decline_a_return) {
+  Outcome plain = run({kTarget, "values"});
+  Traced traced = trace({}, {kTarget, "values"}, {"--session", kTarget + ":probed_deep"});
+  EXPECT_EQ(traced.outcome, plain);
+  EXPECT_EQ(traced.probes["probed_deep"].entries, 2001u + 1001u)
+      << "returns of even arguments only";
+}
+
 TEST_F(Probed, a_library_that_comes_and_goes_is_probed_each_time) {
   Outcome plain = run({kTarget, "loads"});
   ASSERT_EQ(plain.status, 0);

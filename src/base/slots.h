@@ -122,6 +122,7 @@ inline uint32_t claim_slowly(uint32_t preferred, uint64_t owner) {
 // prevent.
 inline uint32_t claim(uint32_t preferred, uint64_t owner) {
   uint32_t count = slot_count();
+  if (count == 0) return kNoSlot;
   if (preferred >= count) preferred %= count;
   if (try_claim(preferred, owner)) return preferred;
   for (uint32_t i = 1; i < count; ++i) {

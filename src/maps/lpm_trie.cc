@@ -16,13 +16,13 @@ namespace {
 
 struct Node {
   std::atomic<uint32_t> child[2];  // node + 1, or 0
-  std::atomic<uint32_t> prefix;    // bits
-  std::atomic<uint32_t> state;
+  std::atomic<uint16_t> prefix;    // bits: at most 2048
+  std::atomic<uint16_t> state;
   std::atomic<uint32_t> free_next;
-  uint32_t reserved;
   unsigned char* data() { return reinterpret_cast<unsigned char*>(this + 1); }
 };
-constexpr uint32_t kUnused = 0, kEntry = 1, kIntermediate = 2;
+static_assert(sizeof(Node) == 16);
+constexpr uint16_t kUnused = 0, kEntry = 1, kIntermediate = 2;
 
 struct alignas(64) Shared {
   hive::RobustLock lock;
@@ -182,10 +182,10 @@ class Trie {
                            std::memory_order_relaxed);
     shared().free.store(word_of(given), std::memory_order_relaxed);
   }
-  void fill(Node* to, const unsigned char* data, uint32_t length, uint32_t state) const {
+  void fill(Node* to, const unsigned char* data, uint32_t length, uint16_t state) const {
     to->child[0].store(0, std::memory_order_relaxed);
     to->child[1].store(0, std::memory_order_relaxed);
-    to->prefix.store(length, std::memory_order_relaxed);
+    to->prefix.store(static_cast<uint16_t>(length), std::memory_order_relaxed);
     to->state.store(state, std::memory_order_relaxed);
     __builtin_memcpy(to->data(), data, map_.key_size - 4);
   }
@@ -203,7 +203,7 @@ class Trie {
   void rebuild() const {
     uint32_t fresh = shared().fresh.load(std::memory_order_relaxed);
     if (fresh > geometry_.node_count) fresh = static_cast<uint32_t>(geometry_.node_count);
-    constexpr uint32_t kReached = 0x100;
+    constexpr uint16_t kReached = 0x100;
     for (uint32_t i = 0; i < fresh; ++i) {
       Node* at = node(i + 1);
       at->state.store(at->state.load(std::memory_order_relaxed) & 0xff, std::memory_order_relaxed);
@@ -213,7 +213,7 @@ class Trie {
     auto reach = [&](uint32_t word) {
       Node* at = node(word);
       if (at == nullptr || word > fresh) return;
-      uint32_t state = at->state.load(std::memory_order_relaxed);
+      uint16_t state = at->state.load(std::memory_order_relaxed);
       if ((state & kReached) != 0) return;  // a scribbled loop
       at->state.store(state | kReached, std::memory_order_relaxed);
       at->free_next.store(stack, std::memory_order_relaxed);
@@ -229,7 +229,7 @@ class Trie {
     uint32_t free = 0;
     for (uint32_t i = 0; i < fresh; ++i) {
       Node* at = node(i + 1);
-      uint32_t state = at->state.load(std::memory_order_relaxed);
+      uint16_t state = at->state.load(std::memory_order_relaxed);
       if ((state & kReached) != 0) {
         at->state.store(state & 0xff, std::memory_order_relaxed);
         continue;

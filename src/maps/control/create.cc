@@ -340,7 +340,7 @@ Result<> make_lpm_trie(Maker& maker) {
   if (map.value_size > kMaxValue) return fail(EINVAL, "value_size {} is too large", map.value_size);
   if (map.max_entries > kMaxElements / 2)
     return fail(ENOMEM, "max_entries {} is too large", map.max_entries);
-  constexpr uint64_t kNodeHeader = 24;
+  constexpr uint64_t kNodeHeader = 16;
   uint64_t value_offset = kNodeHeader + round_up(map.key_size - 4, 8);
   uint64_t stride = value_offset + round_up(map.value_size, 8);
   uint64_t nodes = 2 * uint64_t{map.max_entries} + 2;
@@ -509,7 +509,7 @@ Result<MapHeader> checked_header(const MapHeader* shared) {
       whole = whole && map.key_size > 4 && map.key_size <= 260 && good(map.extra[0], 1, 64) &&
               good(map.extra[1], map.extra[3], map.extra[2]) &&
               map.extra[4] + map.value_size <= map.extra[2] &&
-              map.extra[4] >= 24 + map.key_size - 4;
+              map.extra[4] >= 16 + map.key_size - 4;
       break;
     case BPF_MAP_TYPE_BLOOM_FILTER:
       whole = whole && map.extra[1] <= 15 && good(map.values, 1, map.index_mask / 8 + 1);

@@ -1,5 +1,6 @@
-// ExtentAllocator: which parts of an address range are in use. First fit by address, coalescing; its books
-// are kept apart from the memory that it gives out, which may be read-only or hostile. Not thread-safe.
+// ExtentAllocator: which parts of an address range are in use. First fit by address, coalescing;
+// its books are kept apart from the memory that it gives out, which may be read-only or hostile.
+// Not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +10,7 @@ namespace skep {
 
 class ExtentAllocator {
  public:
-  ExtentAllocator(uint64_t begin, uint64_t size) : end_(begin + size) { free_[begin] = size; }
+  ExtentAllocator(uint64_t begin, uint64_t size) { free_[begin] = size; }
 
   // 0 where no free extent is large enough. `alignment` is a power of two.
   uint64_t allocate(uint64_t size, uint64_t alignment);
@@ -21,7 +22,6 @@ class ExtentAllocator {
  private:
   std::map<uint64_t, uint64_t> free_;  // address -> size
   std::map<uint64_t, uint64_t> live_;  // address -> size
-  uint64_t end_;
   uint64_t used_ = 0;
 };
 

@@ -36,8 +36,26 @@ using TypeId = uint32_t;  // 0 is void
 
 // BTF_KIND_*, with the kernel's numbers.
 enum class Kind : uint8_t {
-  Void, Int, Ptr, Array, Struct, Union, Enum, Fwd, Typedef, Volatile, Const, Restrict, Func, FuncProto,
-  Var, Datasec, Float, DeclTag, TypeTag, Enum64,
+  Void,
+  Int,
+  Ptr,
+  Array,
+  Struct,
+  Union,
+  Enum,
+  Fwd,
+  Typedef,
+  Volatile,
+  Const,
+  Restrict,
+  Func,
+  FuncProto,
+  Var,
+  Datasec,
+  Float,
+  DeclTag,
+  TypeTag,
+  Enum64,
 };
 inline constexpr unsigned kKinds = 20;
 [[nodiscard]] std::string_view kind_name(Kind kind);  // "STRUCT", "TYPE_TAG"
@@ -140,7 +158,9 @@ class Btf {
   // kernel's own BTF need not be.
   [[nodiscard]] Result<> validate() const;
 
-  [[nodiscard]] TypeId type_begin() const { return start_id_; }  // first of its own; 1 without a base
+  [[nodiscard]] TypeId type_begin() const {
+    return start_id_;
+  }  // first of its own; 1 without a base
   [[nodiscard]] TypeId type_end() const { return start_id_ + static_cast<TypeId>(offsets_.size()); }
   [[nodiscard]] const std::shared_ptr<const Btf>& base() const { return base_; }
   [[nodiscard]] uint32_t string_end() const {
@@ -191,7 +211,7 @@ class Btf {
   TypeId start_id_ = 1;
   uint32_t string_start_ = 0;
   bool swapped_ = false;
-  std::vector<uint32_t> offsets_;  // of the record of type start_id_ + i, into types_
+  std::vector<uint32_t> offsets_;     // of the record of type start_id_ + i, into types_
   std::unique_ptr<NameIndex> index_;  // filled once, under its own flag
 };
 

@@ -19,8 +19,19 @@ namespace skep::btf {
 
 // enum bpf_core_relo_kind.
 enum class CoreKind : uint32_t {
-  FieldByteOffset, FieldByteSize, FieldExists, FieldSigned, FieldLshiftU64, FieldRshiftU64,
-  TypeIdLocal, TypeIdTarget, TypeExists, TypeSize, EnumvalExists, EnumvalValue, TypeMatches,
+  FieldByteOffset,
+  FieldByteSize,
+  FieldExists,
+  FieldSigned,
+  FieldLshiftU64,
+  FieldRshiftU64,
+  TypeIdLocal,
+  TypeIdTarget,
+  TypeExists,
+  TypeSize,
+  EnumvalExists,
+  EnumvalValue,
+  TypeMatches,
 };
 inline constexpr unsigned kCoreKinds = 13;
 [[nodiscard]] std::string_view core_kind_name(CoreKind kind);  // "byte_off", "type_exists", …
@@ -46,8 +57,18 @@ struct CoreValue {
   // access through it is poisoned.
   bool cannot_adjust_size = false;
   uint32_t local_size = 0, target_size = 0;  // bytes
-  TypeId target_type = 0;     // the candidate that matched, 0 where there is none
-  uint32_t target_index = 0;  // which of the targets it is in
+  TypeId target_type = 0;                    // the candidate that matched, 0 where there is none
+  uint32_t target_index = 0;                 // which of the targets it is in
+};
+
+// The types and members of the targets that a relocation's value came from.
+struct CoreTrace {
+  struct Use {
+    TypeId type = 0;  // a struct or union, anonymous ones on the way included
+    uint32_t member = 0;
+  };
+  std::vector<TypeId> candidates;  // that matched
+  std::vector<Use> members;
 };
 
 // Resolves the relocations of one program. Keeps, for each local type, the candidates that are still
@@ -61,7 +82,9 @@ class CoreResolver {
   CoreResolver(const Btf& local, std::span<const std::shared_ptr<const Btf>> targets)
       : local_(local), targets_(targets) {}
   // EINVAL for a malformed or ambiguous relocation; one that finds nothing is `poison`, not an error.
-  [[nodiscard]] Result<CoreValue> resolve(const CoreRelocation& relocation);
+  // `trace`, where it is not null, is told what of the targets decided it.
+  [[nodiscard]] Result<CoreValue> resolve(const CoreRelocation& relocation,
+                                          CoreTrace* trace = nullptr);
 
  private:
   struct Candidate {

@@ -6,16 +6,16 @@
 
 #include "object/helper_context.h"
 
-#define SKEP_HELPER(name)                                                                        \
-  uint64_t name([[maybe_unused]] uint64_t r1, [[maybe_unused]] uint64_t r2,                      \
-                [[maybe_unused]] uint64_t r3, [[maybe_unused]] uint64_t r4,                      \
+#define SKEP_HELPER(name)                                                   \
+  uint64_t name([[maybe_unused]] uint64_t r1, [[maybe_unused]] uint64_t r2, \
+                [[maybe_unused]] uint64_t r3, [[maybe_unused]] uint64_t r4, \
                 [[maybe_unused]] uint64_t r5, [[maybe_unused]] HelperContext* run)
 
 namespace skep::helpers {
 
 // Errors as helpers return them: negative errno in r0. Linux's numbers, for freestanding code.
-inline constexpr int64_t kEperm = -1, kE2big = -7, kEnomem = -12, kEacces = -13, kEfault = -14, kEinval = -22,
-                         kErange = -34, kEnospc = -28, kEnotsupp = -524;
+inline constexpr int64_t kEperm = -1, kE2big = -7, kEnomem = -12, kEacces = -13, kEfault = -14,
+                         kEinval = -22, kErange = -34, kEnospc = -28, kEnotsupp = -524;
 [[nodiscard]] constexpr uint64_t result(int64_t value) { return static_cast<uint64_t>(value); }
 template <class T>
 [[nodiscard]] T* pointer(uint64_t address) {

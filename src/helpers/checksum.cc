@@ -6,7 +6,8 @@ namespace skep::helpers {
 
 namespace {
 
-constexpr uint64_t kFieldMask = 0xf, kPseudoHeader = 1 << 4, kMangledZero = 1 << 5, kEnforce = 1 << 6, kIpv6 = 1 << 7;
+constexpr uint64_t kFieldMask = 0xf, kPseudoHeader = 1 << 4, kMangledZero = 1 << 5,
+                   kEnforce = 1 << 6, kIpv6 = 1 << 7;
 
 uint32_t add(uint32_t a, uint32_t b) {
   const uint32_t sum = a + b;
@@ -79,7 +80,8 @@ SKEP_HELPER(l3_csum_replace) {
 // a checksum that becomes 0 is sent as 0xffff.
 SKEP_HELPER(l4_csum_replace) {
   const uint64_t offset = static_cast<uint32_t>(r2);
-  if ((r5 & ~(kFieldMask | kPseudoHeader | kMangledZero | kEnforce | kIpv6)) != 0) return result(kEinval);
+  if ((r5 & ~(kFieldMask | kPseudoHeader | kMangledZero | kEnforce | kIpv6)) != 0)
+    return result(kEinval);
   if (run->packet == nullptr || offset > kFarthest || offset % 2 != 0) return result(kEfault);
   uint8_t* field = packet_bytes(*run->packet, offset, 2);
   if (field == nullptr) return result(kEfault);

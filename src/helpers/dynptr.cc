@@ -18,8 +18,12 @@ struct Dynptr {
   [[nodiscard]] uint32_t size() const { return size_and_kind & 0xff'ffff; }
   [[nodiscard]] bool read_only() const { return (size_and_kind >> 31) != 0; }
   // `length` bytes at `at` lie inside.
-  [[nodiscard]] bool holds(uint64_t at, uint64_t length) const { return length <= size() && at <= size() - length; }
-  [[nodiscard]] uint8_t* at(uint64_t where) const { return pointer<uint8_t>(data) + offset + where; }
+  [[nodiscard]] bool holds(uint64_t at, uint64_t length) const {
+    return length <= size() && at <= size() - length;
+  }
+  [[nodiscard]] uint8_t* at(uint64_t where) const {
+    return pointer<uint8_t>(data) + offset + where;
+  }
 };
 static_assert(sizeof(Dynptr) == 16);
 constexpr uint32_t kLargest = 0xff'ffff, kLocal = 1u << 28;

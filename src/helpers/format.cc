@@ -12,8 +12,12 @@ namespace {
 constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 constexpr bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 constexpr bool is_printable(char c) { return c >= ' ' && c <= '~'; }
-constexpr bool is_alnum(char c) { return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-constexpr bool ends_conversion(char c) { return c == 0 || is_space(c) || (is_printable(c) && !is_alnum(c)); }
+constexpr bool is_alnum(char c) {
+  return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+constexpr bool ends_conversion(char c) {
+  return c == 0 || is_space(c) || (is_printable(c) && !is_alnum(c));
+}
 constexpr uint32_t kWidest = 1024;
 
 struct Output {
@@ -54,7 +58,8 @@ const char* digits_of(uint64_t value, unsigned base, bool upper, char* end) {
   return end;
 }
 
-void put_integer(Output& out, const Conversion& how, uint64_t value, char sign, unsigned base, bool upper) {
+void put_integer(Output& out, const Conversion& how, uint64_t value, char sign, unsigned base,
+                 bool upper) {
   char buffer[24];
   const char* digits = digits_of(value, base, upper, buffer + sizeof buffer);
   const auto count = static_cast<uint64_t>(buffer + sizeof buffer - digits);
@@ -69,7 +74,8 @@ void put_integer(Output& out, const Conversion& how, uint64_t value, char sign, 
 
 void put_signed(Output& out, const Conversion& how, int64_t value) {
   const char sign = value < 0 ? '-' : how.plus ? '+' : how.space ? ' ' : 0;
-  const uint64_t magnitude = value < 0 ? 0 - static_cast<uint64_t>(value) : static_cast<uint64_t>(value);
+  const uint64_t magnitude =
+      value < 0 ? 0 - static_cast<uint64_t>(value) : static_cast<uint64_t>(value);
   put_integer(out, how, magnitude, sign, 10, false);
 }
 
@@ -84,7 +90,8 @@ void put_string(Output& out, const Conversion& how, uint64_t address, HelperCont
   const int64_t read = run->host->read_string(run, piece, address, sizeof piece);
   uint64_t length = 0;
   if (read > 0) {
-    const auto limit = static_cast<uint64_t>(read) < sizeof piece ? static_cast<uint64_t>(read) : sizeof piece;
+    const auto limit =
+        static_cast<uint64_t>(read) < sizeof piece ? static_cast<uint64_t>(read) : sizeof piece;
     while (length < limit && piece[length] != 0) length++;
   }
   put_padded(out, how, piece, length);
@@ -118,7 +125,8 @@ void put_ip6(Output& out, const Conversion& how, const uint8_t* bytes, bool colo
 }
 
 // After "%p": what the letters mean. The first letter not taken; null where they mean nothing.
-const char* put_pointer(Output& out, const Conversion& how, const char* letters, uint64_t argument, HelperContext* run) {
+const char* put_pointer(Output& out, const Conversion& how, const char* letters, uint64_t argument,
+                        HelperContext* run) {
   if (ends_conversion(letters[0])) {
     put_address(out, how, argument);
     return letters;
@@ -147,7 +155,8 @@ const char* put_pointer(Output& out, const Conversion& how, const char* letters,
       const bool v4 = letters[1] == '4';
       if (!v4 && letters[1] != '6') return nullptr;
       uint8_t bytes[16] = {};
-      if (run->host->read_memory(run, bytes, argument, v4 ? 4 : 16) != 0) std::memset(bytes, 0, sizeof bytes);
+      if (run->host->read_memory(run, bytes, argument, v4 ? 4 : 16) != 0)
+        std::memset(bytes, 0, sizeof bytes);
       if (v4) {
         put_ip4(out, how, bytes, letters[0] == 'i');
       } else {
@@ -163,11 +172,16 @@ const char* put_pointer(Output& out, const Conversion& how, const char* letters,
 const char* put_conversion(Output& out, const char* at, uint64_t argument, HelperContext* run) {
   Conversion how;
   for (;; at++) {
-    if (*at == '-') how.left = true;
-    else if (*at == '+') how.plus = true;
-    else if (*at == ' ') how.space = true;
-    else if (*at == '0') how.zero = true;
-    else break;
+    if (*at == '-')
+      how.left = true;
+    else if (*at == '+')
+      how.plus = true;
+    else if (*at == ' ')
+      how.space = true;
+    else if (*at == '0')
+      how.zero = true;
+    else
+      break;
   }
   for (; is_digit(*at); at++) {
     how.width = how.width * 10 + static_cast<uint32_t>(*at - '0');
@@ -189,10 +203,18 @@ const char* put_conversion(Output& out, const char* at, uint64_t argument, Helpe
   const bool wide = longs > 0;
   switch (*at) {
     case 'd':
-    case 'i': put_signed(out, how, wide ? static_cast<int64_t>(argument) : static_cast<int32_t>(argument)); break;
-    case 'u': put_integer(out, how, wide ? argument : static_cast<uint32_t>(argument), 0, 10, false); break;
-    case 'x': put_integer(out, how, wide ? argument : static_cast<uint32_t>(argument), 0, 16, false); break;
-    case 'X': put_integer(out, how, wide ? argument : static_cast<uint32_t>(argument), 0, 16, true); break;
+    case 'i':
+      put_signed(out, how, wide ? static_cast<int64_t>(argument) : static_cast<int32_t>(argument));
+      break;
+    case 'u':
+      put_integer(out, how, wide ? argument : static_cast<uint32_t>(argument), 0, 10, false);
+      break;
+    case 'x':
+      put_integer(out, how, wide ? argument : static_cast<uint32_t>(argument), 0, 16, false);
+      break;
+    case 'X':
+      put_integer(out, how, wide ? argument : static_cast<uint32_t>(argument), 0, 16, true);
+      break;
     default: return nullptr;
   }
   return at + 1;
@@ -200,15 +222,16 @@ const char* put_conversion(Output& out, const char* at, uint64_t argument, Helpe
 
 }  // namespace
 
-int64_t format_text(HelperContext* run, char* text, uint64_t size, const char* fmt, uint64_t fmt_size,
-                    const uint64_t* arguments, uint32_t count) {
+int64_t format_text(HelperContext* run, char* text, uint64_t size, const char* fmt,
+                    uint64_t fmt_size, const uint64_t* arguments, uint32_t count) {
   uint64_t end = 0;
   while (end < fmt_size && fmt[end] != 0) end++;
   if (end == fmt_size) return kEinval;
   Output out{text, size};
   uint32_t used = 0;
   for (const char* at = fmt; at < fmt + end;) {
-    if (static_cast<unsigned char>(*at) < 0x80 && !is_printable(*at) && !is_space(*at)) return kEinval;
+    if (static_cast<unsigned char>(*at) < 0x80 && !is_printable(*at) && !is_space(*at))
+      return kEinval;
     if (*at != '%') {
       out.put(*at++);
     } else if (at[1] == '%') {

@@ -20,7 +20,7 @@ namespace skep::helpers {
 
 // Formats into out[size] (always NUL-terminated where size > 0); the text's whole length without the
 // NUL, also where it did not fit; or -EINVAL. `fmt` has a NUL within fmt_size, or -EINVAL.
-int64_t format_text(HelperContext* run, char* out, uint64_t size, const char* fmt, uint64_t fmt_size,
-                    const uint64_t* arguments, uint32_t count);
+int64_t format_text(HelperContext* run, char* out, uint64_t size, const char* fmt,
+                    uint64_t fmt_size, const uint64_t* arguments, uint32_t count);
 
 }  // namespace skep::helpers

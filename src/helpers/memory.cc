@@ -19,7 +19,9 @@ int64_t read_into(void* to, uint64_t size, uint64_t from, HelperContext* run) {
 
 // (void *dst, u32 size, const void *unsafe_ptr). probe_read, probe_read_user and probe_read_kernel are one:
 // the process has one address space, and what a kernel would keep apart (its own memory) is in it.
-SKEP_HELPER(probe_read) { return result(read_into(pointer<void>(r1), static_cast<uint32_t>(r2), r3, run)); }
+SKEP_HELPER(probe_read) {
+  return result(read_into(pointer<void>(r1), static_cast<uint32_t>(r2), r3, run));
+}
 
 // The same with a NUL-terminated string: its length with the NUL.
 SKEP_HELPER(probe_read_str) {
@@ -34,11 +36,16 @@ SKEP_HELPER(probe_read_str) {
 
 // (void *dst, const void *src, u32 len)
 SKEP_HELPER(probe_write_user) {
-  return result(run->host->write_memory(run, r1, pointer<const void>(r2), static_cast<uint32_t>(r3)) == 0 ? 0 : kEfault);
+  return result(
+      run->host->write_memory(run, r1, pointer<const void>(r2), static_cast<uint32_t>(r3)) == 0
+          ? 0
+          : kEfault);
 }
 
 // (void *dst, u32 size, const void *user_ptr): sleepable programs; nothing is paged out of our reach.
-SKEP_HELPER(copy_from_user) { return result(read_into(pointer<void>(r1), static_cast<uint32_t>(r2), r3, run)); }
+SKEP_HELPER(copy_from_user) {
+  return result(read_into(pointer<void>(r1), static_cast<uint32_t>(r2), r3, run));
+}
 
 // (void *dst, u32 size, const void *user_ptr, struct task_struct *tsk, u64 flags): of the traced thread's
 // own process only.

@@ -14,7 +14,8 @@ inline constexpr uint64_t kEthernetHeader = 14;
 inline constexpr uint64_t kFarthest = 0xffff;  // the kernel's limit of offsets into a packet
 
 // The bytes of the packet from `offset` on, `length` of them; null where they are not all there.
-[[nodiscard]] inline uint8_t* packet_bytes(const PacketView& packet, uint64_t offset, uint64_t length) {
+[[nodiscard]] inline uint8_t* packet_bytes(const PacketView& packet, uint64_t offset,
+                                           uint64_t length) {
   const auto size = static_cast<uint64_t>(packet.data_end - packet.data);
   if (offset > size || size - offset < length) return nullptr;
   return packet.data + offset;

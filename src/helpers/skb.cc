@@ -22,7 +22,8 @@ int64_t load_from(const uint8_t* from, void* to, uint64_t length) {
 bool push_head(PacketView& packet, uint64_t room) {
   if (static_cast<uint64_t>(packet.data - packet.head) < room) return false;
   packet.data -= room;
-  if (packet.data_meta > packet.data) packet.data_meta = packet.data;  // metadata lay there: it is gone
+  if (packet.data_meta > packet.data)
+    packet.data_meta = packet.data;  // metadata lay there: it is gone
   std::memset(packet.data, 0, room);
   return true;
 }
@@ -33,7 +34,8 @@ bool push_head(PacketView& packet, uint64_t room) {
 SKEP_HELPER(skb_load_bytes) {
   const uint64_t offset = static_cast<uint32_t>(r2), length = static_cast<uint32_t>(r4);
   const bool near = run->packet != nullptr && offset <= 0x7fff'ffff;
-  return result(load_from(near ? packet_bytes(*run->packet, offset, length) : nullptr, pointer<void>(r3), length));
+  return result(load_from(near ? packet_bytes(*run->packet, offset, length) : nullptr,
+                          pointer<void>(r3), length));
 }
 // (const void *skb, u32 offset, void *to, u32 len, u32 start_header): 0 counts from the MAC header, 1 from
 // the network header
@@ -42,7 +44,8 @@ SKEP_HELPER(skb_load_bytes_relative) {
   const uint8_t* from = nullptr;
   if (run->packet != nullptr && offset <= kFarthest && static_cast<uint32_t>(r5) <= 1) {
     const PacketView& packet = *run->packet;
-    const uint8_t* start = static_cast<uint32_t>(r5) == 0 ? packet.mac_header : packet.network_header;
+    const uint8_t* start =
+        static_cast<uint32_t>(r5) == 0 ? packet.mac_header : packet.network_header;
     if (start != nullptr && start >= packet.head && start <= packet.data_end) {
       const auto rest = static_cast<uint64_t>(packet.data_end - start);
       if (offset <= rest && rest - offset >= length) from = start + offset;
@@ -72,13 +75,15 @@ SKEP_HELPER(skb_change_tail) {
   const uint64_t length = static_cast<uint32_t>(r2);
   if (run->packet == nullptr) return result(kEnotsupp);
   PacketView& packet = *run->packet;
-  const uint64_t headers = packet.network_header > packet.data && packet.network_header <= packet.data_end
-                               ? static_cast<uint64_t>(packet.network_header - packet.data)
-                               : 0;
+  const uint64_t headers =
+      packet.network_header > packet.data && packet.network_header <= packet.data_end
+          ? static_cast<uint64_t>(packet.network_header - packet.data)
+          : 0;
   if (r3 != 0 || length > kLongest || length < headers) return result(kEinval);
   if (static_cast<uint64_t>(packet.end_of_buffer - packet.data) < length) return result(kEnomem);
   uint8_t* end = packet.data + length;
-  if (end > packet.data_end) std::memset(packet.data_end, 0, static_cast<uint64_t>(end - packet.data_end));
+  if (end > packet.data_end)
+    std::memset(packet.data_end, 0, static_cast<uint64_t>(end - packet.data_end));
   packet.data_end = end;
   refresh(*pointer<SkBuffContext>(r1), packet);
   return 0;
@@ -109,7 +114,9 @@ namespace {
 constexpr uint16_t kVlan = 0x8100, kServiceVlan = 0x88a8;
 constexpr uint64_t kVlanTag = 4, kAddresses = 12;
 
-constexpr uint16_t swapped(uint16_t value) { return static_cast<uint16_t>(value << 8 | value >> 8); }
+constexpr uint16_t swapped(uint16_t value) {
+  return static_cast<uint16_t>(value << 8 | value >> 8);
+}
 uint16_t load_be16(const uint8_t* from) { return static_cast<uint16_t>(from[0] << 8 | from[1]); }
 void store_be16(uint8_t* to, uint16_t value) {
   to[0] = static_cast<uint8_t>(value >> 8);
@@ -179,7 +186,8 @@ SKEP_HELPER(get_hash_recalc) {
   if (ctx->hash != 0 || run->packet == nullptr) return ctx->hash;
   uint32_t hash = 2166136261u;
   const PacketView& packet = *run->packet;
-  for (const uint8_t* at = packet.data; at < packet.data_end && at < packet.data + 64; at++) hash = (hash ^ *at) * 16777619u;
+  for (const uint8_t* at = packet.data; at < packet.data_end && at < packet.data + 64; at++)
+    hash = (hash ^ *at) * 16777619u;
   ctx->hash = hash != 0 ? hash : 1;
   return ctx->hash;
 }

@@ -71,8 +71,9 @@ bool in_pid_namespace(uint64_t dev, uint64_t ino) {
   constexpr long kNewfstatat = 79;
 #endif
   constexpr long kAtFdcwd = -100;
-  const long error = raw::syscall(kNewfstatat, kAtFdcwd, reinterpret_cast<long>("/proc/self/ns/pid"),
-                                  reinterpret_cast<long>(&status), 0);
+  const long error =
+      raw::syscall(kNewfstatat, kAtFdcwd, reinterpret_cast<long>("/proc/self/ns/pid"),
+                   reinterpret_cast<long>(&status), 0);
   return error == 0 && status.st_dev == dev && status.st_ino == ino;
 }
 
@@ -94,7 +95,9 @@ SKEP_HELPER(get_ns_current_pid_tgid) {
   return 0;
 }
 
-SKEP_HELPER(get_current_task) { return run->host->task_struct == nullptr ? 0 : run->host->task_struct(run); }
+SKEP_HELPER(get_current_task) {
+  return run->host->task_struct == nullptr ? 0 : run->host->task_struct(run);
+}
 SKEP_HELPER(task_pt_regs) { return reinterpret_cast<uint64_t>(run->regs); }
 SKEP_HELPER(get_func_ip) { return run->func_ip; }
 SKEP_HELPER(get_attach_cookie) { return run->attach_cookie; }
@@ -114,7 +117,8 @@ int64_t stack_into(uint64_t* to, uint64_t size, uint64_t flags, HelperContext* r
     std::memset(to, 0, size);
     return error;
   };
-  if ((flags & ~(kSkipMask | kUserStack)) != 0 || size % sizeof(uint64_t) != 0) return failed(kEinval);
+  if ((flags & ~(kSkipMask | kUserStack)) != 0 || size % sizeof(uint64_t) != 0)
+    return failed(kEinval);
   if ((flags & kUserStack) == 0) return failed(kEfault);
   const auto skip = static_cast<uint32_t>(flags & kSkipMask);
   uint64_t frames[kDeepest + kSkipMask];
@@ -131,7 +135,9 @@ int64_t stack_into(uint64_t* to, uint64_t size, uint64_t flags, HelperContext* r
 }  // namespace
 
 // (void *ctx, void *buf, u32 size, u64 flags)
-SKEP_HELPER(get_stack) { return result(stack_into(pointer<uint64_t>(r2), static_cast<uint32_t>(r3), r4, run)); }
+SKEP_HELPER(get_stack) {
+  return result(stack_into(pointer<uint64_t>(r2), static_cast<uint32_t>(r3), r4, run));
+}
 // (struct task_struct *task, void *buf, u32 size, u64 flags): of the traced thread only.
 SKEP_HELPER(get_task_stack) {
   if (r1 == 0 || r1 != get_current_task(0, 0, 0, 0, 0, run)) {

@@ -11,7 +11,8 @@ namespace {
 constexpr uint64_t kLine = 1024;  // the kernel's MAX_BPRINTF_BUF
 constexpr uint32_t kMostArguments = 12;
 
-int64_t print(HelperContext* run, const char* fmt, uint64_t fmt_size, const uint64_t* arguments, uint32_t count) {
+int64_t print(HelperContext* run, const char* fmt, uint64_t fmt_size, const uint64_t* arguments,
+              uint32_t count) {
   char line[kLine];
   int64_t length = format_text(run, line, sizeof line, fmt, fmt_size, arguments, count);
   if (length < 0) return length;
@@ -30,17 +31,20 @@ SKEP_HELPER(trace_printk) {
 // (const char *fmt, u32 fmt_size, const void *data, u32 data_len): arguments as an array of u64
 SKEP_HELPER(trace_vprintk) {
   const uint64_t bytes = static_cast<uint32_t>(r4);
-  if (bytes % 8 != 0 || bytes > kMostArguments * 8 || (bytes != 0 && r3 == 0)) return result(kEinval);
-  return result(print(run, pointer<const char>(r1), static_cast<uint32_t>(r2), pointer<const uint64_t>(r3),
-                      static_cast<uint32_t>(bytes / 8)));
+  if (bytes % 8 != 0 || bytes > kMostArguments * 8 || (bytes != 0 && r3 == 0))
+    return result(kEinval);
+  return result(print(run, pointer<const char>(r1), static_cast<uint32_t>(r2),
+                      pointer<const uint64_t>(r3), static_cast<uint32_t>(bytes / 8)));
 }
 // (char *str, u32 str_size, const char *fmt, u64 *data, u32 data_len): the length with the NUL
 SKEP_HELPER(snprintf) {
   const uint64_t bytes = static_cast<uint32_t>(r5);
-  if (bytes % 8 != 0 || bytes > kMostArguments * 8 || (bytes != 0 && r4 == 0)) return result(kEinval);
+  if (bytes % 8 != 0 || bytes > kMostArguments * 8 || (bytes != 0 && r4 == 0))
+    return result(kEinval);
   // The verifier has seen the format: a constant string, with its NUL.
-  const int64_t length = format_text(run, pointer<char>(r1), static_cast<uint32_t>(r2), pointer<const char>(r3), kLine * 64,
-                                     pointer<const uint64_t>(r4), static_cast<uint32_t>(bytes / 8));
+  const int64_t length =
+      format_text(run, pointer<char>(r1), static_cast<uint32_t>(r2), pointer<const char>(r3),
+                  kLine * 64, pointer<const uint64_t>(r4), static_cast<uint32_t>(bytes / 8));
   return result(length < 0 ? length : length + 1);
 }
 
@@ -65,7 +69,8 @@ Number parse_number(const char* text, uint64_t size, uint64_t flags) {
   Number number;
   unsigned base = flags & 0x1f;
   number.consumed = kEinval;
-  if ((flags & ~uint64_t{0x1f}) != 0 || (base != 0 && base != 8 && base != 10 && base != 16)) return number;
+  if ((flags & ~uint64_t{0x1f}) != 0 || (base != 0 && base != 8 && base != 10 && base != 16))
+    return number;
   uint64_t at = 0;
   const auto next = [&](uint64_t ahead = 0) { return at + ahead < size ? text[at + ahead] : '\0'; };
   while (at < size && is_space(text[at])) at++;
@@ -77,7 +82,8 @@ Number parse_number(const char* text, uint64_t size, uint64_t flags) {
   for (; at < size && digit_of(text[at]) < static_cast<int>(base); at++) {
     uint64_t scaled = 0;
     if (__builtin_mul_overflow(number.magnitude, uint64_t{base}, &scaled) ||
-        __builtin_add_overflow(scaled, static_cast<uint64_t>(digit_of(text[at])), &number.magnitude)) {
+        __builtin_add_overflow(scaled, static_cast<uint64_t>(digit_of(text[at])),
+                               &number.magnitude)) {
       number.consumed = kErange;
       return number;
     }

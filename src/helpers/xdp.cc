@@ -17,7 +17,8 @@ SKEP_HELPER(xdp_adjust_head) {
   if (run->packet == nullptr) return result(kEnotsupp);
   PacketView& packet = *run->packet;
   const int64_t delta = static_cast<int32_t>(r2);
-  uint8_t* meta = packet.data_meta != nullptr && packet.data_meta <= packet.data ? packet.data_meta : packet.data;
+  uint8_t* meta = packet.data_meta != nullptr && packet.data_meta <= packet.data ? packet.data_meta
+                                                                                 : packet.data;
   const int64_t meta_size = packet.data - meta;
   const int64_t before = meta - packet.head;
   const int64_t size = packet.data_end - packet.data;

@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "base/slots.h"
+#include "spec/helpers.h"
 
 namespace skep::runtime {
 namespace {
@@ -90,6 +91,15 @@ int64_t send_signal(HelperContext*, uint32_t signal, bool thread_only) {
   return result == 0 ? 0 : -errno;
 }
 
+// Through the process page, as any program's ring buffer output goes.
+void trace_print(HelperContext* context, const char* text, uint32_t size) {
+  uint64_t ring = hive::root(hive::Root::kPrintk);
+  if (ring == 0) return;
+  const auto& page = *reinterpret_cast<const hive::ProcessPage*>(hive::kProcessPage);
+  auto output = reinterpret_cast<HelperFn>(page.helpers[spec::BPF_FUNC_ringbuf_output]);
+  output(ring, reinterpret_cast<uint64_t>(text), size, 0, 0, context);
+}
+
 constexpr HostOps kHost{
     .read_memory = read_memory,
     .read_string = read_string,
@@ -102,6 +112,7 @@ constexpr HostOps kHost{
     .wake = wake,
     .user_stack = user_stack,
     .send_signal = send_signal,
+    .trace_print = trace_print,
 };
 
 }  // namespace

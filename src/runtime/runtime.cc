@@ -48,10 +48,21 @@ Result<std::unique_ptr<Runtime>> Runtime::create(const RuntimeOptions& options) 
       }
     }));
   }
+  maps::MapAttributes printk;
+  printk.type = MapType::BPF_MAP_TYPE_RINGBUF;
+  printk.max_entries = 256 * 1024;
+  printk.name = "printk";
+  SKEP_TRY(ring, maps::create_map(*runtime->hive_, printk));
+  runtime->printk_ring_ = ring;
+  runtime->hive_->set_root(hive::Root::kPrintk, ring);
   return runtime;
 }
 
-Runtime::~Runtime() = default;
+Runtime::~Runtime() {
+  if (printk_ring_ == nullptr) return;
+  hive_->set_root(hive::Root::kPrintk, nullptr);
+  maps::destroy_map(*hive_, printk_ring_);
+}
 
 Result<std::shared_ptr<BtfObject>> Runtime::load_btf(ByteSpan bytes) {
   auto parsed = btf::Btf::parse(bytes);

@@ -170,6 +170,9 @@ class Runtime {
   [[nodiscard]] Hive& hive() { return *hive_; }
   [[nodiscard]] uint32_t possible_cpus() const { return hive_->slot_count(); }
 
+  // The ring that bpf_trace_printk of every process writes to, a line a record.
+  [[nodiscard]] MapHeader& printk_ring() { return *printk_ring_; }
+
   [[nodiscard]] Result<std::shared_ptr<BtfObject>> load_btf(ByteSpan bytes);
   [[nodiscard]] Result<std::shared_ptr<MapObject>> create_map(MapCreation creation);
 
@@ -212,6 +215,7 @@ class Runtime {
   Table<MapObject> maps_;
   Table<ProgObject> programs_;
   uint32_t run_times_ = 0;  // RunTimes that live
+  MapHeader* printk_ring_ = nullptr;
 };
 
 }  // namespace skep::runtime

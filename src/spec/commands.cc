@@ -84,7 +84,9 @@ static_assert(rows_are_numbered());
 }  // namespace
 
 std::span<const CommandRow> commands() { return kCommands; }
-const CommandRow* find_command(uint32_t number) { return number < std::size(kCommands) ? &kCommands[number] : nullptr; }
+const CommandRow* find_command(uint32_t number) {
+  return number < std::size(kCommands) ? &kCommands[number] : nullptr;
+}
 std::span<const LinkTypeRow> link_types() { return kLinkTypes; }
 const LinkTypeRow* find_link_type(LinkType type) {
   const auto number = static_cast<uint32_t>(type);

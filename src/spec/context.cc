@@ -14,22 +14,27 @@ namespace {
 
 constexpr ProgTypeSet kAll = ~ProgTypeSet{0};
 constexpr ProgTypeSet kFilter = set_of(ProgType::BPF_PROG_TYPE_SOCKET_FILTER);
-constexpr ProgTypeSet kTc = set_of(ProgType::BPF_PROG_TYPE_SCHED_CLS, ProgType::BPF_PROG_TYPE_SCHED_ACT);
+constexpr ProgTypeSet kTc =
+    set_of(ProgType::BPF_PROG_TYPE_SCHED_CLS, ProgType::BPF_PROG_TYPE_SCHED_ACT);
 constexpr ProgTypeSet kCgroupSkb = set_of(ProgType::BPF_PROG_TYPE_CGROUP_SKB);
-constexpr ProgTypeSet kLwt = set_of(ProgType::BPF_PROG_TYPE_LWT_IN, ProgType::BPF_PROG_TYPE_LWT_OUT,
-                                    ProgType::BPF_PROG_TYPE_LWT_XMIT, ProgType::BPF_PROG_TYPE_LWT_SEG6LOCAL);
+constexpr ProgTypeSet kLwt =
+    set_of(ProgType::BPF_PROG_TYPE_LWT_IN, ProgType::BPF_PROG_TYPE_LWT_OUT,
+           ProgType::BPF_PROG_TYPE_LWT_XMIT, ProgType::BPF_PROG_TYPE_LWT_SEG6LOCAL);
 constexpr ProgTypeSet kSkSkb = set_of(ProgType::BPF_PROG_TYPE_SK_SKB);
 constexpr ProgTypeSet kFlowDissector = set_of(ProgType::BPF_PROG_TYPE_FLOW_DISSECTOR);
 
-constexpr AttachTypeSet kSockCreate = set_of(AttachType::BPF_CGROUP_INET_SOCK_CREATE, AttachType::BPF_CGROUP_INET_SOCK_RELEASE);
+constexpr AttachTypeSet kSockCreate =
+    set_of(AttachType::BPF_CGROUP_INET_SOCK_CREATE, AttachType::BPF_CGROUP_INET_SOCK_RELEASE);
 constexpr AttachTypeSet kPostBind4 = set_of(AttachType::BPF_CGROUP_INET4_POST_BIND);
 constexpr AttachTypeSet kPostBind6 = set_of(AttachType::BPF_CGROUP_INET6_POST_BIND);
 constexpr AttachTypeSet kAddr4 =
-    set_of(AttachType::BPF_CGROUP_INET4_BIND, AttachType::BPF_CGROUP_INET4_CONNECT, AttachType::BPF_CGROUP_INET4_GETPEERNAME,
-           AttachType::BPF_CGROUP_INET4_GETSOCKNAME, AttachType::BPF_CGROUP_UDP4_SENDMSG, AttachType::BPF_CGROUP_UDP4_RECVMSG);
+    set_of(AttachType::BPF_CGROUP_INET4_BIND, AttachType::BPF_CGROUP_INET4_CONNECT,
+           AttachType::BPF_CGROUP_INET4_GETPEERNAME, AttachType::BPF_CGROUP_INET4_GETSOCKNAME,
+           AttachType::BPF_CGROUP_UDP4_SENDMSG, AttachType::BPF_CGROUP_UDP4_RECVMSG);
 constexpr AttachTypeSet kAddr6 =
-    set_of(AttachType::BPF_CGROUP_INET6_BIND, AttachType::BPF_CGROUP_INET6_CONNECT, AttachType::BPF_CGROUP_INET6_GETPEERNAME,
-           AttachType::BPF_CGROUP_INET6_GETSOCKNAME, AttachType::BPF_CGROUP_UDP6_SENDMSG, AttachType::BPF_CGROUP_UDP6_RECVMSG);
+    set_of(AttachType::BPF_CGROUP_INET6_BIND, AttachType::BPF_CGROUP_INET6_CONNECT,
+           AttachType::BPF_CGROUP_INET6_GETPEERNAME, AttachType::BPF_CGROUP_INET6_GETSOCKNAME,
+           AttachType::BPF_CGROUP_UDP6_SENDMSG, AttachType::BPF_CGROUP_UDP6_RECVMSG);
 
 // clang-format off
 constexpr ContextField kSkBuff[] = {
@@ -84,9 +89,9 @@ constexpr ContextField kXdpMd[] = {
 };
 constexpr ContextField kSock[] = {
     {.name = "bound_dev_if", .offset = 0, .size = 4, .min_read = 4, .readers = kAll, .writers = kAll, .attach_types = kSockCreate},
-    {.name = "family", .offset = 4, .size = 4, .min_read = 1, .readers = kAll},
-    {.name = "type", .offset = 8, .size = 4, .min_read = 1, .readers = kAll},
-    {.name = "protocol", .offset = 12, .size = 4, .min_read = 1, .readers = kAll},
+    {.name = "family", .offset = 4, .size = 4, .min_read = 1, .narrow_at_start = true, .readers = kAll},
+    {.name = "type", .offset = 8, .size = 4, .min_read = 1, .narrow_at_start = true, .readers = kAll},
+    {.name = "protocol", .offset = 12, .size = 4, .min_read = 1, .narrow_at_start = true, .readers = kAll},
     {.name = "mark", .offset = 16, .size = 4, .min_read = 4, .readers = kAll, .writers = kAll, .attach_types = kSockCreate},
     {.name = "priority", .offset = 20, .size = 4, .min_read = 4, .readers = kAll, .writers = kAll, .attach_types = kSockCreate},
     {.name = "src_ip4", .offset = 24, .size = 4, .min_read = 1, .readers = kAll, .attach_types = kPostBind4},
@@ -94,21 +99,21 @@ constexpr ContextField kSock[] = {
     {.name = "src_ip6[1]", .offset = 32, .size = 4, .min_read = 1, .readers = kAll, .attach_types = kPostBind6},
     {.name = "src_ip6[2]", .offset = 36, .size = 4, .min_read = 1, .readers = kAll, .attach_types = kPostBind6},
     {.name = "src_ip6[3]", .offset = 40, .size = 4, .min_read = 1, .readers = kAll, .attach_types = kPostBind6},
-    {.name = "src_port", .offset = 44, .size = 4, .min_read = 1, .readers = kAll, .attach_types = kPostBind4 | kPostBind6},
+    {.name = "src_port", .offset = 44, .size = 4, .min_read = 1, .narrow_at_start = true, .readers = kAll, .attach_types = kPostBind4 | kPostBind6},
     {.name = "dst_port", .offset = 48, .size = 2, .min_read = 1, .wide_read = 4, .readers = kAll},
     {.name = "dst_ip4", .offset = 52, .size = 4, .min_read = 1, .readers = kAll},
     {.name = "dst_ip6[0]", .offset = 56, .size = 4, .min_read = 1, .readers = kAll},
     {.name = "dst_ip6[1]", .offset = 60, .size = 4, .min_read = 1, .readers = kAll},
     {.name = "dst_ip6[2]", .offset = 64, .size = 4, .min_read = 1, .readers = kAll},
     {.name = "dst_ip6[3]", .offset = 68, .size = 4, .min_read = 1, .readers = kAll},
-    {.name = "state", .offset = 72, .size = 4, .min_read = 1, .readers = kAll},
-    {.name = "rx_queue_mapping", .offset = 76, .size = 4, .min_read = 1, .readers = kAll},
+    {.name = "state", .offset = 72, .size = 4, .min_read = 1, .narrow_at_start = true, .readers = kAll},
+    {.name = "rx_queue_mapping", .offset = 76, .size = 4, .min_read = 1, .narrow_at_start = true, .readers = kAll},
 };
 constexpr ContextField kPointedSock[] = {
     {.name = "bound_dev_if", .offset = 0, .size = 4, .min_read = 4, .readers = kAll},
-    {.name = "family", .offset = 4, .size = 4, .min_read = 1, .readers = kAll},
-    {.name = "type", .offset = 8, .size = 4, .min_read = 1, .readers = kAll},
-    {.name = "protocol", .offset = 12, .size = 4, .min_read = 1, .readers = kAll},
+    {.name = "family", .offset = 4, .size = 4, .min_read = 1, .narrow_at_start = true, .readers = kAll},
+    {.name = "type", .offset = 8, .size = 4, .min_read = 1, .narrow_at_start = true, .readers = kAll},
+    {.name = "protocol", .offset = 12, .size = 4, .min_read = 1, .narrow_at_start = true, .readers = kAll},
     {.name = "mark", .offset = 16, .size = 4, .min_read = 4, .readers = kAll},
     {.name = "priority", .offset = 20, .size = 4, .min_read = 4, .readers = kAll},
     {.name = "src_ip4", .offset = 24, .size = 4, .min_read = 1, .readers = kAll},
@@ -116,33 +121,33 @@ constexpr ContextField kPointedSock[] = {
     {.name = "src_ip6[1]", .offset = 32, .size = 4, .min_read = 1, .readers = kAll},
     {.name = "src_ip6[2]", .offset = 36, .size = 4, .min_read = 1, .readers = kAll},
     {.name = "src_ip6[3]", .offset = 40, .size = 4, .min_read = 1, .readers = kAll},
-    {.name = "src_port", .offset = 44, .size = 4, .min_read = 1, .readers = kAll},
+    {.name = "src_port", .offset = 44, .size = 4, .min_read = 1, .narrow_at_start = true, .readers = kAll},
     {.name = "dst_port", .offset = 48, .size = 2, .min_read = 1, .wide_read = 4, .readers = kAll},
     {.name = "dst_ip4", .offset = 52, .size = 4, .min_read = 1, .readers = kAll},
     {.name = "dst_ip6[0]", .offset = 56, .size = 4, .min_read = 1, .readers = kAll},
     {.name = "dst_ip6[1]", .offset = 60, .size = 4, .min_read = 1, .readers = kAll},
     {.name = "dst_ip6[2]", .offset = 64, .size = 4, .min_read = 1, .readers = kAll},
     {.name = "dst_ip6[3]", .offset = 68, .size = 4, .min_read = 1, .readers = kAll},
-    {.name = "state", .offset = 72, .size = 4, .min_read = 1, .readers = kAll},
-    {.name = "rx_queue_mapping", .offset = 76, .size = 4, .min_read = 1, .readers = kAll},
+    {.name = "state", .offset = 72, .size = 4, .min_read = 1, .narrow_at_start = true, .readers = kAll},
+    {.name = "rx_queue_mapping", .offset = 76, .size = 4, .min_read = 1, .narrow_at_start = true, .readers = kAll},
 };
 constexpr ContextField kPointedSockCommon[] = {
     {.name = "bound_dev_if", .offset = 0, .size = 4, .min_read = 4, .readers = kAll},
-    {.name = "family", .offset = 4, .size = 4, .min_read = 1, .readers = kAll},
+    {.name = "family", .offset = 4, .size = 4, .min_read = 1, .narrow_at_start = true, .readers = kAll},
     {.name = "src_ip4", .offset = 24, .size = 4, .min_read = 1, .readers = kAll},
     {.name = "src_ip6[0]", .offset = 28, .size = 4, .min_read = 1, .readers = kAll},
     {.name = "src_ip6[1]", .offset = 32, .size = 4, .min_read = 1, .readers = kAll},
     {.name = "src_ip6[2]", .offset = 36, .size = 4, .min_read = 1, .readers = kAll},
     {.name = "src_ip6[3]", .offset = 40, .size = 4, .min_read = 1, .readers = kAll},
-    {.name = "src_port", .offset = 44, .size = 4, .min_read = 1, .readers = kAll},
+    {.name = "src_port", .offset = 44, .size = 4, .min_read = 1, .narrow_at_start = true, .readers = kAll},
     {.name = "dst_port", .offset = 48, .size = 2, .min_read = 1, .wide_read = 4, .readers = kAll},
     {.name = "dst_ip4", .offset = 52, .size = 4, .min_read = 1, .readers = kAll},
     {.name = "dst_ip6[0]", .offset = 56, .size = 4, .min_read = 1, .readers = kAll},
     {.name = "dst_ip6[1]", .offset = 60, .size = 4, .min_read = 1, .readers = kAll},
     {.name = "dst_ip6[2]", .offset = 64, .size = 4, .min_read = 1, .readers = kAll},
     {.name = "dst_ip6[3]", .offset = 68, .size = 4, .min_read = 1, .readers = kAll},
-    {.name = "state", .offset = 72, .size = 4, .min_read = 1, .readers = kAll},
-    {.name = "rx_queue_mapping", .offset = 76, .size = 4, .min_read = 1, .readers = kAll},
+    {.name = "state", .offset = 72, .size = 4, .min_read = 1, .narrow_at_start = true, .readers = kAll},
+    {.name = "rx_queue_mapping", .offset = 76, .size = 4, .min_read = 1, .narrow_at_start = true, .readers = kAll},
 };
 constexpr ContextField kSockAddr[] = {
     {.name = "user_family", .offset = 0, .size = 4, .min_read = 4, .readers = kAll},
@@ -211,7 +216,7 @@ constexpr ContextField kSockOps[] = {
     {.name = "skb_data", .offset = 192, .size = 8, .min_read = 8, .pointer = PointerKind::packet, .readers = kAll},
     {.name = "skb_data_end", .offset = 200, .size = 8, .min_read = 8, .pointer = PointerKind::packet_end, .readers = kAll},
     {.name = "skb_len", .offset = 208, .size = 4, .min_read = 4, .readers = kAll},
-    {.name = "skb_tcp_flags", .offset = 212, .size = 4, .min_read = 1, .readers = kAll},
+    {.name = "skb_tcp_flags", .offset = 212, .size = 4, .min_read = 1, .narrow_at_start = true, .readers = kAll},
     {.name = "skb_hwtstamp", .offset = 216, .size = 8, .min_read = 8, .readers = kAll},
 };
 constexpr ContextField kSkMsg[] = {
@@ -364,7 +369,7 @@ constexpr ContextField kFlowKeys[] = {
 constexpr ContextRow kContexts[] = {
     {.type = ProgType::BPF_PROG_TYPE_UNSPEC, .name = "void", .rule = ContextRule::none, .size = 0, .engine_size = 0},
     {.type = ProgType::BPF_PROG_TYPE_SOCKET_FILTER, .name = "struct __sk_buff", .rule = ContextRule::fields, .size = 192, .engine_size = sizeof(SkBuffContext), .fields = kSkBuff},
-    {.type = ProgType::BPF_PROG_TYPE_KPROBE, .name = "struct pt_regs", .rule = ContextRule::bytes, .size = sizeof(PtRegs), .engine_size = sizeof(PtRegs), .writable = true},
+    {.type = ProgType::BPF_PROG_TYPE_KPROBE, .name = "struct pt_regs", .rule = ContextRule::bytes, .size = sizeof(PtRegs), .engine_size = sizeof(PtRegs)},
     {.type = ProgType::BPF_PROG_TYPE_SCHED_CLS, .name = "struct __sk_buff", .rule = ContextRule::fields, .size = 192, .engine_size = sizeof(SkBuffContext), .fields = kSkBuff},
     {.type = ProgType::BPF_PROG_TYPE_SCHED_ACT, .name = "struct __sk_buff", .rule = ContextRule::fields, .size = 192, .engine_size = sizeof(SkBuffContext), .fields = kSkBuff},
     {.type = ProgType::BPF_PROG_TYPE_TRACEPOINT, .name = "void", .rule = ContextRule::bytes, .min_offset = 8, .size = 8192, .engine_size = 8192},
@@ -417,7 +422,8 @@ consteval bool fields_are_in_order() {
   const auto in_order = [](std::span<const ContextField> fields, uint32_t size) {
     uint32_t end = 0;
     for (const ContextField& field : fields) {
-      if (field.offset < end || field.offset + field.size > size || field.min_read > field.size) return false;
+      if (field.offset < end || field.offset + field.size > size || field.min_read > field.size)
+        return false;
       end = field.offset + field.size;
     }
     return true;
@@ -441,15 +447,17 @@ const ContextField* field_at(std::span<const ContextField> fields, int64_t offse
 }
 
 // Size and place of an access within one field, both being allowed in principle.
-ContextDenial check_shape(const ContextField& field, int64_t offset, unsigned size, bool write, bool sign_extended) {
+ContextDenial check_shape(const ContextField& field, int64_t offset, unsigned size, bool write,
+                          bool sign_extended) {
   const bool at_start = offset == field.offset;
-  if (field.any_within) return offset + size <= field.offset + field.size ? ContextDenial::none : ContextDenial::size;
+  if (field.any_within)
+    return offset + size <= field.offset + field.size ? ContextDenial::none : ContextDenial::size;
   if (field.wide_pair && at_start && size == 8 && offset % 8 == 0) return ContextDenial::none;
   if (!write && field.wide_read == size && at_start) return ContextDenial::none;
   if (offset + size > field.offset + field.size) return ContextDenial::size;
   if (write || field.pointer != PointerKind::none) {
     if (size != field.size || !at_start) return ContextDenial::size;
-  } else if (size < field.min_read) {
+  } else if (size < field.min_read || (field.narrow_at_start && !at_start)) {
     return ContextDenial::size;
   }
   if (field.hidden != 0 && sign_extended) return ContextDenial::sign_extended;
@@ -463,10 +471,12 @@ const ContextRow* find_context(ProgType type) {
   const auto number = static_cast<uint32_t>(type);
   return number < std::size(kContexts) ? &kContexts[number] : nullptr;
 }
-const PointedRow& pointed_struct(PointedStruct which) { return kPointed[static_cast<uint8_t>(which)]; }
+const PointedRow& pointed_struct(PointedStruct which) {
+  return kPointed[static_cast<uint8_t>(which)];
+}
 
-ContextAccess check_context_access(ProgType type, AttachType expected, int64_t offset, unsigned size, bool write,
-                                   bool sign_extended) {
+ContextAccess check_context_access(ProgType type, AttachType expected, int64_t offset,
+                                   unsigned size, bool write, bool sign_extended) {
   const ContextRow* row = find_context(type);
   if (row == nullptr || row->rule == ContextRule::none) return {ContextDenial::outside};
   if (offset < row->min_offset || offset >= row->size) return {ContextDenial::outside};
@@ -478,7 +488,8 @@ ContextAccess check_context_access(ProgType type, AttachType expected, int64_t o
   }
   const ContextField* field = field_at(row->fields, offset);
   if (field == nullptr || !in_set(field->readers, type)) return {ContextDenial::no_field, field};
-  if (field->attach_types != 0 && !in_set(field->attach_types, expected)) return {ContextDenial::attach_type, field};
+  if (field->attach_types != 0 && !in_set(field->attach_types, expected))
+    return {ContextDenial::attach_type, field};
   if (write && !in_set(field->writers, type)) return {ContextDenial::read_only, field};
   if (write && field->write_attach_types != 0 && !in_set(field->write_attach_types, expected)) {
     return {ContextDenial::attach_type, field};
@@ -489,7 +500,8 @@ ContextAccess check_context_access(ProgType type, AttachType expected, int64_t o
 ContextAccess check_pointed_access(PointedStruct which, int64_t offset, unsigned size, bool write) {
   const PointedRow& row = pointed_struct(which);
   if (offset < 0 || offset + size > row.size) return {ContextDenial::outside};
-  if (row.any_aligned) return {write && !row.writable ? ContextDenial::read_only : ContextDenial::none};
+  if (row.any_aligned)
+    return {write && !row.writable ? ContextDenial::read_only : ContextDenial::none};
   if (offset % size != 0) return {ContextDenial::misaligned};
   const ContextField* field = field_at(row.fields, offset);
   if (field == nullptr) return {ContextDenial::no_field};

@@ -32,6 +32,7 @@ struct ContextField {
   std::string_view name;
   uint16_t offset = 0, size = 0;  // bytes, of the UAPI struct
   uint8_t min_read = 0;           // smallest aligned read; == size: whole only
+  bool narrow_at_start = false;   // narrower reads only at its first byte
   bool any_within = false;        // any aligned access that stays inside (cb)
   uint8_t wide_read = 0;          // a read of so many bytes at its start is allowed too (dst_port)
   bool wide_pair = false;  // 8 bytes may be read and written where 8-aligned (u32[4] addresses)

@@ -373,13 +373,13 @@ constexpr Helper kHelpers[] = {
      .user_reason = kNoSockets},
     {.id = BPF_FUNC_map_push_elem, .name = "map_push_elem", .since = v(4, 20), .prototype = "long bpf_map_push_elem(void *map, const void *value, __u64 flags)",
      .arguments = {{{A::const_map_ptr}, {A::map_value}, {A::anything}}}, .prog_types = kAnyProg, .map_types =
-     maps(M::BPF_MAP_TYPE_QUEUE, M::BPF_MAP_TYPE_STACK, M::BPF_MAP_TYPE_BLOOM_FILTER), .packet_access = true, .user_reason = kNotYet},
+     maps(M::BPF_MAP_TYPE_QUEUE, M::BPF_MAP_TYPE_STACK, M::BPF_MAP_TYPE_BLOOM_FILTER), .packet_access = true, .user = kWorks},
     {.id = BPF_FUNC_map_pop_elem, .name = "map_pop_elem", .since = v(4, 20), .prototype = "long bpf_map_pop_elem(void *map, void *value)",
      .arguments = {{{A::const_map_ptr}, {A::map_value, kUninit | kWrite}}}, .prog_types = kAnyProg, .map_types =
-     maps(M::BPF_MAP_TYPE_QUEUE, M::BPF_MAP_TYPE_STACK), .user_reason = kNotYet},
+     maps(M::BPF_MAP_TYPE_QUEUE, M::BPF_MAP_TYPE_STACK), .user = kWorks},
     {.id = BPF_FUNC_map_peek_elem, .name = "map_peek_elem", .since = v(4, 20), .prototype = "long bpf_map_peek_elem(void *map, void *value)",
      .arguments = {{{A::const_map_ptr}, {A::map_value, kUninit | kWrite}}}, .prog_types = kAnyProg, .map_types =
-     maps(M::BPF_MAP_TYPE_QUEUE, M::BPF_MAP_TYPE_STACK, M::BPF_MAP_TYPE_BLOOM_FILTER), .user_reason = kNotYet},
+     maps(M::BPF_MAP_TYPE_QUEUE, M::BPF_MAP_TYPE_STACK, M::BPF_MAP_TYPE_BLOOM_FILTER), .user = kWorks},
     {.id = BPF_FUNC_msg_push_data, .name = "msg_push_data", .since = v(4, 20), .prototype = "long bpf_msg_push_data(struct sk_msg_md *msg, __u32 start, __u32 len, __u64 flags)",
      .arguments = {{{A::ctx}, {A::anything}, {A::anything}, {A::anything}}}, .prog_types = kSkMsg, .changes_packet = true,
      .user_reason = kNoSockets},
@@ -666,15 +666,25 @@ constexpr Helper kHelpers[] = {
     {.id = BPF_FUNC_get_func_arg_cnt, .name = "get_func_arg_cnt", .since = v(5, 17), .prototype = "long bpf_get_func_arg_cnt(void *ctx)",
      .arguments = {{{A::ctx}}}, .prog_types = kLsm, .attach_types = set_of(AttachType::BPF_LSM_MAC), .user_reason = kKernelOnly},
     {.id = BPF_FUNC_get_retval, .name = "get_retval", .since = v(5, 18), .prototype = "int bpf_get_retval(void)",
-     .prog_types = kCgroupSock | kCgroupDevice | kCgroupSysctl | kCgroupSockopt, .user = kWorks},
+     .prog_types = kCgroupSock | kCgroupSockopt, .user = kWorks},
+    {.id = BPF_FUNC_get_retval, .name = "get_retval", .since = v(5, 18), .prototype = "int bpf_get_retval(void)",
+     .prog_types = kCgroupDevice, .attach_types = set_of(AttachType::BPF_CGROUP_DEVICE), .user = kWorks},
     {.id = BPF_FUNC_get_retval, .name = "get_retval", .since = v(5, 18), .prototype = "int bpf_get_retval(void)",
      .prog_types = kCgroupSockAddr, .attach_types = kRetvalHooks, .user = kWorks},
     {.id = BPF_FUNC_get_retval, .name = "get_retval", .since = v(5, 18), .prototype = "int bpf_get_retval(void)",
+     .prog_types = kCgroupSysctl, .attach_types = set_of(AttachType::BPF_CGROUP_SYSCTL), .user = kWorks},
+    {.id = BPF_FUNC_get_retval, .name = "get_retval", .since = v(5, 18), .prototype = "int bpf_get_retval(void)",
      .prog_types = kLsm, .attach_types = set_of(AttachType::BPF_LSM_CGROUP), .user = kWorks},
     {.id = BPF_FUNC_set_retval, .name = "set_retval", .since = v(5, 18), .prototype = "int bpf_set_retval(int retval)",
-     .arguments = {{{A::anything}}}, .prog_types = kCgroupSock | kCgroupDevice | kCgroupSysctl | kCgroupSockopt, .user = kWorks},
+     .arguments = {{{A::anything}}}, .prog_types = kCgroupSock | kCgroupSockopt, .user = kWorks},
+    {.id = BPF_FUNC_set_retval, .name = "set_retval", .since = v(5, 18), .prototype = "int bpf_set_retval(int retval)",
+     .arguments = {{{A::anything}}}, .prog_types = kCgroupDevice, .attach_types = set_of(AttachType::BPF_CGROUP_DEVICE), .user =
+     kWorks},
     {.id = BPF_FUNC_set_retval, .name = "set_retval", .since = v(5, 18), .prototype = "int bpf_set_retval(int retval)",
      .arguments = {{{A::anything}}}, .prog_types = kCgroupSockAddr, .attach_types = kRetvalHooks, .user = kWorks},
+    {.id = BPF_FUNC_set_retval, .name = "set_retval", .since = v(5, 18), .prototype = "int bpf_set_retval(int retval)",
+     .arguments = {{{A::anything}}}, .prog_types = kCgroupSysctl, .attach_types = set_of(AttachType::BPF_CGROUP_SYSCTL), .user =
+     kWorks},
     {.id = BPF_FUNC_set_retval, .name = "set_retval", .since = v(5, 18), .prototype = "int bpf_set_retval(int retval)",
      .arguments = {{{A::anything}}}, .prog_types = kLsm, .attach_types = set_of(AttachType::BPF_LSM_CGROUP), .user = kWorks},
     {.id = BPF_FUNC_xdp_get_buff_len, .name = "xdp_get_buff_len", .since = v(5, 18), .prototype = "__u64 bpf_xdp_get_buff_len(struct xdp_md *xdp_md)",
@@ -758,7 +768,9 @@ consteval bool rows_are_in_order() {
   }
   for (size_t i = 0; i < std::size(kHelpers); i++) {
     for (size_t j = i + 1; j < std::size(kHelpers) && kHelpers[j].id == kHelpers[i].id; j++) {
-      if ((kHelpers[i].prog_types & kHelpers[j].prog_types) != 0 || kHelpers[i].name != kHelpers[j].name) return false;
+      if ((kHelpers[i].prog_types & kHelpers[j].prog_types) != 0 ||
+          kHelpers[i].name != kHelpers[j].name)
+        return false;
     }
   }
   return true;
@@ -786,7 +798,8 @@ const Helper* find_helper(uint32_t id) {
   return row != std::end(kHelpers) && row->id == id ? row : nullptr;
 }
 const Helper* find_helper(uint32_t id, ProgType type) {
-  for (const Helper* row = find_helper(id); row != nullptr && row != std::end(kHelpers) && row->id == id; row++) {
+  for (const Helper* row = find_helper(id);
+       row != nullptr && row != std::end(kHelpers) && row->id == id; row++) {
     if (in_set(row->prog_types, type)) return row;
   }
   return nullptr;

@@ -9,12 +9,17 @@ namespace skep::spec {
 namespace {
 
 constexpr KernelVersion v(unsigned major, unsigned minor) { return kernel_version(major, minor); }
-constexpr ProgTypeSet kTracing = set_of(ProgType::BPF_PROG_TYPE_TRACING, ProgType::BPF_PROG_TYPE_KPROBE,
-                                        ProgType::BPF_PROG_TYPE_TRACEPOINT, ProgType::BPF_PROG_TYPE_PERF_EVENT,
-                                        ProgType::BPF_PROG_TYPE_RAW_TRACEPOINT, ProgType::BPF_PROG_TYPE_LSM);
-constexpr ProgTypeSet kSyscall = set_of(ProgType::BPF_PROG_TYPE_SYSCALL, ProgType::BPF_PROG_TYPE_STRUCT_OPS);
-constexpr ProgTypeSet kNetwork = set_of(ProgType::BPF_PROG_TYPE_SCHED_CLS, ProgType::BPF_PROG_TYPE_SCHED_ACT, ProgType::BPF_PROG_TYPE_XDP);
-constexpr ProgTypeSet kGeneric = kTracing | kSyscall | kNetwork | set_of(ProgType::BPF_PROG_TYPE_CGROUP_SKB);
+constexpr ProgTypeSet kTracing =
+    set_of(ProgType::BPF_PROG_TYPE_TRACING, ProgType::BPF_PROG_TYPE_KPROBE,
+           ProgType::BPF_PROG_TYPE_TRACEPOINT, ProgType::BPF_PROG_TYPE_PERF_EVENT,
+           ProgType::BPF_PROG_TYPE_RAW_TRACEPOINT, ProgType::BPF_PROG_TYPE_LSM);
+constexpr ProgTypeSet kSyscall =
+    set_of(ProgType::BPF_PROG_TYPE_SYSCALL, ProgType::BPF_PROG_TYPE_STRUCT_OPS);
+constexpr ProgTypeSet kNetwork =
+    set_of(ProgType::BPF_PROG_TYPE_SCHED_CLS, ProgType::BPF_PROG_TYPE_SCHED_ACT,
+           ProgType::BPF_PROG_TYPE_XDP);
+constexpr ProgTypeSet kGeneric =
+    kTracing | kSyscall | kNetwork | set_of(ProgType::BPF_PROG_TYPE_CGROUP_SKB);
 constexpr ProgTypeSet kAll = ~ProgTypeSet{0};
 
 // clang-format off

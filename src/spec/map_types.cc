@@ -14,18 +14,23 @@ using enum MapType;
 constexpr KernelVersion v(unsigned major, unsigned minor) { return kernel_version(major, minor); }
 constexpr UserStatus kWorks = UserStatus::works;
 
-constexpr uint32_t kMost = 0x7fffffff;  // "as large as memory allows": the engine refuses with E2BIG
-constexpr uint32_t kPerCpuMost = 32768; // the kernel's PCPU_MIN_UNIT_SIZE
-constexpr SizeRule kNone{0, 0}, kAny{1, kMost}, kIndex{4, 4}, kFd{4, 4}, kPerCpuValue{1, kPerCpuMost};
+constexpr uint32_t kMost =
+    0x7fffffff;  // "as large as memory allows": the engine refuses with E2BIG
+constexpr uint32_t kPerCpuMost = 32768;  // the kernel's PCPU_MIN_UNIT_SIZE
+constexpr SizeRule kNone{0, 0}, kAny{1, kMost}, kIndex{4, 4}, kFd{4, 4},
+    kPerCpuValue{1, kPerCpuMost};
 constexpr uint32_t kAccess = BPF_F_RDONLY | BPF_F_WRONLY | BPF_F_RDONLY_PROG | BPF_F_WRONLY_PROG;
 constexpr uint32_t kUserAccess = BPF_F_RDONLY | BPF_F_WRONLY;
 constexpr uint32_t kHashFlags = BPF_F_NO_PREALLOC | BPF_F_NUMA_NODE | kAccess | BPF_F_ZERO_SEED;
 constexpr uint32_t kLruFlags = BPF_F_NO_COMMON_LRU | BPF_F_NUMA_NODE | kAccess | BPF_F_ZERO_SEED;
 
-constexpr std::string_view kNoSockets = "the user engine has no sockets, devices or other CPUs to redirect to";
-constexpr std::string_view kNoCgroups = "the user engine has no cgroups, inodes or sockets to keep storage on";
+constexpr std::string_view kNoSockets =
+    "the user engine has no sockets, devices or other CPUs to redirect to";
+constexpr std::string_view kNoCgroups =
+    "the user engine has no cgroups, inodes or sockets to keep storage on";
 constexpr std::string_view kNotYet = "the user engine does not have it yet";
-constexpr std::string_view kNoKernel = "it holds implementations of the kernel's own operation tables";
+constexpr std::string_view kNoKernel =
+    "it holds implementations of the kernel's own operation tables";
 
 // clang-format off
 constexpr MapTypeRow kRows[] = {
@@ -47,13 +52,13 @@ constexpr MapTypeRow kRows[] = {
      .flags = BPF_F_NUMA_NODE | kUserAccess, .array_like = true, .values_are_fds = true, .user_reason = kNoCgroups},
     {.type = BPF_MAP_TYPE_LRU_HASH, .name = "BPF_MAP_TYPE_LRU_HASH", .short_name = "lru_hash", .since = v(4, 10), .key = kAny, .value = kAny, .flags = kLruFlags, .user = kWorks},
     {.type = BPF_MAP_TYPE_LRU_PERCPU_HASH, .name = "BPF_MAP_TYPE_LRU_PERCPU_HASH", .short_name = "lru_percpu_hash", .since = v(4, 10), .key = kAny, .value = kPerCpuValue,
-     .flags = kLruFlags & ~BPF_F_NUMA_NODE, .per_cpu = true, .user_reason = kNotYet},
+     .flags = kLruFlags & ~BPF_F_NUMA_NODE, .per_cpu = true, .user = kWorks},
     {.type = BPF_MAP_TYPE_LPM_TRIE, .name = "BPF_MAP_TYPE_LPM_TRIE", .short_name = "lpm_trie", .since = v(4, 11), .key = {5, 260}, .value = kAny,
-     .flags = BPF_F_NO_PREALLOC | BPF_F_NUMA_NODE | kAccess, .required_flags = BPF_F_NO_PREALLOC, .user_reason = kNotYet},
+     .flags = BPF_F_NO_PREALLOC | BPF_F_NUMA_NODE | kAccess, .required_flags = BPF_F_NO_PREALLOC, .user = kWorks},
     {.type = BPF_MAP_TYPE_ARRAY_OF_MAPS, .name = "BPF_MAP_TYPE_ARRAY_OF_MAPS", .short_name = "array_of_maps", .since = v(4, 12), .key = kIndex, .value = kFd,
-     .flags = BPF_F_NUMA_NODE | kUserAccess, .array_like = true, .map_in_map = true, .values_are_fds = true, .user_reason = kNotYet},
+     .flags = BPF_F_NUMA_NODE | kUserAccess, .array_like = true, .map_in_map = true, .values_are_fds = true, .user = kWorks},
     {.type = BPF_MAP_TYPE_HASH_OF_MAPS, .name = "BPF_MAP_TYPE_HASH_OF_MAPS", .short_name = "hash_of_maps", .since = v(4, 12), .key = kAny, .value = kFd,
-     .flags = kHashFlags, .map_in_map = true, .values_are_fds = true, .user_reason = kNotYet},
+     .flags = kHashFlags, .map_in_map = true, .values_are_fds = true, .user = kWorks},
     {.type = BPF_MAP_TYPE_DEVMAP, .name = "BPF_MAP_TYPE_DEVMAP", .short_name = "devmap", .since = v(4, 14), .key = kIndex, .value = {4, 8, 4},
      .flags = BPF_F_NUMA_NODE | kUserAccess, .array_like = true, .user_reason = kNoSockets},
     {.type = BPF_MAP_TYPE_SOCKMAP, .name = "BPF_MAP_TYPE_SOCKMAP", .short_name = "sockmap", .since = v(4, 14), .key = kIndex, .value = {4, 8, 4},
@@ -71,9 +76,9 @@ constexpr MapTypeRow kRows[] = {
     {.type = BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE, .name = "BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE", .short_name = "percpu_cgroup_storage", .since = v(4, 20), .key = {8, 16, 8}, .value = kPerCpuValue,
      .flags = BPF_F_NUMA_NODE | kAccess, .max_entries_zero = true, .per_cpu = true, .user_reason = kNoCgroups},
     {.type = BPF_MAP_TYPE_QUEUE, .name = "BPF_MAP_TYPE_QUEUE", .short_name = "queue", .since = v(4, 20), .key = kNone, .value = kAny,
-     .flags = BPF_F_NUMA_NODE | kAccess, .user_reason = kNotYet},
+     .flags = BPF_F_NUMA_NODE | kAccess, .user = kWorks},
     {.type = BPF_MAP_TYPE_STACK, .name = "BPF_MAP_TYPE_STACK", .short_name = "stack", .since = v(4, 20), .key = kNone, .value = kAny,
-     .flags = BPF_F_NUMA_NODE | kAccess, .user_reason = kNotYet},
+     .flags = BPF_F_NUMA_NODE | kAccess, .user = kWorks},
     {.type = BPF_MAP_TYPE_SK_STORAGE, .name = "BPF_MAP_TYPE_SK_STORAGE", .short_name = "sk_storage", .since = v(5, 2), .key = {4, 4}, .value = {1, 1 << 16},
      .flags = BPF_F_NO_PREALLOC | BPF_F_CLONE, .required_flags = BPF_F_NO_PREALLOC, .max_entries_zero = true, .user_reason = kNoCgroups},
     {.type = BPF_MAP_TYPE_DEVMAP_HASH, .name = "BPF_MAP_TYPE_DEVMAP_HASH", .short_name = "devmap_hash", .since = v(5, 4), .key = {4, 4}, .value = {4, 8, 4},
@@ -87,7 +92,7 @@ constexpr MapTypeRow kRows[] = {
     {.type = BPF_MAP_TYPE_TASK_STORAGE, .name = "BPF_MAP_TYPE_TASK_STORAGE", .short_name = "task_storage", .since = v(5, 11), .key = {4, 4}, .value = {1, 1 << 16},
      .flags = BPF_F_NO_PREALLOC, .required_flags = BPF_F_NO_PREALLOC, .max_entries_zero = true, .user_reason = kNotYet},
     {.type = BPF_MAP_TYPE_BLOOM_FILTER, .name = "BPF_MAP_TYPE_BLOOM_FILTER", .short_name = "bloom_filter", .since = v(5, 16), .key = kNone, .value = kAny,
-     .flags = BPF_F_NUMA_NODE | BPF_F_ZERO_SEED | kAccess, .user_reason = kNotYet},
+     .flags = BPF_F_NUMA_NODE | BPF_F_ZERO_SEED | kAccess, .user = kWorks},
     {.type = BPF_MAP_TYPE_USER_RINGBUF, .name = "BPF_MAP_TYPE_USER_RINGBUF", .short_name = "user_ringbuf", .since = v(6, 1), .key = kNone, .value = kNone,
      .flags = BPF_F_NUMA_NODE, .max_entries_power_of_two = true, .user_reason = kNotYet},
     {.type = BPF_MAP_TYPE_CGRP_STORAGE, .name = "BPF_MAP_TYPE_CGRP_STORAGE", .short_name = "cgrp_storage", .since = v(6, 2), .key = {4, 4}, .value = {1, 1 << 16},
@@ -110,7 +115,8 @@ consteval bool rows_are_numbered() {
 }
 static_assert(rows_are_numbered() && std::size(kRows) == kMapTypes);
 static_assert(std::ranges::all_of(kRows, [](const MapTypeRow& row) {
-  return (row.user == UserStatus::works) == row.user_reason.empty() && (row.required_flags & ~row.flags) == 0;
+  return (row.user == UserStatus::works) == row.user_reason.empty() &&
+         (row.required_flags & ~row.flags) == 0;
 }));
 
 }  // namespace
@@ -129,7 +135,8 @@ const MapTypeRow* find_map_type(std::string_view name) {
 
 // The helpers' rows name the map types that each takes; a helper without a const_map_ptr takes none.
 bool map_helper_allowed(MapType map, uint32_t helper_id) {
-  for (const Helper* row = find_helper(helper_id); row != nullptr && row != helpers().data() + helpers().size() && row->id == helper_id;
+  for (const Helper* row = find_helper(helper_id);
+       row != nullptr && row != helpers().data() + helpers().size() && row->id == helper_id;
        row++) {
     if (in_set(row->map_types, map)) return true;
   }

@@ -50,10 +50,10 @@ constexpr Section kRows[] = {
     {.prefix = "tp", .match = kMaybe, .prog_type = BPF_PROG_TYPE_TRACEPOINT, .attach = AttachBehaviour::tracepoint, .user = kWorks},
     {.prefix = "tracepoint.s", .match = kMaybe, .prog_type = BPF_PROG_TYPE_TRACEPOINT, .sleepable = true, .attach = AttachBehaviour::tracepoint, .user = kWorks},
     {.prefix = "tp.s", .match = kMaybe, .prog_type = BPF_PROG_TYPE_TRACEPOINT, .sleepable = true, .attach = AttachBehaviour::tracepoint, .user = kWorks},
-    {.prefix = "raw_tracepoint", .match = kMaybe, .prog_type = BPF_PROG_TYPE_RAW_TRACEPOINT, .attach = AttachBehaviour::raw_tracepoint},
-    {.prefix = "raw_tp", .match = kMaybe, .prog_type = BPF_PROG_TYPE_RAW_TRACEPOINT, .attach = AttachBehaviour::raw_tracepoint},
-    {.prefix = "raw_tracepoint.s", .match = kMaybe, .prog_type = BPF_PROG_TYPE_RAW_TRACEPOINT, .sleepable = true, .attach = AttachBehaviour::raw_tracepoint},
-    {.prefix = "raw_tp.s", .match = kMaybe, .prog_type = BPF_PROG_TYPE_RAW_TRACEPOINT, .sleepable = true, .attach = AttachBehaviour::raw_tracepoint},
+    {.prefix = "raw_tracepoint", .match = kMaybe, .prog_type = BPF_PROG_TYPE_RAW_TRACEPOINT, .attach = AttachBehaviour::raw_tracepoint, .user = kWorks},
+    {.prefix = "raw_tp", .match = kMaybe, .prog_type = BPF_PROG_TYPE_RAW_TRACEPOINT, .attach = AttachBehaviour::raw_tracepoint, .user = kWorks},
+    {.prefix = "raw_tracepoint.s", .match = kMaybe, .prog_type = BPF_PROG_TYPE_RAW_TRACEPOINT, .sleepable = true, .attach = AttachBehaviour::raw_tracepoint, .user = kWorks},
+    {.prefix = "raw_tp.s", .match = kMaybe, .prog_type = BPF_PROG_TYPE_RAW_TRACEPOINT, .sleepable = true, .attach = AttachBehaviour::raw_tracepoint, .user = kWorks},
     {.prefix = "raw_tracepoint.w", .match = kMaybe, .prog_type = BPF_PROG_TYPE_RAW_TRACEPOINT_WRITABLE, .attach = AttachBehaviour::raw_tracepoint},
     {.prefix = "raw_tp.w", .match = kMaybe, .prog_type = BPF_PROG_TYPE_RAW_TRACEPOINT_WRITABLE, .attach = AttachBehaviour::raw_tracepoint},
     {.prefix = "tp_btf", .match = kMaybe, .prog_type = BPF_PROG_TYPE_TRACING, .attach_type = BPF_TRACE_RAW_TP, .has_attach_type = true, .attach_btf = true, .attach = AttachBehaviour::trace},
@@ -141,7 +141,8 @@ consteval bool rows_do_not_hide_each_other() {
     for (size_t j = i + 1; j < std::size(kRows); j++) {
       const std::string_view a = kRows[i].prefix, b = kRows[j].prefix;
       if (a == b) return false;
-      if (kRows[i].match == kMaybe && b.size() > a.size() && b.starts_with(a) && b[a.size()] == '/') return false;
+      if (kRows[i].match == kMaybe && b.size() > a.size() && b.starts_with(a) && b[a.size()] == '/')
+        return false;
     }
   }
   return true;

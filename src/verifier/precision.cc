@@ -73,6 +73,22 @@ namespace {
 
 enum : int { kOk = 0, kGiveUp = -1 };
 
+// "r0,r6" and "-8,-16", as the kernel's log has them.
+std::string mask_text(uint32_t registers) {
+  std::string out;
+  for (; registers != 0; registers &= registers - 1) {
+    out += fmt::format("{}r{}", out.empty() ? "" : ",", std::countr_zero(registers));
+  }
+  return out;
+}
+std::string slots_text(SlotMask slots) {
+  std::string out;
+  for (; slots != 0; slots &= slots - 1) {
+    out += fmt::format("{}{}", out.empty() ? "" : ",", -8 * (std::countr_zero(slots) + 1));
+  }
+  return out;
+}
+
 constexpr uint32_t kArguments = 0b111110;
 
 bool is_fetch(const Insn& insn) {
@@ -83,7 +99,8 @@ bool is_fetch(const Insn& insn) {
 }  // namespace
 
 // One instruction backwards. `next` is the instruction that ran after it.
-int Verifier::backtrack_insn(uint32_t index, int64_t next, const HistoryEntry* entry, Backtrack& bt) {
+int Verifier::backtrack_insn(uint32_t index, int64_t next, const HistoryEntry* entry,
+                             Backtrack& bt) {
   const Insn& insn = insns_[index];
   const unsigned dst = insn.dst, src = insn.src;
   const uint8_t cls = insn.cls();
@@ -118,6 +135,10 @@ int Verifier::backtrack_insn(uint32_t index, int64_t next, const HistoryEntry* e
   };
 
   if (bt.empty()) return kOk;
+  if (logging_all()) {
+    log("mark_precise: frame{}: regs={} stack={} before {}: {}\n", bt.frame,
+        mask_text(bt.registers[bt.frame]), slots_text(bt.slots[bt.frame]), index, insn_text(index));
+  }
   sync_linked_marks();
 
   if (cls == BPF_ALU || cls == BPF_ALU64) {
@@ -191,7 +212,8 @@ int Verifier::backtrack_insn(uint32_t index, int64_t next, const HistoryEntry* e
     return kOk;
   }
   if (insn.op() == BPF_EXIT && cls == BPF_JMP) {
-    const bool from_call = next >= 1 && insns_[static_cast<size_t>(next - 1)].opcode == (BPF_JMP | BPF_CALL) &&
+    const bool from_call = next >= 1 &&
+                           insns_[static_cast<size_t>(next - 1)].opcode == (BPF_JMP | BPF_CALL) &&
                            insns_[static_cast<size_t>(next - 1)].src == BPF_PSEUDO_CALL;
     const bool r0 = from_call && bt.has(0);
     if (from_call && (bt.registers[bt.frame] & kArguments) != 0) return kGiveUp;
@@ -223,10 +245,15 @@ void Verifier::backtrack(VerifierState& start, Backtrack& bt, bool& changed) {
   for (;;) {
     const int64_t first = st->first_insn;
     size_t entries = st->history.size();
+    if (logging_all()) {
+      log("mark_precise: frame{}: last_idx {} first_idx {} subseq_idx {} \n", bt.frame, last, first,
+          next);
+    }
     for (int64_t i = last;;) {
       const HistoryEntry* entry =
           entries > 0 && st->history[entries - 1].insn == i ? &st->history[entries - 1] : nullptr;
-      if (!skip && backtrack_insn(static_cast<uint32_t>(i), next, entry, bt) != kOk) return give_up();
+      if (!skip && backtrack_insn(static_cast<uint32_t>(i), next, entry, bt) != kOk)
+        return give_up();
       skip = false;
       if (bt.empty()) return;
       next = i;
@@ -264,6 +291,12 @@ void Verifier::backtrack(VerifierState& start, Backtrack& bt, bool& changed) {
           frame.stack[s].spilled.precise = changed = true;
         }
       }
+    }
+    for (unsigned f = bt.frame + 1; logging_all() && f-- > 0;) {
+      log("mark_precise: frame{}: parent state regs={} stack={}: ", f, mask_text(bt.registers[f]),
+          slots_text(bt.slots[f]));
+      print_state(log_, *st, f, true);
+      log_ += '\n';
     }
     if (bt.empty()) return;
     next = st->insn;

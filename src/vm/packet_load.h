@@ -1,9 +1,8 @@
-// What BPF_LD_ABS and BPF_LD_IND load: the interpreter and the JIT agree on it by sharing this.
+// What BPF_LD_ABS and BPF_LD_IND load. The JIT emits the same.
 //
-// Offsets from 0 count from the packet's first byte. Negative ones are classic BPF's special places:
-// from SKF_LL_OFF they count from the link-layer header, from SKF_NET_OFF from the network header. In a PacketView
-// the link-layer header is the packet's first byte, and the network header the 15th (Ethernet).
-// What does not lie wholly inside the packet is not loaded: the program (the subprogram) then exits with 0.
+// Offsets from 0 count from the packet's first byte; from SKF_NET_OFF (-0x100000) they count from the network
+// header, from SKF_LL_OFF (-0x200000) from the link-layer header, where the PacketView has one. What does not lie
+// wholly before data_end is not loaded: the program (the subprogram) then exits with 0.
 //
 // Freestanding.
 #pragma once
@@ -15,25 +14,22 @@
 namespace skep::vm {
 
 inline constexpr int32_t kSkfNetOff = -0x100000, kSkfLlOff = -0x200000;
-inline constexpr int32_t kEthernetHeader = 14;
 
 // Loads 1, 2 or 4 bytes in network order at `offset` into `out`; false where they are not there.
 [[nodiscard]] inline bool load_packet(const PacketView* packet, int32_t offset, unsigned size,
                                       uint64_t& out) {
-  if (packet == nullptr || packet->data == nullptr) return false;
+  if (packet == nullptr) return false;
+  const uint8_t* from = packet->data;
   int64_t at = offset;
   if (at < 0) {
-    if (at >= kSkfNetOff)
-      at += -int64_t{kSkfNetOff} + kEthernetHeader;
-    else if (at >= kSkfLlOff)
-      at -= kSkfLlOff;
-    else
-      return false;
+    const bool network = at >= kSkfNetOff;
+    from = network ? packet->network_header : packet->mac_header;
+    at -= network ? kSkfNetOff : kSkfLlOff;
   }
-  const int64_t length = packet->data_end - packet->data;
-  if (at > length || length - at < static_cast<int64_t>(size)) return false;
+  if (from == nullptr || at < 0 || packet->data_end - from - at < static_cast<int64_t>(size))
+    return false;
   uint64_t value = 0;
-  for (unsigned i = 0; i < size; ++i) value = value << 8 | packet->data[at + i];
+  for (unsigned i = 0; i < size; ++i) value = value << 8 | from[at + i];
   out = value;
   return true;
 }

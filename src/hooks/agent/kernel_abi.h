@@ -20,6 +20,7 @@ enum Nr : uint32_t {
   kNrPpoll = 271, kNrEpollPwait = 281, kNrSignalfd = 282, kNrSignalfd4 = 289, kNrRtTgsigqueueinfo = 297,
   kNrSeccomp = 317,
   kNrExecveat = 322, kNrMembarrier = 324, kNrClone3 = 435, kNrEpollPwait2 = 441,
+  kNrSocket = 41, kNrConnect = 42, kNrBind = 49, kNrGetsockname = 51, kNrSetsockopt = 54, kNrGetsockopt = 55, kNrFcntl = 72, kNrDup3 = 292,
 };
 enum Signal : int { kSigTrap = 5, kSigBus = 7, kSigKill = 9, kSigSegv = 11, kSigStop = 19, kSigSys = 31, kSignals = 64 };
 // clang-format on

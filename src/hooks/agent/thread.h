@@ -58,6 +58,19 @@ struct Sighand {
   KernelSigaction actions[kSignals + 1];
 };
 
+// A struct sockaddr_in or sockaddr_in6.
+struct SocketAddress {
+  uint16_t family;
+  uint16_t port;  // network byte order
+  union {
+    uint32_t ip4;
+    uint32_t flow;
+  };
+  uint32_t ip6[4];  // AF_INET: sin_zero in the first two
+  uint32_t scope;
+};
+static_assert(sizeof(SocketAddress) == 28);
+
 struct Thread {
   Thread* self;
   uint64_t stack_top;  // of the agent's stack for this thread, 16-byte aligned
@@ -100,7 +113,8 @@ struct Thread {
   Thread* next;         // in Process::threads
   TaskInfo task;        // cached
   bool task_valid;
-  uint64_t clone_flags;  // of the call being made
+  uint64_t clone_flags;             // of the call being made
+  SocketAddress rewritten_address;  // filter.cc: what a call gets in place of the program's
   void* return_stack;  // uprobe.cc: return addresses that uretprobes replaced; outlives the thread
   uint64_t temporary_mask;  // stands in for a mask of the program's
   uint64_t temporary_pselect[2];

@@ -25,7 +25,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-std::string target(const std::string& name) { return SKEP_BINARY_DIR "/hooks_targets/target_" + name; }
+std::string target(const std::string& name) {
+  return SKEP_BINARY_DIR "/hooks_targets/target_" + name;
+}
 std::string tool() { return SKEP_BINARY_DIR "/bin/run_traced"; }
 SessionOptions options() { return {.agent_path = SKEP_BINARY_DIR "/bin/skep-agent"}; }
 
@@ -35,13 +37,16 @@ struct Outcome {
   bool operator==(const Outcome&) const = default;
 };
 void PrintTo(const Outcome& outcome, std::ostream* stream) {
-  *stream << "status " << outcome.status << "\n--- stdout\n" << outcome.out << "--- stderr\n" << outcome.err;
+  *stream << "status " << outcome.status << "\n--- stdout\n"
+          << outcome.out << "--- stderr\n"
+          << outcome.err;
 }
 
 std::string slurp(int fd) {
   std::string text;
   char buffer[4096];
-  for (ssize_t got; (got = ::pread(fd, buffer, sizeof buffer, static_cast<off_t>(text.size()))) > 0;)
+  for (ssize_t got;
+       (got = ::pread(fd, buffer, sizeof buffer, static_cast<off_t>(text.size()))) > 0;)
     text.append(buffer, static_cast<size_t>(got));
   return text;
 }
@@ -96,14 +101,19 @@ TEST_P(SameTraced, a_target_sees_no_difference) {
   EXPECT_EQ(traced({}, {target(GetParam())}), plain);
   EXPECT_EQ(traced({"--count"}, {target(GetParam())}), plain) << "with programs on every call";
   EXPECT_EQ(traced({"--no-patch"}, {target(GetParam())}), plain) << "without patched sites";
-  EXPECT_EQ(traced({"--count", "--detach-after=60"}, {target(GetParam())}), plain) << "left on its way";
+  EXPECT_EQ(traced({"--count", "--detach-after=60"}, {target(GetParam())}), plain)
+      << "left on its way";
 }
-INSTANTIATE_TEST_SUITE_P(Targets, SameTraced, testing::Values("registers", "signals", "threads", "processes"),
+INSTANTIATE_TEST_SUITE_P(Targets, SameTraced,
+                         testing::Values("registers", "signals", "threads", "processes"),
                          [](const auto& row) { return row.param; });
 
 TEST(SessionExit, status_is_passed_on_however_the_command_ends) {
-  for (const char* how : {"0", "3", "255", "segv", "trap", "ill", "abort", "kill", "term", "sys", "fpe", "thread", "main-exits"}) {
-    EXPECT_EQ(traced({}, {target("ends"), how}).status, as_exit_status(run({target("ends"), how})).status) << how;
+  for (const char* how : {"0", "3", "255", "segv", "trap", "ill", "abort", "kill", "term", "sys",
+                          "fpe", "thread", "main-exits"}) {
+    EXPECT_EQ(traced({}, {target("ends"), how}).status,
+              as_exit_status(run({target("ends"), how})).status)
+        << how;
   }
 }
 
@@ -122,26 +132,46 @@ TEST_P(RealPrograms, run_as_without_us) {
 INSTANTIATE_TEST_SUITE_P(
     Programs, RealPrograms,
     testing::Values(
-        RealProgram{"bash", {"bash", "-c", "for i in 1 2 3 4 5; do x=$(echo $i | tr 0-9 a-j); echo $x; done; trap 'echo trapped' USR1; "
-                                           "kill -USR1 $$; (exit 4); echo $?; cat <(echo sub); wait; ls /nonexistent; exit 6"}},
-        RealProgram{"python", {"python3", "-c", "import os,subprocess,threading,signal,time\n"
-                                                "signal.signal(signal.SIGALRM, lambda *a: print('alarm'))\n"
-                                                "signal.setitimer(signal.ITIMER_REAL, 0.02); time.sleep(0.05)\n"
-                                                "print(subprocess.run(['echo', 'x'], capture_output=True).stdout)\n"
-                                                "ts = [threading.Thread(target=lambda: [os.getppid() for _ in range(1000)]) for i in range(8)]\n"
-                                                "[t.start() for t in ts]; [t.join() for t in ts]\n"
-                                                "p = os.fork()\n"
-                                                "if p == 0: os._exit(5)\n"
-                                                "print(os.waitpid(p, 0)[1])\n"}},
-        RealProgram{"sqlite", {"sqlite3", ":memory:",
-                               "create table t(a); with recursive c(x) as (select 1 union all select x+1 from c where x<10000) "
-                               "insert into t select x from c; select count(*), sum(a) from t;"}},
-        RealProgram{"gcc", {"bash", "-c", "d=$(mktemp -d); echo 'int main(){return 3;}' > $d/a.c; gcc -O1 -o $d/a $d/a.c && $d/a; "
-                                          "r=$?; rm -r $d; exit $r"}},
-        RealProgram{"git", {"bash", "-c", "d=$(mktemp -d); git init -q $d && cd $d && echo a > f && git add f && git -c user.name=a -c "
-                                          "user.email=b commit -qm m && git log --format=%s && git status --short; r=$?; rm -rf $d; exit $r"}},
-        RealProgram{"perl", {"perl", "-e", "print join(',', map { $_ * 2 } 1 .. 10), qq(\\n); $SIG{ALRM} = sub { die qq(alarm\\n) }; "
-                                           "eval { alarm 1; select(undef, undef, undef, 3) }; print $@; print `echo hi`; exit 7"}}),
+        RealProgram{
+            "bash",
+            {"bash", "-c",
+             "for i in 1 2 3 4 5; do x=$(echo $i | tr 0-9 a-j); echo $x; done; trap 'echo trapped' "
+             "USR1; "
+             "kill -USR1 $$; (exit 4); echo $?; cat <(echo sub); wait; ls /nonexistent; exit 6"}},
+        RealProgram{"python",
+                    {"python3", "-c",
+                     "import os,subprocess,threading,signal,time\n"
+                     "signal.signal(signal.SIGALRM, lambda *a: print('alarm'))\n"
+                     "signal.setitimer(signal.ITIMER_REAL, 0.02); time.sleep(0.05)\n"
+                     "print(subprocess.run(['echo', 'x'], capture_output=True).stdout)\n"
+                     "ts = [threading.Thread(target=lambda: [os.getppid() for _ in range(1000)]) "
+                     "for i in range(8)]\n"
+                     "[t.start() for t in ts]; [t.join() for t in ts]\n"
+                     "p = os.fork()\n"
+                     "if p == 0: os._exit(5)\n"
+                     "print(os.waitpid(p, 0)[1])\n"}},
+        RealProgram{"sqlite",
+                    {"sqlite3", ":memory:",
+                     "create table t(a); with recursive c(x) as (select 1 union all select x+1 "
+                     "from c where x<10000) "
+                     "insert into t select x from c; select count(*), sum(a) from t;"}},
+        RealProgram{"gcc",
+                    {"bash", "-c",
+                     "d=$(mktemp -d); echo 'int main(){return 3;}' > $d/a.c; gcc -O1 -o $d/a "
+                     "$d/a.c && $d/a; "
+                     "r=$?; rm -r $d; exit $r"}},
+        RealProgram{"git",
+                    {"bash", "-c",
+                     "d=$(mktemp -d); git init -q $d && cd $d && echo a > f && git add f && git -c "
+                     "user.name=a -c "
+                     "user.email=b commit -qm m && git log --format=%s && git status --short; "
+                     "r=$?; rm -rf $d; exit $r"}},
+        RealProgram{"perl",
+                    {"perl", "-e",
+                     "print join(',', map { $_ * 2 } 1 .. 10), qq(\\n); $SIG{ALRM} = sub { die "
+                     "qq(alarm\\n) }; "
+                     "eval { alarm 1; select(undef, undef, undef, 3) }; print $@; print `echo hi`; "
+                     "exit 7"}}),
     [](const auto& row) { return row.param.name; });
 
 // ---- every call is seen ----
@@ -158,7 +188,8 @@ std::map<std::string, uint64_t> by_strace(const std::vector<std::string>& argv) 
     size_t end = line.find('(');
     if (begin == std::string::npos || end == std::string::npos || end < begin) continue;
     std::string name = line.substr(begin, end - begin);
-    if (name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == std::string::npos) ++counts[name];
+    if (name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == std::string::npos)
+      ++counts[name];
   }
   ::unlink(file.c_str());
   return counts;
@@ -232,7 +263,8 @@ class InSession : public testing::Test {
 };
 
 TEST_F(InSession, several_programs_run_on_one_call_and_a_detached_one_no_more) {
-  auto first = tests::counting_program(*hive_), second = tests::counting_program(*hive_), third = tests::counting_program(*hive_);
+  auto first = tests::counting_program(*hive_), second = tests::counting_program(*hive_),
+       third = tests::counting_program(*hive_);
   ASSERT_TRUE(first && second && third);
   const uint32_t nr = *syscall_number("getppid");
   ASSERT_TRUE(session_->attach_syscall(nr, SyscallPoint::kEnter, first->header));
@@ -250,7 +282,8 @@ TEST_F(InSession, several_programs_run_on_one_call_and_a_detached_one_no_more) {
 
 TEST_F(InSession, a_set_user_id_program_is_not_followed_and_works) {
   struct passwd* nobody = ::getpwnam("nobody");
-  if (::geteuid() != 0 || nobody == nullptr) GTEST_SKIP() << "needs root, to make a program set-user-id";
+  if (::geteuid() != 0 || nobody == nullptr)
+    GTEST_SKIP() << "needs root, to make a program set-user-id";
   std::string copy = "/tmp/skep-setuid-" + std::to_string(::getpid());
   std::ofstream(copy, std::ios::binary) << std::ifstream("/usr/bin/id", std::ios::binary).rdbuf();
   ASSERT_EQ(::chown(copy.c_str(), nobody->pw_uid, nobody->pw_gid), 0);
@@ -258,12 +291,16 @@ TEST_F(InSession, a_set_user_id_program_is_not_followed_and_works) {
   auto refused = session_->launch({.argv = {copy}, .env = std::nullopt});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code(), EPERM);
-  EXPECT_NE(refused.error().text().find("set-user-id"), std::string::npos) << refused.error().text();
-  auto events = run_to_end({"bash", "-c", "x=$(" + copy + "); [[ $x == *euid=" + std::to_string(nobody->pw_uid) + "* ]]"});
+  EXPECT_NE(refused.error().text().find("set-user-id"), std::string::npos)
+      << refused.error().text();
+  auto events =
+      run_to_end({"bash", "-c",
+                  "x=$(" + copy + "); [[ $x == *euid=" + std::to_string(nobody->pw_uid) + "* ]]"});
   EXPECT_EQ(session_->exit_status(), 0);
   size_t told = 0;
   for (const auto& event : events)
-    told += event.kind == NoticeKind::kExecUntraced && event.detail == static_cast<uint64_t>(UntracedReason::kSetuid);
+    told += event.kind == NoticeKind::kExecUntraced &&
+            event.detail == static_cast<uint64_t>(UntracedReason::kSetuid);
   EXPECT_EQ(told, 1u);
   ::unlink(copy.c_str());
 }
@@ -271,8 +308,11 @@ TEST_F(InSession, a_set_user_id_program_is_not_followed_and_works) {
 TEST_F(InSession, what_a_command_starts_is_followed) {
   auto counter = tests::counting_program(*hive_);
   ASSERT_TRUE(counter);
-  ASSERT_TRUE(session_->attach_syscall(*syscall_number("exit_group"), SyscallPoint::kEnter, counter->header));
-  run_to_end({"bash", "-c", "for i in 1 2 3 4 5; do /bin/true; done; (bash -c 'exec /bin/true'); /bin/true | /bin/true"});
+  ASSERT_TRUE(session_->attach_syscall(*syscall_number("exit_group"), SyscallPoint::kEnter,
+                                       counter->header));
+  run_to_end({"bash", "-c",
+              "for i in 1 2 3 4 5; do /bin/true; done; (bash -c 'exec /bin/true'); /bin/true | "
+              "/bin/true"});
   EXPECT_EQ(session_->exit_status(), 0);
   EXPECT_GE(*counter->counter, 9u);
 }
@@ -285,14 +325,18 @@ std::vector<std::string> changed_text(pid_t pid) {
   for (std::string line; std::getline(maps, line);) {
     uint64_t begin, end, offset;
     char mode[8], path[512] = "";
-    if (std::sscanf(line.c_str(), "%lx-%lx %7s %lx %*s %*s %511s", &begin, &end, mode, &offset, path) < 4) continue;
+    if (std::sscanf(line.c_str(), "%lx-%lx %7s %lx %*s %*s %511s", &begin, &end, mode, &offset,
+                    path) < 4)
+      continue;
     if (mode[2] != 'x' || path[0] != '/' || std::string(path).starts_with("/memfd")) continue;
     std::vector<char> mapped(end - begin), stored(end - begin);
     int file = ::open(path, O_RDONLY);
     ssize_t got = ::pread(file, stored.data(), stored.size(), static_cast<off_t>(offset));
     ::close(file);
-    EXPECT_EQ(::pread(memory, mapped.data(), mapped.size(), static_cast<off_t>(begin)), static_cast<ssize_t>(mapped.size()));
-    if (got > 0 && std::memcmp(mapped.data(), stored.data(), static_cast<size_t>(got)) != 0) changed.emplace_back(path);
+    EXPECT_EQ(::pread(memory, mapped.data(), mapped.size(), static_cast<off_t>(begin)),
+              static_cast<ssize_t>(mapped.size()));
+    if (got > 0 && std::memcmp(mapped.data(), stored.data(), static_cast<size_t>(got)) != 0)
+      changed.emplace_back(path);
   }
   ::close(memory);
   return changed;
@@ -301,7 +345,8 @@ std::vector<std::string> changed_text(pid_t pid) {
 std::string status_field(pid_t pid, const std::string& name) {
   std::ifstream status("/proc/" + std::to_string(pid) + "/status");
   for (std::string line; std::getline(status, line);)
-    if (line.starts_with(name + ":")) return line.substr(line.find_first_not_of(" \t", name.size() + 1));
+    if (line.starts_with(name + ":"))
+      return line.substr(line.find_first_not_of(" \t", name.size() + 1));
   return "";
 }
 
@@ -332,9 +377,11 @@ TEST_F(InSession, detaching_puts_every_byte_back_while_the_program_goes_on) {
   };
   EXPECT_EQ(ask("one\n"), "300 0 one\n");
   EXPECT_EQ(ask("two\n"), "600 0 two\n");
-  EXPECT_FALSE(changed_text(*pid).empty()) << "no site was patched: the test below would show nothing";
+  EXPECT_FALSE(changed_text(*pid).empty())
+      << "no site was patched: the test below would show nothing";
   const uint64_t agents_signals = 1u << (SIGSYS - 1) | 1u << (SIGSEGV - 1);
-  EXPECT_EQ(std::stoull(status_field(*pid, "SigCgt"), nullptr, 16) & agents_signals, agents_signals);
+  EXPECT_EQ(std::stoull(status_field(*pid, "SigCgt"), nullptr, 16) & agents_signals,
+            agents_signals);
 
   auto left = session_->detach_all(10s);
   ASSERT_TRUE(left);
@@ -358,12 +405,17 @@ TEST_F(InSession, a_patched_command_outlives_its_killed_controller) {
   ::unlink(file.c_str());
   pid_t controller = ::fork();
   if (controller == 0) {
-    std::string script = "for i in 1 2 3 4 5; do /bin/true; done; echo $PPID > " + file + ".started; while kill -0 $PPID 2>/dev/null && [ \"$(ps -o ppid= -p $$ | tr -d ' ')\" = $PPID ]; do :; done; "
-                         "/bin/true; (exit 3); x=$(echo alive); echo $x > " + file;
-    ::execl(tool().c_str(), "run_traced", "--count", "--quiet", "--", "bash", "-c", script.c_str(), nullptr);
+    std::string script = "for i in 1 2 3 4 5; do /bin/true; done; echo $PPID > " + file +
+                         ".started; while kill -0 $PPID 2>/dev/null && [ \"$(ps -o ppid= -p $$ | "
+                         "tr -d ' ')\" = $PPID ]; do :; done; "
+                         "/bin/true; (exit 3); x=$(echo alive); echo $x > " +
+                         file;
+    ::execl(tool().c_str(), "run_traced", "--count", "--quiet", "--", "bash", "-c", script.c_str(),
+            nullptr);
     ::_exit(127);
   }
-  while (::access((file + ".started").c_str(), F_OK) != 0 && ::kill(controller, 0) == 0) ::sched_yield();
+  while (::access((file + ".started").c_str(), F_OK) != 0 && ::kill(controller, 0) == 0)
+    ::sched_yield();
   ::kill(controller, SIGKILL);
   int status;
   ::waitpid(controller, &status, 0);

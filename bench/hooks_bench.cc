@@ -1,7 +1,7 @@
 // What a hook costs the traced program: nanoseconds over the bare call, with skep's user engine and, in
 // the same run, with the kernel's own uprobes and tracepoints where bpf(2) is allowed.
 //
-//   hooks_bench [--quick] [--json]
+//   hooks_bench [--quick] [--json] [--write docs/benchmarks.md]
 //
 // The program measures itself in children: bare, under a Session (native programs that return at once), and
 // with kernel programs that it attaches to itself. A figure is the median
@@ -272,20 +272,43 @@ Figure median(std::vector<Figure> figures) {
   return figures[figures.size() / 2];
 }
 
+// Puts `text` between this bench's marks in `path`, at its end where they are missing.
+Result<> write_section(const std::string& path, const std::string& text) {
+  constexpr std::string_view kBegin = "<!-- bench hooks: begin -->\n",
+                             kEnd = "<!-- bench hooks: end -->\n";
+  std::string whole;
+  if (auto bytes = read_file(path))
+    whole.assign(reinterpret_cast<const char*>(bytes->data()), bytes->size());
+  std::string section = fmt::format("{}{}{}", kBegin, text, kEnd);
+  size_t begin = whole.find(kBegin), end = whole.find(kEnd);
+  if (begin != whole.npos && end != whole.npos && end > begin)
+    whole.replace(begin, end + kEnd.size() - begin, section);
+  else
+    whole += (whole.empty() ? "# Benchmarks\n\n" : "\n") + section;
+  return write_file(path, bytes_of(whole));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   if (argc == 5 && std::strcmp(argv[1], "--child") == 0)
     return child(std::atoi(argv[2]), argv[3], std::strcmp(argv[4], "quick") == 0);
   bool quick = false, json = false;
+  std::string write;
   for (int i = 1; i < argc; ++i) {
     quick |= std::strcmp(argv[i], "--quick") == 0;
     json |= std::strcmp(argv[i], "--json") == 0;
+    if (std::strcmp(argv[i], "--write") == 0 && i + 1 < argc) write = argv[++i];
   }
   const int rounds = quick ? 1 : 5;
+  std::string page =
+      "## Hooks\n\nNanoseconds over the bare call, best of many bursts, median of five rounds; "
+      "programs "
+      "that return at once. Kernel: the same hook by the kernel's own engine in the same run.\n\n"
+      "| Hook | bare | skep | kernel | budget | skep / kernel |\n|---|---|---|---|---|---|\n";
   if (!json)
-    std::printf("%-22s %9s %12s %12s %8s %9s\n", "hook", "bare ns", "skep +ns", "kernel +ns",
-                "budget", "ratio");
+    fmt::print("{:<22} {:>9} {:>12} {:>12} {:>8} {:>9}\n", "hook", "bare ns", "skep +ns",
+               "kernel +ns", "budget", "ratio");
   for (int which = 0; which < static_cast<int>(std::size(kCases)); ++which) {
     const Case& test = kCases[which];
     std::vector<Figure> bare, user, kernel;
@@ -301,22 +324,28 @@ int main(int argc, char** argv) {
       return 1;
     }
     double ours = u.ns - b.ns, theirs = k.ns - b.ns;
-    if (json) {
-      std::string kernel_part = k.why_not.empty() ? fmt::format("{:.1f}", theirs) : "null";
-      std::printf(
-          "{\"hook\":\"%s\",\"bare_ns\":%.1f,\"skep_ns\":%.1f,\"kernel_ns\":%s,\"budget_ns\":%.0f}"
-          "\n",
-          test.name, b.ns, ours, kernel_part.c_str(), test.budget);
-    } else {
-      std::string kernel_part = k.why_not.empty() ? fmt::format("{:.1f}", theirs) : "-";
-      std::string ratio =
-          k.why_not.empty() && theirs > 0 ? fmt::format("{:.2f}", ours / theirs) : "-";
-      std::string budget = test.budget > 0 ? fmt::format("{:.0f}", test.budget) : "-";
-      std::printf("%-22s %9.1f %12.1f %12s %8s %9s\n", test.name, b.ns, ours, kernel_part.c_str(),
-                  budget.c_str(), ratio.c_str());
-      if (!k.why_not.empty()) std::printf("    kernel: %s\n", k.why_not.c_str());
-    }
+    bool comparable = k.why_not.empty();
+    std::string kernel_text = comparable ? fmt::format("{:.1f}", theirs) : json ? "null" : "-";
+    std::string ratio = comparable && theirs > 0 ? fmt::format("{:.2f}", ours / theirs) : "-";
+    std::string budget = test.budget > 0 ? fmt::format("{:.0f}", test.budget) : "-";
+    if (json)
+      fmt::print(
+          "{{\"hook\":\"{}\",\"bare_ns\":{:.1f},\"skep_ns\":{:.1f},\"kernel_ns\":{},\"budget_ns\":{"
+          ":.0f}}}\n",
+          test.name, b.ns, ours, kernel_text, test.budget);
+    else
+      fmt::print("{:<22} {:>9.1f} {:>12.1f} {:>12} {:>8} {:>9}\n", test.name, b.ns, ours,
+                 kernel_text, budget, ratio);
+    if (!json && !comparable) fmt::print("    kernel: {}\n", k.why_not);
+    page += fmt::format("| {}: {} | {:.1f} | {:.1f} | {} | {} | {} |\n", test.name, test.described,
+                        b.ns, ours, comparable ? kernel_text : k.why_not, budget, ratio);
     std::fflush(stdout);
+  }
+  if (!write.empty()) {
+    if (auto done = write_section(write, page); !done) {
+      std::fprintf(stderr, "hooks_bench: %s\n", done.error().text().c_str());
+      return 1;
+    }
   }
   return 0;
 }

@@ -13,7 +13,7 @@
 char LICENSE[] SEC("license") = "GPL";
 
 /// Only this process; 0: all that are traced.
-const volatile __u32 pid = 0;
+const volatile __u32 only_pid = 0;
 /// Count in microseconds rather than nanoseconds.
 const volatile bool microseconds = false;
 
@@ -57,7 +57,7 @@ static __always_inline __u32 log2_slot(__u64 value) {
 SEC("uprobe")
 int BPF_UPROBE(function_called) {
   struct call call = {.thread = bpf_get_current_pid_tgid()};
-  if (pid && call.thread >> 32 != pid)
+  if (only_pid && call.thread >> 32 != only_pid)
     return 0;
   call.frame = PT_REGS_SP(ctx) + sizeof(long);  // the return address is on the stack (x86)
   __u64 now = bpf_ktime_get_ns();

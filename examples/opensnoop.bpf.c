@@ -22,6 +22,8 @@ struct event {
   __u64 latency_ns;
   char filename[255];
 };
+// Puts the type into the object's BTF, by which its records are decoded.
+struct event *unused_event __attribute__((unused));
 
 struct started {
   const char *filename;

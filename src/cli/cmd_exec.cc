@@ -1,8 +1,7 @@
 // skep exec: one program, once (or --repeat times), over given bytes: BPF_PROG_TEST_RUN.
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
+#include <unistd.h>
 
 #include "cli/event_printer.h"
 #include "cli/exec_input.h"
@@ -32,26 +31,32 @@ struct Outcome {
 };
 
 // A program of this object: the one named, or the only one.
-std::expected<std::string, Failure> choose_program(const object::Object& object, const std::string& wanted) {
+std::expected<std::string, Failure> choose_program(const object::Object& object,
+                                                   const std::string& wanted) {
   if (!wanted.empty()) {
     if (object.find_program(wanted)) return wanted;
-    return failure(kUsage, Error(ENOENT, fmt::format("{}: no program \"{}\"", object.name(), wanted)));
+    return failure(kUsage,
+                   Error(ENOENT, fmt::format("{}: no program \"{}\"", object.name(), wanted)));
   }
   if (object.programs().size() == 1) return object.programs().front().name;
   std::string known;
   for (const object::ProgramSpec& spec : object.programs()) known += " " + spec.name;
-  return failure(kUsage, Error(EINVAL, fmt::format("{} has {} programs", object.name(), object.programs().size()))
+  return failure(kUsage, Error(EINVAL, fmt::format("{} has {} programs", object.name(),
+                                                   object.programs().size()))
                              .with_hint("choose one with --program:" + known));
 }
 
-Result<Outcome> test_run(engine::Engine& engine, int fd, const Options& options, const Bytes& data, const Bytes& ctx) {
+Result<Outcome> test_run(engine::Engine& engine, int fd, const Options& options, const Bytes& data,
+                         const Bytes& ctx) {
   Outcome outcome;
   outcome.data.resize(data.empty() ? 0 : data.size() + 512);
   outcome.ctx.resize(ctx.size());
   engine::TestRunAttr attr;
   attr.prog_fd = static_cast<uint32_t>(fd);
   attr.repeat = options.repeat;
-  auto address = [](const Bytes& bytes) { return bytes.empty() ? 0 : reinterpret_cast<uint64_t>(bytes.data()); };
+  auto address = [](const Bytes& bytes) {
+    return bytes.empty() ? 0 : reinterpret_cast<uint64_t>(bytes.data());
+  };
   attr.data_in = address(data);
   attr.data_size_in = static_cast<uint32_t>(data.size());
   attr.data_out = address(outcome.data);
@@ -62,8 +67,10 @@ Result<Outcome> test_run(engine::Engine& engine, int fd, const Options& options,
   attr.ctx_size_out = static_cast<uint32_t>(outcome.ctx.size());
   int64_t result = engine.call(engine::Cmd::BPF_PROG_TEST_RUN, attr);
   if (result < 0) {
-    if (auto error = engine.last_error(); error && error->code() == -result) return std::unexpected(*error);
-    return fail_errno(static_cast<int>(-result), "BPF_PROG_TEST_RUN on the {} engine", engine.name());
+    if (auto error = engine.last_error(); error && error->code() == -result)
+      return std::unexpected(*error);
+    return fail_errno(static_cast<int>(-result), "BPF_PROG_TEST_RUN on the {} engine",
+                      engine.name());
   }
   outcome.retval = attr.retval;
   outcome.mean_ns = attr.duration;
@@ -72,8 +79,8 @@ Result<Outcome> test_run(engine::Engine& engine, int fd, const Options& options,
   return outcome;
 }
 
-Result<Outcome> interpret(engine::UserEngine& engine, int fd, const Options& options, const Bytes& data,
-                          const Bytes& ctx) {
+Result<Outcome> interpret(engine::UserEngine& engine, int fd, const Options& options,
+                          const Bytes& data, const Bytes& ctx) {
   SKEP_TRY(program, engine.program_of(fd));
   runtime::RunInput input;
   input.data = data;
@@ -90,20 +97,25 @@ Result<Outcome> interpret(engine::UserEngine& engine, int fd, const Options& opt
   return outcome;
 }
 
-void print_outcome(const Options& options, const Outcome& outcome, const Bytes& data, const Bytes& ctx) {
+void print_outcome(const Options& options, const Outcome& outcome, const Bytes& data,
+                   const Bytes& ctx) {
   if (options.json) {
-    nlohmann::json row{{"retval", outcome.retval}, {"mean_ns", outcome.mean_ns}, {"repeat", options.repeat}};
+    nlohmann::json row{
+        {"retval", outcome.retval}, {"mean_ns", outcome.mean_ns}, {"repeat", options.repeat}};
     if (!data.empty()) row["data_out"] = hex_of(outcome.data);
     if (!ctx.empty()) row["ctx_out"] = hex_of(outcome.ctx);
     print(row.dump() + "\n");
     return;
   }
-  print(fmt::format("return value: {} ({:#x})\n", static_cast<int32_t>(outcome.retval), outcome.retval));
+  print(fmt::format("return value: {} ({:#x})\n", static_cast<int32_t>(outcome.retval),
+                    outcome.retval));
   if (!data.empty()) {
-    print(fmt::format("data out:     {}{}\n", hex_of(outcome.data), outcome.data == data ? " (unchanged)" : ""));
+    print(fmt::format("data out:     {}{}\n", hex_of(outcome.data),
+                      outcome.data == data ? " (unchanged)" : ""));
   }
   if (!ctx.empty()) {
-    print(fmt::format("ctx out:      {}{}\n", hex_of(outcome.ctx), outcome.ctx == ctx ? " (unchanged)" : ""));
+    print(fmt::format("ctx out:      {}{}\n", hex_of(outcome.ctx),
+                      outcome.ctx == ctx ? " (unchanged)" : ""));
   }
   print(fmt::format("time:         {} ns a run, {} run{}\n", outcome.mean_ns, options.repeat,
                     options.repeat == 1 ? "" : "s"));
@@ -138,8 +150,10 @@ int run(Options options) {
       options.input.section = options.type;
     }
     if (options.input.section.empty()) {
-      return report_failure(Error(EINVAL, fmt::format("--type: \"{}\" is no program type", options.type))
-                                .with_hint("skep feature --kind program_type"), kUsage);
+      return report_failure(
+          Error(EINVAL, fmt::format("--type: \"{}\" is no program type", options.type))
+              .with_hint("skep feature --kind program_type"),
+          kUsage);
     }
   }
   auto object = open_input(options.path, options.input);
@@ -182,8 +196,10 @@ int run(Options options) {
     const loader::LoadError& error = loader.error();
     if (!error.rejection) return report_failure(error.error, exit_for(error.error, kBadInput));
     std::fflush(stdout);
-    fmt::print(stderr, "{}", rejection_text(fmt::format("skep: {}: program {}", file, *name), error.rejection->input,
-                                            *error.rejection->report.rejection, ::isatty(STDERR_FILENO) != 0));
+    fmt::print(
+        stderr, "{}",
+        rejection_text(fmt::format("skep: {}: program {}", file, *name), error.rejection->input,
+                       *error.rejection->report.rejection, ::isatty(STDERR_FILENO) != 0));
     return kRejected;
   }
   int fd = -1;
@@ -197,12 +213,14 @@ int run(Options options) {
       bool carries = map.spec->type == MapType::BPF_MAP_TYPE_RINGBUF ||
                      map.spec->type == MapType::BPF_MAP_TYPE_PERF_EVENT_ARRAY;
       auto shared = user->map_of(map.fd.get());
-      if (carries && shared) events->follow((*shared)->header(), loader->object().btf(), map.spec->value_type);
+      if (carries && shared)
+        events->follow((*shared)->header(), loader->object().btf(), map.spec->value_type);
     }
     events->follow_printk(user->runtime().printk_ring());
   }
   for (size_t i = 0; i < packets.size(); ++i) {
-    if (packets.size() > 1 && !options.json) print(fmt::format("{}packet {}:\n", i > 0 ? "\n" : "", i + 1));
+    if (packets.size() > 1 && !options.json)
+      print(fmt::format("{}packet {}:\n", i > 0 ? "\n" : "", i + 1));
     auto outcome = options.via == "interp" ? interpret(*user, fd, options, packets[i], ctx)
                                            : test_run(*engine, fd, options, packets[i], ctx);
     if (!outcome) return report_failure(outcome.error(), exit_for(outcome.error(), kUsage));
@@ -216,16 +234,22 @@ int run(Options options) {
 }  // namespace
 
 void add_exec(CLI::App& root, Chosen& chosen) {
-  auto* app = root.add_subcommand("exec", "Run one program over given bytes: return value, output, maps, time");
+  auto* app = root.add_subcommand(
+      "exec", "Run one program over given bytes: return value, output, maps, time");
   auto options = std::make_shared<Options>();
-  app->add_option("FILE", options->path, "C (.bpf.c), an object (.bpf.o) or assembly (.bpf.s)")->required();
+  app->add_option("FILE", options->path, "C (.bpf.c), an object (.bpf.o) or assembly (.bpf.s)")
+      ->required();
   app->add_option("--program", options->program, "Which program of FILE, where it has several");
-  app->add_option("--type", options->type, "Type of an assembled program that names no section: xdp, socket_filter, …");
+  app->add_option("--type", options->type,
+                  "Type of an assembled program that names no section: xdp, socket_filter, …");
   app->add_option("--ctx", options->ctx, "The context: hexadecimal bytes, or a file");
-  app->add_option("--data", options->data, "The packet: hexadecimal bytes, a file, or a pcap of many");
-  app->add_option("--repeat", options->repeat, "Runs, for the time's sake")->capture_default_str()
+  app->add_option("--data", options->data,
+                  "The packet: hexadecimal bytes, a file, or a pcap of many");
+  app->add_option("--repeat", options->repeat, "Runs, for the time's sake")
+      ->capture_default_str()
       ->check(CLI::Range(1u, 1'000'000'000u));
-  app->add_option("--via", options->via, "interp, jit or kernel")->capture_default_str()
+  app->add_option("--via", options->via, "interp, jit or kernel")
+      ->capture_default_str()
       ->check(CLI::IsMember({"interp", "jit", "kernel"}));
   app->add_flag("--json", options->json, "Print JSON, one object a line");
   app->add_option("-I", options->input.include_dirs, "Directory for #include");

@@ -1,13 +1,12 @@
 // skep run: compile, verify, attach, start COMMAND under observation, print what happens.
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
 #include <signal.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
-
-#include <CLI/CLI.hpp>
-#include <nlohmann/json.hpp>
 
 #include "base/slots.h"
 #include "cli/event_printer.h"
@@ -45,12 +44,14 @@ void on_stop_signal(int signal) {
 class StopSignals {
  public:
   StopSignals() {
-    struct sigaction action {};
+    struct sigaction action{};
     action.sa_handler = on_stop_signal;
     for (size_t i = 0; i < std::size(kSignals); ++i) ::sigaction(kSignals[i], &action, &before_[i]);
-    struct sigaction ignore {};
-    ignore.sa_handler = SIG_IGN;
-    ::sigaction(SIGPIPE, &ignore, &before_pipe_);
+    // A handler that does nothing, not SIG_IGN: COMMAND would inherit that.
+    struct sigaction nothing{};
+    nothing.sa_handler = [](int) {};
+    nothing.sa_flags = SA_RESTART;
+    ::sigaction(SIGPIPE, &nothing, &before_pipe_);
   }
   ~StopSignals() {
     for (size_t i = 0; i < std::size(kSignals); ++i) ::sigaction(kSignals[i], &before_[i], nullptr);
@@ -61,8 +62,8 @@ class StopSignals {
 
  private:
   static constexpr int kSignals[] = {SIGINT, SIGTERM, SIGHUP};
-  struct sigaction before_[3] {};
-  struct sigaction before_pipe_ {};
+  struct sigaction before_[3]{};
+  struct sigaction before_pipe_{};
 };
 
 int report_load_error(const loader::LoadError& error, const std::string& file, bool json) {
@@ -72,19 +73,23 @@ int report_load_error(const loader::LoadError& error, const std::string& file, b
   const loader::Rejection& why = *error.rejection;
   std::fflush(stdout);
   if (json) {
-    nlohmann::json row{{"error", "rejected"}, {"file", file}, {"program", why.program},
+    nlohmann::json row{{"error", "rejected"},
+                       {"file", file},
+                       {"program", why.program},
                        {"rejection", rejection_json(*why.report.rejection)}};
     fmt::print(stderr, "{}\n", row.dump());
   } else {
     bool color = ::isatty(STDERR_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr;
-    fmt::print(stderr, "{}", rejection_text(fmt::format("skep: {}: program {}", file, why.program), why.input,
-                                            *why.report.rejection, color));
+    fmt::print(stderr, "{}",
+               rejection_text(fmt::format("skep: {}: program {}", file, why.program), why.input,
+                              *why.report.rejection, color));
   }
   return kRejected;
 }
 
 void print_notice(const hooks::SessionEvent& event, bool verbose) {
-  bool important = event.kind == hooks::NoticeKind::kExecUntraced || event.kind == hooks::NoticeKind::kAgentError;
+  bool important = event.kind == hooks::NoticeKind::kExecUntraced ||
+                   event.kind == hooks::NoticeKind::kAgentError;
   if (!event.text.empty() && (important || verbose)) fmt::print(stderr, "skep: {}\n", event.text);
 }
 
@@ -109,14 +114,20 @@ class Run {
 };
 
 int Run::main(const std::vector<std::string>& arguments, const std::vector<std::string>& command) {
-  if (auto opened = open(arguments); !opened) return report_failure(opened.error().error, opened.error().status);
+  if (auto opened = open(arguments); !opened)
+    return report_failure(opened.error().error, opened.error().status);
   if (options_.pid != 0) {
-    return report_failure(Error(EOPNOTSUPP, "--pid: the user engine can't enter a process that runs already")
-                              .with_hint("start it under observation: skep run FILE -- COMMAND"), kUnavailable);
+    return report_failure(
+        Error(EOPNOTSUPP, "--pid: the user engine can't enter a process that runs already")
+            .with_hint("start it under observation: skep run FILE -- COMMAND"),
+        kUnavailable);
   }
   if (command.empty()) {
-    return report_failure(Error(EOPNOTSUPP, "no COMMAND: the user engine observes what it starts, not the whole system")
-                              .with_hint(fmt::format("skep run {} -- COMMAND", options_.path)), kUsage);
+    return report_failure(
+        Error(EOPNOTSUPP,
+              "no COMMAND: the user engine observes what it starts, not the whole system")
+            .with_hint(fmt::format("skep run {} -- COMMAND", options_.path)),
+        kUsage);
   }
   return observe(command);
 }
@@ -133,11 +144,13 @@ int Run::observe(const std::vector<std::string>& command) {
   if (!path) {
     return report_failure(path.error(), path.error().code() == ENOENT ? kNoCommand : kCannotTrace);
   }
-  if (auto traceable = hooks::check_command(*path); !traceable) return report_failure(traceable.error(), kCannotTrace);
+  if (auto traceable = hooks::check_command(*path); !traceable)
+    return report_failure(traceable.error(), kCannotTrace);
 
   runtime::RuntimeOptions runtime;
-  runtime.hive.name = options_.session_name.empty() ? object_->name().substr(object_->name().rfind('/') + 1).substr(0, 63)
-                                                    : options_.session_name;
+  runtime.hive.name = options_.session_name.empty()
+                          ? object_->name().substr(object_->name().rfind('/') + 1).substr(0, 63)
+                          : options_.session_name;
   runtime.hive.data_size = options_.hive_mib << 20;
   auto engine = engine::UserEngine::create(runtime);
   if (!engine) return report_failure(engine.error(), exit_for(engine.error(), kSystem));
@@ -158,12 +171,14 @@ int Run::observe(const std::vector<std::string>& command) {
   auto links = loader_->attach_all(attach);
   if (!links) return report_failure(links.error(), exit_for(links.error(), kUnavailable));
   if (options_.verbose) {
-    for (const loader::Link& link : *links) fmt::print(stderr, "skep: {} attached to {}\n", link.program, link.where);
+    for (const loader::Link& link : *links)
+      fmt::print(stderr, "skep: {} attached to {}\n", link.program, link.where);
   }
 
   EventPrinter printer(engine_->runtime().hive(), options_.json);
   for (const loader::LoadedMap& map : loader_->maps()) {
-    if (map.spec->type != MapType::BPF_MAP_TYPE_RINGBUF && map.spec->type != MapType::BPF_MAP_TYPE_PERF_EVENT_ARRAY) {
+    if (map.spec->type != MapType::BPF_MAP_TYPE_RINGBUF &&
+        map.spec->type != MapType::BPF_MAP_TYPE_PERF_EVENT_ARRAY) {
       continue;
     }
     auto shared = engine_->map_of(map.fd.get());
@@ -223,11 +238,13 @@ int Run::finish(EventPrinter& printer, hooks::Session& session) {
   if (!left) {
     report_failure(left.error(), kInternal);
   } else {
-    for (pid_t pid : *left) warn(fmt::format("process {} is stopped: it is let go at its next system call", pid));
+    for (pid_t pid : *left)
+      warn(fmt::format("process {} is stopped: it is let go at its next system call", pid));
   }
   printer.drain();
   for (const hooks::SessionEvent& event : session.step()) print_notice(event, options_.verbose);
-  if (printer.lost() > 0) warn(fmt::format("{} events were lost: the perf buffer was full", printer.lost()));
+  if (printer.lost() > 0)
+    warn(fmt::format("{} events were lost: the perf buffer was full", printer.lost()));
   print_maps();
   if (auto status = session.exit_status()) return *status;
   return 128 + SIGINT;
@@ -272,7 +289,8 @@ int print_help(const CLI::App& app, const Options& options) {
 }  // namespace
 
 void add_run(CLI::App& root, Chosen& chosen) {
-  auto* app = root.add_subcommand("run", "Run COMMAND with FILE's programs attached, and print what they see");
+  auto* app = root.add_subcommand(
+      "run", "Run COMMAND with FILE's programs attached, and print what they see");
   auto options = std::make_shared<Options>();
   app->set_help_flag();  // our own: FILE's options belong to it
   app->add_flag("-h,--help", options->help, "Print this help; with FILE, its options too");
@@ -281,11 +299,14 @@ void add_run(CLI::App& root, Chosen& chosen) {
                   "BINARY:FUNCTION of uprobes whose section names none: libc.so.6:malloc");
   app->add_option("--program", options->only, "Load this program only (may be given again)");
   app->add_option("--pid", options->pid, "A running process: the user engine can't, and says so");
-  app->add_option("--name", options->session_name, "The session's name, for skep prog and skep map");
+  app->add_option("--name", options->session_name,
+                  "The session's name, for skep prog and skep map");
   app->add_option("--hive-size", options->hive_mib, "Limit of map memory, MiB")
-      ->capture_default_str()->check(CLI::Range(uint64_t{16}, uint64_t{16384}));
+      ->capture_default_str()
+      ->check(CLI::Range(uint64_t{16}, uint64_t{16384}));
   app->add_flag("--json", options->json, "Print events and maps as JSON, one a line");
-  app->add_flag("-v,--verbose", options->verbose, "Say what is attached where, and which processes come and go");
+  app->add_flag("-v,--verbose", options->verbose,
+                "Say what is attached where, and which processes come and go");
   app->add_flag("--no-cache", options->input.no_cache, "Compile even what the cache has");
   app->add_option("-I", options->input.include_dirs, "Directory for #include");
   app->add_option("-D", options->input.defines, "Macro, as NAME or NAME=VALUE");
@@ -294,7 +315,9 @@ void add_run(CLI::App& root, Chosen& chosen) {
     chosen.run = [&chosen, options, app]() -> int {
       if (options->help) return print_help(*app, *options);
       if (options->path.empty()) {
-        return report_failure(Error(EINVAL, "no FILE").with_hint("skep run FILE -- COMMAND; skep run --help"), kUsage);
+        return report_failure(
+            Error(EINVAL, "no FILE").with_hint("skep run FILE -- COMMAND; skep run --help"),
+            kUsage);
       }
       return Run(*options).main(app->remaining(), chosen.command);
     };

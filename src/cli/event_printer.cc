@@ -10,7 +10,8 @@ namespace skep::cli {
 EventPrinter::EventPrinter(Hive& hive, bool json) : hive_(hive), json_(json) {}
 EventPrinter::~EventPrinter() = default;
 
-void EventPrinter::follow(MapHeader& map, std::shared_ptr<const btf::Btf> btf, btf::TypeId value_type) {
+void EventPrinter::follow(MapHeader& map, std::shared_ptr<const btf::Btf> btf,
+                          btf::TypeId value_type) {
   auto source = std::make_unique<Source>();
   source->name = map_name(map);
   source->btf = std::move(btf);
@@ -63,13 +64,17 @@ void EventPrinter::print_record(Source& source, ByteSpan record) {
   if (source.is_printk) {
     std::string_view text(reinterpret_cast<const char*>(record.data()), record.size());
     std::string line = report::format_printk(text);
-    print(json_ ? nlohmann::json{{"printk", line}}.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace) + "\n"
+    print(json_ ? nlohmann::json{{"printk", line}}.dump(-1, ' ', true,
+                                                        nlohmann::json::error_handler_t::replace) +
+                      "\n"
                 : line + "\n");
     return;
   }
   if (!source.format && source.btf) {
     if (source.type == 0) {
-      source.type = report::guess_event_type(*source.btf, source.name, static_cast<uint32_t>(record.size())).value_or(0);
+      source.type =
+          report::guess_event_type(*source.btf, source.name, static_cast<uint32_t>(record.size()))
+              .value_or(0);
     }
     if (source.type != 0) {
       if (auto format = report::EventFormat::make(source.btf, source.type)) {
@@ -77,7 +82,13 @@ void EventPrinter::print_record(Source& source, ByteSpan record) {
         source.table.emplace(*source.format);
       }
     }
-    if (!source.format) source.btf.reset();  // no type fits: do not try at each record
+    if (!source.format) {
+      source.btf.reset();  // no type fits: do not try at each record
+      warn(fmt::format(
+          "{}: the object's BTF has no struct of {} bytes that its records could be; add "
+          "\"struct event *unused __attribute__((unused));\" to the source",
+          source.name, record.size()));
+    }
   }
   if (!source.format) {
     std::string bytes;

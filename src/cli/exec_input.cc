@@ -21,11 +21,14 @@ bool is_capture(const Bytes& bytes) {
 
 std::expected<std::vector<Bytes>, Failure> read_capture(const std::string& path) {
   char message[PCAP_ERRBUF_SIZE] = {};
-  std::unique_ptr<pcap_t, decltype(&pcap_close)> capture(pcap_open_offline(path.c_str(), message), pcap_close);
+  std::unique_ptr<pcap_t, decltype(&pcap_close)> capture(pcap_open_offline(path.c_str(), message),
+                                                         pcap_close);
   if (!capture) return failure(kBadInput, Error(EINVAL, fmt::format("{}: {}", path, message)));
   if (pcap_datalink(capture.get()) != DLT_EN10MB) {
-    return failure(kBadInput, Error(EINVAL, fmt::format("{}: link type {}, expected EN10MB (Ethernet)", path,
-                                                        pcap_datalink_val_to_name(pcap_datalink(capture.get())))));
+    return failure(
+        kBadInput,
+        Error(EINVAL, fmt::format("{}: link type {}, expected EN10MB (Ethernet)", path,
+                                  pcap_datalink_val_to_name(pcap_datalink(capture.get())))));
   }
   std::vector<Bytes> packets;
   pcap_pkthdr* header = nullptr;
@@ -35,7 +38,9 @@ std::expected<std::vector<Bytes>, Failure> read_capture(const std::string& path)
     const auto* bytes = reinterpret_cast<const std::byte*>(data);
     packets.emplace_back(bytes, bytes + header->caplen);
   }
-  if (got == PCAP_ERROR) return failure(kBadInput, Error(EINVAL, fmt::format("{}: {}", path, pcap_geterr(capture.get()))));
+  if (got == PCAP_ERROR)
+    return failure(kBadInput,
+                   Error(EINVAL, fmt::format("{}: {}", path, pcap_geterr(capture.get()))));
   return packets;
 }
 
@@ -54,20 +59,24 @@ std::expected<Bytes, Failure> read_bytes(const std::string& text, std::string_vi
       is_hex = false;
       break;
     }
-    value = value << 4 | static_cast<unsigned>(std::isdigit(static_cast<unsigned char>(c)) != 0
-                                                   ? c - '0'
-                                                   : std::tolower(static_cast<unsigned char>(c)) - 'a' + 10);
+    value = value << 4 |
+            static_cast<unsigned>(std::isdigit(static_cast<unsigned char>(c)) != 0
+                                      ? c - '0'
+                                      : std::tolower(static_cast<unsigned char>(c)) - 'a' + 10);
     if (++digits % 2 == 0) bytes.push_back(static_cast<std::byte>(value & 0xff));
   }
   if (is_hex && digits % 2 == 0) return bytes;
   auto file = read_file(text);
   if (file) return *file;
   if (is_hex) {
-    return failure(kUsage, Error(EINVAL, fmt::format("{} {}: {} hexadecimal digits, an even number was expected", what,
-                                                     text, digits)));
+    return failure(
+        kUsage,
+        Error(EINVAL, fmt::format("{} {}: {} hexadecimal digits, an even number was expected", what,
+                                  text, digits)));
   }
-  return failure(exit_for(file.error(), kNoInput),
-                 Error(file.error()).within(std::string(what)).with_hint("give hexadecimal bytes, or a file"));
+  return failure(
+      exit_for(file.error(), kNoInput),
+      Error(file.error()).within(std::string(what)).with_hint("give hexadecimal bytes, or a file"));
 }
 
 std::expected<std::vector<Bytes>, Failure> read_packets(const std::string& text) {

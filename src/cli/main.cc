@@ -2,13 +2,19 @@
 #include <CLI/CLI.hpp>
 #include <signal.h>
 
+#include <algorithm>
 #include <exception>
 
 #include "cli/command.h"
+#include "spec/lookup.h"
 
 namespace {
 
 using namespace skep::cli;
+
+struct Named {
+  std::string_view name;  // the application's own
+};
 
 int usage_error(const CLI::App& app, const CLI::ParseError& error) {
   // --help and --version come as errors of status 0, whose text belongs on standard output.
@@ -50,6 +56,21 @@ int run(int argc, char** argv) {
   for (auto* add : {add_run, add_exec, add_compile, add_verify, add_disasm, add_asm, add_prog,
                     add_map, add_btf, add_feature, add_version, add_completion}) {
     add(root, chosen);
+  }
+  std::vector<Named> names;
+  for (const CLI::App* sub : root.get_subcommands([](const CLI::App*) { return true; }))
+    names.push_back({sub->get_name()});
+  bool unknown = !arguments.empty() && !arguments.front().starts_with('-') &&
+                 std::none_of(names.begin(), names.end(),
+                              [&](Named row) { return row.name == arguments.front(); });
+  if (unknown) {
+    std::string_view close =
+        skep::spec::closest_name<Named>(arguments.front(), names, &Named::name);
+    return report_failure(
+        skep::Error(EINVAL, fmt::format("there is no command \"{}\"", arguments.front()))
+            .with_hint(close.empty() ? "skep --help lists them"
+                                     : fmt::format("did you mean \"{}\"?", close)),
+        kUsage);
   }
   try {
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());

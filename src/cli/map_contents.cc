@@ -30,7 +30,8 @@ std::string_view map_type_name(uint32_t type) {
 }
 
 std::string map_name(const MapHeader& map) {
-  return {map.name, static_cast<size_t>(std::find(map.name, map.name + sizeof map.name, '\0') - map.name)};
+  return {map.name,
+          static_cast<size_t>(std::find(map.name, map.name + sizeof map.name, '\0') - map.name)};
 }
 
 bool holds_results(const MapHeader& map) {
@@ -39,9 +40,11 @@ bool holds_results(const MapHeader& map) {
          static_cast<MapType>(map.type) != MapType::BPF_MAP_TYPE_STACK_TRACE;
 }
 
-Result<report::MapContents> read_map(const MapHeader& map, std::shared_ptr<const btf::Btf> btf, size_t limit) {
+Result<report::MapContents> read_map(const MapHeader& map, std::shared_ptr<const btf::Btf> btf,
+                                     size_t limit) {
   if (!readable(map.type)) {
-    return fail(EOPNOTSUPP, "map {}: a {} map has no elements to read", map_name(map), map_type_name(map.type));
+    return fail(EOPNOTSUPP, "map {}: a {} map has no elements to read", map_name(map),
+                map_type_name(map.type));
   }
   report::MapContents contents;
   contents.name = map_name(map);
@@ -74,7 +77,8 @@ Result<report::MapContents> read_map(const MapHeader& map, std::shared_ptr<const
     size_t stride = whole / copies;
     for (size_t copy = 0; copy < copies; ++copy) {
       auto begin = value.begin() + static_cast<ptrdiff_t>(copy * stride);
-      element.values.emplace_back(begin, begin + static_cast<ptrdiff_t>(std::min<size_t>(stride, map.value_size)));
+      element.values.emplace_back(
+          begin, begin + static_cast<ptrdiff_t>(std::min<size_t>(stride, map.value_size)));
     }
   }
   return contents;

@@ -11,7 +11,8 @@
 namespace skep::cli {
 
 // At most `limit` elements. EOPNOTSUPP for maps that have none to read (rings, prog arrays, …).
-[[nodiscard]] Result<report::MapContents> read_map(const MapHeader& map, std::shared_ptr<const btf::Btf> btf,
+[[nodiscard]] Result<report::MapContents> read_map(const MapHeader& map,
+                                                   std::shared_ptr<const btf::Btf> btf,
                                                    size_t limit = 1'000'000);
 // Whether people want to see it when a run is over: it holds results, and not only zeros.
 [[nodiscard]] bool holds_results(const MapHeader& map);

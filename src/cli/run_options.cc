@@ -19,7 +19,8 @@ std::vector<const object::VariableSpec*> options_of(const object::Object& object
   for (const object::VariableSpec& variable : object.variables()) {
     // What has no text form can't be given on a command line; string literals have no name of their own.
     if (!variable.is_constant || variable.type == 0 || variable.is_static) continue;
-    if (!object.btf()->type(variable.type).btf().resolve(variable.type).is_composite()) variables.push_back(&variable);
+    if (!object.btf()->type(variable.type).btf().resolve(variable.type).is_composite())
+      variables.push_back(&variable);
   }
   return variables;
 }
@@ -31,7 +32,8 @@ bool is_bool(const object::Object& object, const object::VariableSpec& variable)
 
 }  // namespace
 
-std::expected<void, Failure> set_variables(object::Object& object, const std::vector<std::string>& arguments) {
+std::expected<void, Failure> set_variables(object::Object& object,
+                                           const std::vector<std::string>& arguments) {
   auto variables = options_of(object);
   struct Named {
     std::string_view name;
@@ -39,13 +41,17 @@ std::expected<void, Failure> set_variables(object::Object& object, const std::ve
   for (size_t i = 0; i < arguments.size(); ++i) {
     const std::string& argument = arguments[i];
     if (!argument.starts_with("--")) {
-      return failure(kUsage, Error(EINVAL, fmt::format("\"{}\" is neither an option nor behind \"--\"", argument))
-                                 .with_hint("COMMAND goes behind --: skep run FILE -- COMMAND"));
+      return failure(
+          kUsage,
+          Error(EINVAL, fmt::format("\"{}\" is neither an option nor behind \"--\"", argument))
+              .with_hint("COMMAND goes behind --: skep run FILE -- COMMAND"));
     }
     size_t equals = argument.find('=');
-    std::string name = option_name(argument.substr(2, equals == argument.npos ? argument.npos : equals - 2));
-    auto found = std::find_if(variables.begin(), variables.end(),
-                              [&](const auto* variable) { return option_name(variable->name) == name; });
+    std::string name =
+        option_name(argument.substr(2, equals == argument.npos ? argument.npos : equals - 2));
+    auto found = std::find_if(variables.begin(), variables.end(), [&](const auto* variable) {
+      return option_name(variable->name) == name;
+    });
     if (found == variables.end()) {
       std::vector<std::string> names;
       std::vector<Named> rows;
@@ -53,8 +59,10 @@ std::expected<void, Failure> set_variables(object::Object& object, const std::ve
       for (const std::string& known : names) rows.push_back({known});
       std::string_view close = spec::closest_name<Named>(name, rows, &Named::name);
       Error error(EINVAL, fmt::format("{} has no option --{}", object.name(), name));
-      return failure(kUsage, std::move(error).with_hint(close.empty() ? fmt::format("skep run {} --help lists them", object.name())
-                                                                      : fmt::format("did you mean --{}?", close)));
+      return failure(kUsage,
+                     std::move(error).with_hint(
+                         close.empty() ? fmt::format("skep run {} --help lists them", object.name())
+                                       : fmt::format("did you mean --{}?", close)));
     }
     std::string value;
     if (equals != argument.npos) {
@@ -75,10 +83,14 @@ std::expected<void, Failure> set_variables(object::Object& object, const std::ve
 std::string variable_help(const object::Object& object) {
   std::string text;
   for (const object::VariableSpec* variable : options_of(object)) {
-    std::string type = is_bool(object, *variable) ? "" : " " + btf::type_text(*object.btf(), object.btf()->strip_modifiers(variable->type).id());
+    std::string type =
+        is_bool(object, *variable)
+            ? ""
+            : " " +
+                  btf::type_text(*object.btf(), object.btf()->strip_modifiers(variable->type).id());
     std::string left = "--" + option_name(variable->name) + type;
-    text += fmt::format("  {:<30} {}{}(default {})\n", left, variable->comment, variable->comment.empty() ? "" : " ",
-                        object.variable_text(*variable));
+    text += fmt::format("  {:<30} {}{}(default {})\n", left, variable->comment,
+                        variable->comment.empty() ? "" : " ", object.variable_text(*variable));
   }
   return text;
 }

@@ -1,5 +1,6 @@
 #include "hooks/elf_symbols.h"
 
+#include <cxxabi.h>
 #include <dlfcn.h>
 #include <elf.h>
 #include <link.h>
@@ -8,6 +9,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
+#include <memory>
 
 #include "base/fd.h"
 
@@ -99,6 +102,38 @@ Result<uint64_t> resolve_ifunc(const ElfImage& image, const std::string& path,
   return vaddr;
 }
 
+// "ns::Class::method" of "ns::Class::method(int) const"; empty for what is no C++ name.
+std::string demangled(std::string_view symbol, bool with_parameters) {
+  int status = 0;
+  std::unique_ptr<char, void (*)(void*)> text(
+      abi::__cxa_demangle(std::string(symbol).c_str(), nullptr, nullptr, &status), std::free);
+  if (status != 0 || text == nullptr) return {};
+  std::string name(text.get());
+  if (with_parameters) return name;
+  int depth = 0;
+  for (size_t i = 0; i < name.size(); ++i) {
+    if (name[i] == '<') ++depth;
+    if (name[i] == '>' && depth > 0) --depth;
+    if (name[i] == '(' && depth == 0 && i > 0) return name.substr(0, i);
+  }
+  return name;
+}
+
+// Does the C++ symbol mean what the user wrote, with or without its parameters?
+bool is_cpp_name(std::string_view symbol, std::string_view name) {
+  if (!symbol.starts_with("_Z")) return false;
+  bool with_parameters = name.find('(') != std::string_view::npos;
+  std::string_view last = name.substr(0, name.find('('));
+  if (size_t colons = last.rfind("::"); colons != std::string_view::npos)
+    last.remove_prefix(colons + 2);
+  // Most symbols are told apart without demangling them.
+  bool is_word = !last.empty() && std::ranges::all_of(last, [](char c) {
+    return c == '_' || (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+  });
+  if (is_word && symbol.find(last) == std::string_view::npos) return false;
+  return demangled(symbol, with_parameters) == name;
+}
+
 // The one symbol that `name` means, or why there is none.
 Result<Symbol> choose_symbol(const ElfImage& image, std::string_view name) {
   std::string_view version;
@@ -114,18 +149,23 @@ Result<Symbol> choose_symbol(const ElfImage& image, std::string_view name) {
   };
   const Symbol* best = nullptr;
   std::vector<uint64_t> rivals;
-  for (const Symbol& symbol : image.symbols()) {
-    if (symbol.name != name || (!version.empty() && symbol.version != version)) continue;
+  auto consider = [&](const Symbol& symbol) {
+    if (!version.empty() && symbol.version != version) return;
     if (best != nullptr && rank(symbol) == rank(*best)) {
       if (symbol.vaddr != best->vaddr && std::ranges::find(rivals, symbol.vaddr) == rivals.end())
         rivals.push_back(symbol.vaddr);
-      continue;
+      return;
     }
     if (best == nullptr || rank(symbol) > rank(*best)) {
       best = &symbol;
       rivals = {symbol.vaddr};
     }
-  }
+  };
+  for (const Symbol& symbol : image.symbols())
+    if (symbol.name == name) consider(symbol);
+  if (best == nullptr)
+    for (const Symbol& symbol : image.symbols())
+      if (is_cpp_name(symbol.name, name)) consider(symbol);
   if (best == nullptr) {
     std::string message =
         fmt::format("no function {}{}{}", name, version.empty() ? "" : "@", version);

@@ -4,6 +4,9 @@
 // Names of binaries are searched as the system would: one with a slash is a path; `lib*.so*` is
 // looked up as ld.so does (LD_LIBRARY_PATH is not followed: the traced command may have another);
 // any other along PATH, then as a library.
+//
+// A C++ function may be written as in the source, with its parameters where several have that name:
+// "libx.so:ns::Class::method", "server:handle(Request const&)".
 #pragma once
 
 #include <cstdint>

@@ -8,7 +8,7 @@
 namespace skep::hooks {
 namespace {
 
-constexpr uint32_t kJumpSize = 5;
+constexpr uint32_t kJumpSize = 5, kShortJumpSize = 2;
 
 struct Decoded {
   ZydisDecodedInstruction insn;
@@ -235,6 +235,8 @@ std::optional<uint64_t> find_branch(const Decoder& decoder, uint64_t begin, uint
 }
 
 constexpr uint64_t kShortReach = 128 + kMaxDisplaced;
+constexpr uint64_t kNeighbourhood =
+    2 * kShortReach;  // what may reach a cave that the instruction reaches
 
 bool is_short_branch(uint8_t opcode) {
   return opcode == 0xeb || (opcode & 0xf0) == 0x70 || (opcode >= 0xe0 && opcode <= 0xe3);
@@ -305,6 +307,42 @@ std::string why_no_jump(const PlanRequest& request, const Decoder& decoder, uint
   return {};
 }
 
+// Five bytes of padding within reach of a short jump: behind a function whose last instruction does not
+// go on, before the next one, entered from nowhere.
+std::optional<uint64_t> find_cave(const PlanRequest& request, const Decoder& decoder) {
+  std::vector<CodeRange> known(request.neighbours.begin(), request.neighbours.end());
+  known.push_back(request.function);
+  std::ranges::sort(known, {}, &CodeRange::end);
+  uint64_t low = request.at + kShortJumpSize - 128, high = request.at + kShortJumpSize + 127;
+  for (const CodeRange& before : known) {
+    uint64_t begin = before.end, end = begin;
+    if (begin + kJumpSize < low || begin > high) continue;
+    Decoded last, padding;
+    bool ends = false;
+    for (uint64_t at = before.begin; at < before.end && decoder.decode(at, last); at = last.end())
+      ends = last.end() == before.end && last.ends_flow();
+    if (!ends) continue;
+    auto inside = [&](uint64_t vaddr) {
+      return std::ranges::any_of(known, [&](const CodeRange& r) { return r.contains(vaddr); }) ||
+             std::ranges::find(request.entries, vaddr) != request.entries.end();
+    };
+    while (!inside(end) && decoder.decode(end, padding) && padding.is_padding())
+      end = padding.end();
+    // The padding must end where another function begins: else nobody knows what the bytes are for.
+    if (std::ranges::none_of(known, [&](const CodeRange& r) { return r.begin == end; })) continue;
+    for (uint64_t at = std::max(begin, low); at + kJumpSize <= end && at <= high; ++at) {
+      bool free = std::ranges::none_of(request.taken, [&](const CodeRange& r) {
+        return r.begin < at + kJumpSize && at < r.end;
+      });
+      if (!free || find_long_reference(request.code, at - 1, at + kJumpSize) ||
+          find_from_neighbours(request, decoder, at - 1, at + kJumpSize))
+        continue;
+      return at;
+    }
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 Result<Plan> plan_code(const PlanRequest& request) {
@@ -325,14 +363,14 @@ Result<Plan> plan_code(const PlanRequest& request) {
   auto bytes_at = [&](uint64_t address, size_t size) {
     return Reader(request.code.bytes).slice(address - request.code.address, size);
   };
-  // One instruction, or as many as the jump covers.
-  auto build = [&](bool jump, std::string& why) -> Result<ProbeCode> {
+  // As many instructions as cover so many bytes.
+  auto build = [&](ProbeKind kind, uint32_t cover, std::string& why) -> Result<ProbeCode> {
     ProbeCode out;
-    out.kind = jump ? ProbeKind::jump : ProbeKind::breakpoint;
+    out.kind = kind;
     Emitter emitter(at);
     uint64_t end = at;
     bool flow_ended = false;
-    while (end == at || (jump && end < at + kJumpSize)) {
+    while (end < at + cover) {
       Decoded insn;
       if (!decoder.decode(end, insn)) {
         why = fmt::format("0x{:x} is no instruction", end);
@@ -345,7 +383,7 @@ Result<Plan> plan_code(const PlanRequest& request) {
                             emitter.ended_by_call() ? "call's return" : "next block");
           return fail(ENOTSUP, "{}", why);
         }
-        end = std::min(insn.end(), at + kJumpSize);
+        end = std::min(insn.end(), at + cover);
         continue;
       }
       out.boundaries[out.boundary_count++] = {static_cast<uint8_t>(end - at),
@@ -368,30 +406,41 @@ Result<Plan> plan_code(const PlanRequest& request) {
 
   Plan plan;
   if (!request.breakpoint_only) {
-    if (auto jump = build(true, plan.why_breakpoint)) {
+    if (auto jump = build(ProbeKind::jump, kJumpSize, plan.why_breakpoint)) {
       plan.why_breakpoint = why_no_jump(request, decoder, jump->displaced);
       if (plan.why_breakpoint.empty()) {
         plan.code = *jump;
         return plan;
       }
     }
+    std::string why;
+    if (auto jump = build(ProbeKind::short_jump, kShortJumpSize, why);
+        jump && why_no_jump(request, decoder, jump->displaced).empty())
+      if (auto cave = find_cave(request, decoder)) {
+        jump->cave = static_cast<int16_t>(*cave - at);
+        std::memcpy(jump->cave_original, bytes_at(*cave, kJumpSize)->data(), kJumpSize);
+        plan.code = *jump;
+        return plan;
+      }
   } else {
     plan.why_breakpoint = "asked for";
   }
   std::string why;
-  auto breakpoint = build(false, why);
+  auto breakpoint = build(ProbeKind::breakpoint, 1, why);
   if (!breakpoint) return fail(breakpoint);
   plan.code = *breakpoint;
   return plan;
 }
 
-Result<Plan> plan_probe(const ElfImage& image, const Place& place, bool breakpoint_only) {
+Result<Plan> plan_probe(const ElfImage& image, const Place& place, bool breakpoint_only,
+                        std::span<const CodeRange> taken) {
   const Segment* segment = image.code_segment(place.vaddr);
   if (segment == nullptr) return fail(EINVAL, "0x{:x} lies in no executable segment", place.vaddr);
   PlanRequest request;
   request.code = {image.bytes_of_segment(*segment), segment->vaddr};
   request.at = place.vaddr;
   request.breakpoint_only = breakpoint_only;
+  request.taken = taken;
   request.function = place.bounds;
 
   std::vector<uint64_t> entries;
@@ -415,8 +464,8 @@ Result<Plan> plan_probe(const ElfImage& image, const Place& place, bool breakpoi
       request.function.end = entry->range.end;
   }
   std::vector<CodeRange> neighbours;
-  uint64_t low = place.vaddr < kShortReach ? 0 : place.vaddr - kShortReach;
-  uint64_t high = place.vaddr + kMaxDisplaced + kShortReach;
+  uint64_t low = place.vaddr < kNeighbourhood ? 0 : place.vaddr - kNeighbourhood;
+  uint64_t high = place.vaddr + kMaxDisplaced + kNeighbourhood;
   for (uint64_t above = high; auto entry = image.unwind_entry_below(above);) {
     if (entry->range.begin >= above || entry->range.end <= low) break;
     if (!entry->range.contains(place.vaddr)) neighbours.push_back(entry->range);

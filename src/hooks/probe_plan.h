@@ -39,12 +39,14 @@ struct PlanRequest {
   // Other functions within reach of a short branch, so that their instructions can be told apart. Bytes
   // nearby that belong to none are tried at every offset.
   std::span<const CodeRange> neighbours;
+  // Padding that other probes use already.
+  std::span<const CodeRange> taken;
   bool breakpoint_only = false;
 };
 
 struct Plan {
   ProbeCode code;
-  std::string why_breakpoint;  // empty where kind is jump
+  std::string why_breakpoint;  // why kind is not jump; empty where it is
 };
 
 // EINVAL: `at` is no instruction boundary of the function; EBUSY: a breakpoint is there already;
@@ -53,7 +55,8 @@ struct Plan {
 
 // The same with all that the file can tell.
 [[nodiscard]] Result<Plan> plan_probe(const ElfImage& image, const Place& place,
-                                      bool breakpoint_only = false);
+                                      bool breakpoint_only = false,
+                                      std::span<const CodeRange> taken = {});
 
 // Addresses of the instructions that leave `function`, an unwinder of libgcc: each `ret`, and each
 // `mov rsp, rcx` of __builtin_eh_return.

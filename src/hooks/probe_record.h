@@ -5,6 +5,8 @@
 //
 //   text, before      P: [insn 0][insn 1][insn 2] next ...
 //   text, patched     P: jmp rel32 to the trampoline, int3 up to P+displaced (kind jump)
+//                     P: jmp rel8 to the cave: five bytes of padding between two functions, which become
+//                        the jmp rel32 (kind short_jump: where something enters at P+2 to P+4)
 //                     P: int3, the rest as it was (kind breakpoint)
 //   trampoline        head: save, run the programs, restore    (agent/trampoline.h)
 //                     code: `code` with its fixups applied; ends in a jump to P+displaced
@@ -16,7 +18,7 @@
 
 namespace skep::hooks {
 
-enum class ProbeKind : uint32_t { none, jump, breakpoint };
+enum class ProbeKind : uint32_t { none, jump, short_jump, breakpoint };
 
 // One value in `code` that depends on where text and trampoline lie in a process.
 struct ProbeFixup {
@@ -46,7 +48,8 @@ struct ProbeCode {
   uint8_t original[24] = {};  // the text that must be found: `displaced` bytes, at least 5
                               // where kind is jump
   uint8_t original_size = 0;
-  uint8_t reserved[3] = {};
+  uint8_t cave_original[5] = {};
+  int16_t cave = 0;  // short_jump: from P
   uint8_t code[kMaxProbeCode] = {};
   ProbeFixup fixups[kMaxProbeFixups] = {};
   // Each displaced instruction: its offset from P, and its relocated form's offset in `code`. A

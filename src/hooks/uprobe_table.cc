@@ -101,19 +101,29 @@ Result<uint32_t> UprobeTable::find_or_make(const std::string& path, const File& 
     // Two jumps over the same bytes can't both be: the second one waits in vain for its instruction.
     const uint64_t begin = site.file_offset, end = begin + site.code.displaced;
     if (site.device == file.status.st_dev && site.inode == file.status.st_ino &&
-        site.code.kind == ProbeKind::jump && place.file_offset > begin && place.file_offset < end)
+        site.code.kind != ProbeKind::breakpoint && place.file_offset > begin &&
+        place.file_offset < end)
       return fail(EBUSY, "{}: {} lies in the {} bytes that the probe on {} replaces", path,
                   describe(file.image, place), end - begin, sites_[i].function);
   }
   if (table_->count == kMaxProbeSites)
     return fail(ENOSPC, "there are {} probed places already, the most there can be",
                 kMaxProbeSites);
-  auto plan = plan_probe(file.image, place, breakpoint_only);
+  std::vector<CodeRange> taken;
+  for (uint32_t i = 0; i < table_->count; ++i) {
+    const ProbeSite& other = table_->sites[i];
+    if (other.code.kind != ProbeKind::short_jump || other.device != file.status.st_dev ||
+        other.inode != file.status.st_ino)
+      continue;
+    uint64_t cave = other.vaddr + static_cast<uint64_t>(int64_t{other.code.cave});
+    taken.push_back({cave, cave + sizeof other.code.cave_original});
+  }
+  auto plan = plan_probe(file.image, place, breakpoint_only, taken);
   if (!plan) return fail(plan, "{}: {}", path, describe(file.image, place));
   // A jump must not reach into an instruction that is probed on its own: then both are breakpoints.
   for (uint32_t i = 0; i < table_->count; ++i) {
     const ProbeSite& other = table_->sites[i];
-    if (plan->code.kind == ProbeKind::jump && other.device == file.status.st_dev &&
+    if (plan->code.kind != ProbeKind::breakpoint && other.device == file.status.st_dev &&
         other.inode == file.status.st_ino && other.file_offset > place.file_offset &&
         other.file_offset < place.file_offset + plan->code.displaced) {
       plan = plan_probe(file.image, place, true);
@@ -129,6 +139,7 @@ Result<uint32_t> UprobeTable::find_or_make(const std::string& path, const File& 
   site.file_offset = place.file_offset;
   site.vaddr = place.vaddr;
   site.code = plan->code;
+  if (plan->code.kind != ProbeKind::breakpoint) plan->why_breakpoint.clear();
   sites_.push_back({path, describe(file.image, place), plan->why_breakpoint});
   publish(site.state, kSiteReady);
   publish(table_->count, index + 1);
@@ -226,7 +237,7 @@ UprobeInfo UprobeTable::info(uint32_t handle) const {
   info.path = sites_[index].path;
   info.function = sites_[index].function;
   info.file_offset = site.file_offset;
-  info.by_jump = site.code.kind == ProbeKind::jump;
+  info.by_jump = site.code.kind != ProbeKind::breakpoint;
   info.why_breakpoint = sites_[index].why_breakpoint;
   info.status = static_cast<const ProbeStatus*>(status_)[index];
   return info;

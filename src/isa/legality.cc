@@ -269,6 +269,7 @@ std::string opcode_name(uint8_t opcode) {
   static constexpr const char* kSizes[] = {"W", "H", "B", "DW"};
   static constexpr const char* kModes[] = {"IMM", "ABS", "IND", "MEM", "MEMSX", "?", "ATOMIC", "?"};
   const Insn insn{.opcode = opcode};
+  // Not (alu ? kAlu : kJmp)[…]: GCC 12 with -fsanitize=bounds then always takes element 0.
   const std::string cls = kClasses[insn.cls()];
   if (insn.cls() >= BPF_ALU) {
     const bool alu = insn.cls() == BPF_ALU || insn.cls() == BPF_ALU64;
@@ -279,7 +280,7 @@ std::string opcode_name(uint8_t opcode) {
                        (insn.op() == BPF_JA || insn.op() == BPF_EXIT || insn.op() == BPF_CALL ||
                         insn.op() == BPF_JCOND) &&
                        !insn.uses_src_reg();
-    return cls + "|BPF_" + (alu ? kAlu : kJmp)[opcode >> 4] + (plain ? "" : source);
+    return cls + "|BPF_" + (alu ? kAlu[opcode >> 4] : kJmp[opcode >> 4]) + (plain ? "" : source);
   }
   return cls + "|BPF_" + kModes[opcode >> 5] + "|BPF_" + kSizes[(opcode >> 3) & 3];
 }

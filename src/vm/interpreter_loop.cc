@@ -30,6 +30,15 @@ inline T remainder_signed(T a, T b) {
   return static_cast<T>(static_cast<S>(a) % static_cast<S>(b));
 }
 
+// To 64 bits, by the type's own sign.
+template <class T>
+uint64_t extend(T value) {
+  if constexpr (std::is_signed_v<T>)
+    return static_cast<uint64_t>(int64_t{value});
+  else
+    return value;
+}
+
 template <class T>
 T* at(uint64_t address) {
   return reinterpret_cast<T*>(address);
@@ -147,10 +156,9 @@ uint64_t Machine::probe(uint64_t address, uint32_t size) const {
 #define PLACE(base, size, write) \
   const uint64_t place = (base) + static_cast<uint64_t>(int64_t{op->off}); CHECK(place, size, write)
 #define LOAD(name, type) \
-  L_##name: { PLACE(SRC, sizeof(type), false) DST = static_cast<uint64_t>(load<type>(at<void>(place))); } NEXT;
-// Signed types extend to 64 bits by way of int64_t.
+  L_##name: { PLACE(SRC, sizeof(type), false) DST = extend(load<type>(at<void>(place))); } NEXT;
 #define PROBE(name, type) \
-  L_##name: { DST = static_cast<uint64_t>(static_cast<type>(probe(SRC + static_cast<uint64_t>(int64_t{op->off}), sizeof(type)))); } NEXT;
+  L_##name: { DST = extend(static_cast<type>(probe(SRC + static_cast<uint64_t>(int64_t{op->off}), sizeof(type)))); } NEXT;
 #define STORE(bits) \
   L_ST##bits:  { PLACE(DST, sizeof(uint##bits##_t), true) store(at<void>(place), static_cast<uint##bits##_t>(op->imm)); } NEXT; \
   L_STX##bits: { PLACE(DST, sizeof(uint##bits##_t), true) store(at<void>(place), static_cast<uint##bits##_t>(SRC)); } NEXT; \
@@ -231,7 +239,12 @@ L_LD_IMM64: DST = op->imm; op += 2; DISPATCH;
   JUMP(JSET, (a & b) != 0)
 L_GOTO: op += op->off; DISPATCH;
 L_MAY_GOTO:
-  JUMP_IF(frames[depth].may_goto_left == 0 || (--frames[depth].may_goto_left, false));
+  if (frames[depth].may_goto_left == 0) {
+    op += op->off;
+    DISPATCH;
+  }
+  --frames[depth].may_goto_left;
+  NEXT;
 
   LOAD(LDX8, uint8_t)
   LOAD(LDX16, uint16_t)

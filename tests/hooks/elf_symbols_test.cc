@@ -148,6 +148,27 @@ TEST_F(Libc, a_bare_file_offset_gets_its_bounds_from_the_unwind_table) {
   EXPECT_EQ(bare->bounds, named->bounds);
 }
 
+TEST(CppNames, are_found_as_they_are_written_in_the_source) {
+  auto path = find_binary("libstdc++.so.6", "");
+  if (!path) GTEST_SKIP() << path.error().text();
+  auto image = ElfImage::open(*path);
+  ASSERT_TRUE(image);
+  auto mangled = find_place(*image, *path, {"", "_ZSt9terminatev", 0});
+  ASSERT_TRUE(mangled);
+  auto target = parse_target("libstdc++.so.6:std::terminate");
+  ASSERT_TRUE(target);
+  auto plain = find_place(*image, *path, *target);
+  ASSERT_TRUE(plain) << plain.error().text();
+  EXPECT_EQ(plain->vaddr, mangled->vaddr);
+  auto with_parameters = find_place(*image, *path, {"", "std::terminate()", 0});
+  ASSERT_TRUE(with_parameters);
+  EXPECT_EQ(with_parameters->vaddr, mangled->vaddr);
+  auto several = find_place(*image, *path, {"", "std::ostream::operator<<", 0});
+  ASSERT_FALSE(several);
+  EXPECT_EQ(several.error().code(), EEXIST);
+  EXPECT_THAT(several.error().hint(), HasSubstr("file offset"));
+}
+
 TEST(Landing, pads_of_a_function_that_catches_lie_in_it) {
   auto path = find_binary("libstdc++.so.6", "");
   if (!path) GTEST_SKIP() << path.error().text();

@@ -167,16 +167,37 @@ TEST(ProbePlan, a_short_branch_from_the_function_before_counts) {
   request.function = {kText + 16, kText + 24};
   request.at = kText + 16;
   CodeRange before{kText, kText + 5};
-  for (bool known : {true, false}) {
-    if (known)
-      request.neighbours = std::span(&before, 1);
-    else
-      request.neighbours = {};
-    auto made = plan_code(request);
-    ASSERT_TRUE(made);
-    EXPECT_EQ(made->code.kind, ProbeKind::breakpoint);
-    EXPECT_THAT(made->why_breakpoint, HasSubstr("0x401003 branches into"));
-  }
+  auto unknown = plan_code(request);
+  ASSERT_TRUE(unknown);
+  EXPECT_EQ(unknown->code.kind, ProbeKind::breakpoint) << "whose padding, nobody knows";
+  EXPECT_THAT(unknown->why_breakpoint, HasSubstr("0x401003 branches into"));
+
+  request.neighbours = std::span(&before, 1);
+  auto made = plan_code(request);
+  ASSERT_TRUE(made);
+  EXPECT_THAT(made->why_breakpoint, HasSubstr("0x401003 branches into"));
+  ASSERT_EQ(made->code.kind, ProbeKind::short_jump);
+  EXPECT_EQ(made->code.displaced, 3);
+  EXPECT_EQ(made->code.cave, -11) << "right behind the function before";
+
+  // Where the function before runs on into this one, its padding is executed.
+  auto runs_on = code;
+  runs_on[3] = runs_on[4] = std::byte{0x90};
+  runs_on[40] = std::byte{0xe9};
+  store<int32_t>(runs_on.data() + 41, 19 - 45);
+  request.code.bytes = runs_on;
+  made = plan_code(request);
+  ASSERT_TRUE(made);
+  EXPECT_EQ(made->code.kind, ProbeKind::breakpoint);
+
+  // Padding that another probe has taken is not taken again.
+  request.code.bytes = code;
+  CodeRange taken{kText + 5, kText + 10};
+  request.taken = std::span(&taken, 1);
+  made = plan_code(request);
+  ASSERT_TRUE(made);
+  ASSERT_EQ(made->code.kind, ProbeKind::short_jump);
+  EXPECT_EQ(made->code.cave, -6);
 }
 
 TEST(ProbePlan, an_entry_of_its_own_in_the_displaced_bytes_counts) {
@@ -310,7 +331,7 @@ std::string differs(const ProbeCode& code, uint64_t site, uint64_t place) {
 }
 
 struct Count {
-  int jump = 0, breakpoint = 0, refused = 0, wrong = 0;
+  int jump = 0, short_jump = 0, breakpoint = 0, refused = 0, wrong = 0;
 };
 
 Count plan_everything(const std::string& path, std::map<std::string, int>& why) {
@@ -334,7 +355,9 @@ Count plan_everything(const std::string& path, std::map<std::string, int>& why) 
       ++why["refused: " + made.error().message()];
       continue;
     }
-    (made->code.kind == ProbeKind::jump ? count.jump : count.breakpoint)++;
+    (made->code.kind == ProbeKind::jump         ? count.jump
+     : made->code.kind == ProbeKind::short_jump ? count.short_jump
+                                                : count.breakpoint)++;
     if (made->code.kind == ProbeKind::breakpoint) {
       std::string reason = made->why_breakpoint;
       if (reason.starts_with("0x")) reason = reason.substr(reason.find(' '));
@@ -343,7 +366,9 @@ Count plan_everything(const std::string& path, std::map<std::string, int>& why) 
     std::string difference = differs(made->code, 0x7f12'3456'0000 + vaddr, 0x7f12'1234'0010);
     if (!difference.empty() && count.wrong++ < 5)
       ADD_FAILURE() << fmt::format("{}: 0x{:x}: {}", path, vaddr, difference);
-    EXPECT_GE(made->code.displaced, made->code.kind == ProbeKind::jump ? 5 : 1);
+    EXPECT_GE(made->code.displaced, made->code.kind == ProbeKind::jump         ? 5
+                                    : made->code.kind == ProbeKind::short_jump ? 2
+                                                                               : 1);
     EXPECT_LE(made->code.displaced, kMaxDisplaced);
     EXPECT_LT(made->code.code_size, kMaxProbeCode);
   }
@@ -357,12 +382,12 @@ TEST_P(RealFiles, every_function_gets_a_plan_that_means_the_same) {
   if (!path) GTEST_SKIP() << path.error().text();
   std::map<std::string, int> why;
   Count count = plan_everything(*path, why);
-  int all = count.jump + count.breakpoint + count.refused;
+  int all = count.jump + count.short_jump + count.breakpoint + count.refused;
   RecordProperty("jump", count.jump);
   RecordProperty("breakpoint", count.breakpoint);
   RecordProperty("refused", count.refused);
-  fmt::print("{}: {} functions: {} by jump, {} by breakpoint, {} refused\n", *path, all, count.jump,
-             count.breakpoint, count.refused);
+  fmt::print("{}: {} functions: {} by jump, {} by short jump, {} by breakpoint, {} refused\n",
+             *path, all, count.jump, count.short_jump, count.breakpoint, count.refused);
   for (auto& [reason, number] : why) fmt::print("  {:5} {}\n", number, reason);
   EXPECT_EQ(count.wrong, 0);
   EXPECT_EQ(count.refused, 0);

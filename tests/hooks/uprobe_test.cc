@@ -72,6 +72,7 @@ struct Counts {
 struct Traced {
   Outcome outcome;
   std::map<std::string, Counts> probes;  // by the function's name
+  std::string text;                      // the line that --detach-after adds
 };
 
 // `command` with entry and return probes on `functions`.
@@ -95,6 +96,7 @@ Traced trace(const std::vector<std::string>& functions, const std::vector<std::s
     size_t end = text.find('\n', start);
     std::string line = text.substr(start, end - start);
     start = end + 1;
+    if (line.starts_with("text ")) traced.text = line;
     char name[256], kind[32];
     unsigned long long n[9];
     if (std::sscanf(line.c_str(),
@@ -267,6 +269,46 @@ TEST_F(Probed, hot_functions_of_libc_in_real_programs) {
       EXPECT_EQ(counts.unreachable, 0u) << name;
       EXPECT_EQ(counts.missed, 0u) << name;
     }
+  }
+}
+
+TEST_F(Probed, a_session_program_may_decline_a_return) {
+  Outcome plain = run({kTarget, "values"});
+  Traced traced = trace({}, {kTarget, "values"}, {"--session", kTarget + ":probed_deep"});
+  EXPECT_EQ(traced.outcome, plain);
+  EXPECT_EQ(traced.probes["probed_deep"].entries, 2001u + 1001u)
+      << "returns of even arguments only";
+}
+
+TEST_F(Probed, a_library_that_comes_and_goes_is_probed_each_time) {
+  Outcome plain = run({kTarget, "loads"});
+  ASSERT_EQ(plain.status, 0);
+  auto functions = every_function();
+  functions.emplace_back("libz.so.1:adler32");
+  Traced traced = trace(functions, {kTarget, "loads"});
+  EXPECT_EQ(traced.outcome, plain);
+  EXPECT_EQ(traced.probes["adler32"].installed, 200u);
+  EXPECT_EQ(traced.probes["adler32"].entries, 200u);
+  EXPECT_EQ(traced.probes["adler32"].returns, 200u);
+  EXPECT_EQ(traced.probes["adler32"].mismatched, 0u);
+}
+
+TEST_F(Probed, detaching_restores_the_text_and_lets_calls_under_way_return) {
+  auto functions = every_function();
+  functions.push_back(kTarget + ":probed_slow");
+  for (const char* name : {"malloc", "free", "usleep", "clock_gettime"})
+    functions.push_back(std::string("libc.so.6:") + name);
+  for (int round = 0; round < 5; ++round) {
+    Traced traced =
+        trace(functions, {kTarget, "lasting"}, {"--detach-after", std::to_string(80 + 30 * round)});
+    EXPECT_EQ(traced.outcome.status, 0);
+    EXPECT_EQ(traced.outcome.out, "4\n");
+    EXPECT_GT(traced.probes["probed_slow"].entries, 0u);
+    size_t differ = 1, compared = 0;
+    EXPECT_EQ(std::sscanf(traced.text.c_str(), "text differs in %zu of %zu", &differ, &compared),
+              2);
+    EXPECT_EQ(differ, 0u);
+    EXPECT_GT(compared, 1'000'000u);
   }
 }
 

@@ -202,6 +202,7 @@ Outcome run(const Case& test, Dialect dialect, vm::Engine& engine) {
   insns->insert(insns->begin(), std::begin(kPrologue), std::end(kPrologue));
   const VerifiedProgram program = VerifiedProgramMaker::unverified(std::move(*insns));
   auto runnable = engine.prepare(program, helpers());
+  if (!runnable && runnable.error().code() == EOPNOTSUPP) return {Outcome::Kind::skipped};
   if (!runnable) return refused(test, runnable.error());
 
   std::vector<uint8_t> memory = test.memory;
@@ -222,6 +223,7 @@ Outcome run(const Case& test, Dialect dialect, vm::Engine& engine) {
   context.ctx = &ctx;
   if (test.packet) context.packet = &packet;
   auto result = (*runnable)->run(&ctx, &context);
+  if (!result && result.error().code() == EOPNOTSUPP) return {Outcome::Kind::skipped};
   if (!result) return refused(test, result.error());
   if (test.error)
     return wrong(

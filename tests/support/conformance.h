@@ -36,6 +36,7 @@ struct Outcome {
     right,    // it ran, and gave what the case says
     refused,  // it was refused, as the case says
     wrong,    // neither: `why`
+    skipped,  // the engine can't be asked this (EOPNOTSUPP)
   };
   Kind kind = Kind::right;
   std::string why{};

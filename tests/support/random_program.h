@@ -292,7 +292,26 @@ class RandomProgram {
     emit(cls | condition() | isa::BPF_K, source(), 0, off, one_in(2) ? 0 : imm());
   }
   void select() {
+    if (one_in(4)) {  // a condition as a number
+      unsigned r = target();
+      auto taken = static_cast<int32_t>(below(2));
+      int cls = one_in(2) ? isa::BPF_ALU64 : isa::BPF_ALU;
+      emit(cls | isa::BPF_MOV | isa::BPF_K, r, 0, 0, taken);
+      conditional(1);
+      return emit(cls | isa::BPF_MOV | isa::BPF_K, r, 0, 0, 1 - taken);
+    }
     unsigned count = 1 + below(2);
+    if (one_in(3)) {  // if a goto T; c = d; goto T; …; T:
+      size_t at = out_.size();
+      conditional(0);
+      emit(isa::BPF_ALU64 | isa::BPF_MOV | isa::BPF_X, target(), source(), 0, 0);
+      size_t jump = out_.size();
+      emit(isa::BPF_JMP | isa::BPF_JA, 0, 0, 0, 0);
+      alu();
+      out_[at].off = static_cast<int16_t>(out_.size() - at - 1);
+      out_[jump].off = static_cast<int16_t>(out_.size() - jump - 1);
+      return;
+    }
     conditional(static_cast<int>(count));
     for (unsigned k = 0; k < count; k++) {
       int cls = one_in(2) ? isa::BPF_ALU64 : isa::BPF_ALU;

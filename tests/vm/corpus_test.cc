@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "support/conformance.h"
+#include "support/kernel_engine.h"
 
 namespace skep {
 namespace {
@@ -20,23 +21,29 @@ std::vector<fs::path> corpus_files() {
   return files;
 }
 
+// How many of a file's cases the engine was asked.
+size_t run_file(const fs::path& file, vm::Engine& engine) {
+  std::ifstream in(file);
+  std::stringstream text;
+  text << in.rdbuf();
+  auto cases = conformance::parse(text.str(), file.filename().string());
+  EXPECT_TRUE(cases) << cases.error().text();
+  if (!cases) return 0;
+  EXPECT_FALSE(cases->empty());
+  size_t asked = 0;
+  for (const conformance::Case& test : *cases) {
+    const auto outcome = conformance::run(test, conformance::Dialect::kernel, engine);
+    EXPECT_NE(outcome.kind, conformance::Outcome::Kind::wrong)
+        << file.string() << ":" << test.line << ": " << test.name << ": " << outcome.why;
+    asked += outcome.kind != conformance::Outcome::Kind::skipped;
+  }
+  return asked;
+}
+
 class Corpus : public testing::Test {
  public:
   Corpus(fs::path file, vm::Engine& engine) : file_(std::move(file)), engine_(engine) {}
-
-  void TestBody() override {
-    std::ifstream in(file_);
-    std::stringstream text;
-    text << in.rdbuf();
-    auto cases = conformance::parse(text.str(), file_.filename().string());
-    ASSERT_TRUE(cases) << cases.error().text();
-    EXPECT_FALSE(cases->empty());
-    for (const conformance::Case& test : *cases) {
-      const auto outcome = conformance::run(test, conformance::Dialect::kernel, engine_);
-      EXPECT_NE(outcome.kind, conformance::Outcome::Kind::wrong)
-          << file_.string() << ":" << test.line << ": " << test.name << ": " << outcome.why;
-    }
-  }
+  void TestBody() override { EXPECT_GT(run_file(file_, engine_), 0u); }
 
  private:
   fs::path file_;
@@ -64,6 +71,17 @@ const bool kRegistered = [] {
 TEST(CorpusFiles, are_there) {
   EXPECT_TRUE(kRegistered);
   EXPECT_GE(corpus_files().size(), 30u);
+}
+
+// The kernel is the oracle of our reading of the specification. It refuses some cases (RFC 9669 defines a division by an
+// immediate 0; its verifier does not load one); of the rest it must say what the corpus says.
+TEST(CorpusFiles, run_on_the_running_kernel_too) {
+  const auto kernel = conformance::make_kernel_engine();
+  if (!kernel) GTEST_SKIP() << kernel.error().text();
+  size_t asked = 0;
+  for (const fs::path& file : corpus_files()) asked += run_file(file, **kernel);
+  RecordProperty("cases", std::to_string(asked));
+  EXPECT_GT(asked, 1000u);
 }
 
 #if defined(__x86_64__)

@@ -239,6 +239,10 @@ int64_t on_prctl(Thread* thread) {
 
 int64_t on_arch_prctl(Thread* thread) {
   const Frame& f = thread->frame;
+  // A hardware shadow stack would not let a function return to a uretprobe: as on a CPU without.
+  constexpr uint64_t kArchShstkEnable = 0x5001;
+  constexpr int64_t kEopnotsupp = 95;
+  if (f.rdi == kArchShstkEnable) return -kEopnotsupp;
   if (f.rdi == kArchSetGs) return -kEperm;  // the agent's thread record hangs there
   if (f.rdi == kArchGetGs) {
     uint64_t none = 0;
@@ -247,24 +251,34 @@ int64_t on_arch_prctl(Thread* thread) {
   return plain(f);
 }
 
-void unmapped(uint64_t address, uint64_t size) {
-  uprobes_unmapped(address, size);
-  sites_unmapped(address, size);
-}
-
 // Calls that change the address space: probes come with a mapping and go with it.
-int64_t on_mmap(const Frame& f) {
+int64_t on_mmap(Thread* thread) {
+  const Frame& f = thread->frame;
   constexpr uint64_t kMapFixedMask = kMapFixed;
-  if ((f.r10 & kMapFixedMask) != 0) unmapped(f.rdi, f.rsi);
+  bool replaces = (f.r10 & kMapFixedMask) != 0;
+  if (replaces) {
+    uprobes_unmapping(thread, f.rdi, f.rsi);
+    sites_unmapped(f.rdi, f.rsi);
+  }
   int64_t result = plain(f);
+  if (replaces) uprobes_unmapped(thread, !is_error(result));
   if (!is_error(result))
     uprobes_mapped(static_cast<uint64_t>(result), f.rsi, f.rdx, f.r10, static_cast<int>(f.r8),
                    f.r9);
   return result;
 }
-int64_t on_munmap(const Frame& f) {
-  unmapped(f.rdi, f.rsi);
-  return plain(f);
+int64_t on_munmap(Thread* thread) {
+  const Frame& f = thread->frame;
+  uprobes_unmapping(thread, f.rdi, f.rsi);
+  sites_unmapped(f.rdi, f.rsi);
+  int64_t result = plain(f);
+  uprobes_unmapped(thread, !is_error(result));
+  return result;
+}
+int on_mremap(const Thread* thread) {
+  uprobes_moving(thread->frame.rdi, thread->frame.rsi);
+  sites_unmapped(thread->frame.rdi, thread->frame.rsi);
+  return ENTER_PLAIN;
 }
 
 }  // namespace
@@ -290,9 +304,9 @@ int act(Thread* thread) {
     case kNrExecveat: return done(thread, on_exec(thread));
     case kNrExit: thread_exits(thread); return ENTER_PLAIN;
     case kNrExitGroup: process_exits(thread); return ENTER_PLAIN;
-    case kNrMmap: return done(thread, on_mmap(thread->frame));
-    case kNrMremap: unmapped(thread->frame.rdi, thread->frame.rsi); return ENTER_PLAIN;
-    case kNrMunmap: return done(thread, on_munmap(thread->frame));
+    case kNrMmap: return done(thread, on_mmap(thread));
+    case kNrMremap: return on_mremap(thread);
+    case kNrMunmap: return done(thread, on_munmap(thread));
     case kNrPrctl: return done(thread, on_prctl(thread));
     case kNrSeccomp: process.confined = true; return ENTER_PLAIN;
     case kNrArchPrctl: return done(thread, on_arch_prctl(thread));

@@ -2,6 +2,8 @@
 #include "base/raw_syscall.h"
 #include "base/slots.h"
 #include "hooks/agent/thread.h"
+#include "hooks/agent/uprobe.h"
+#include "spec/context_layout.h"
 
 namespace skep::agent {
 
@@ -90,13 +92,23 @@ uint32_t user_stack(HelperContext* context, uint64_t* frames, uint32_t limit) {
   // By frame pointers: what can be had without unwinding tables.
   auto* thread = static_cast<Thread*>(context->host_data);
   if (limit == 0) return 0;
-  frames[0] = thread->frame.rip;
-  uint32_t count = 1;
-  uint64_t fp = thread->frame.rbp;
+  uint32_t count = 0;
+  uint64_t fp;
+  if (const auto* regs = static_cast<const spec::PtRegs*>(context->regs); regs != nullptr) {
+    frames[count++] = regs->rip;
+    fp = regs->rbp;
+    // A function's first instruction: its caller is on the stack, not yet in the chain of frames.
+    uint64_t caller;
+    if (context->func_ip == regs->rip && count < limit && copy_in(&caller, regs->rsp, 8))
+      frames[count++] = uprobe_real_return(thread, regs->rsp, caller);
+  } else {
+    frames[count++] = thread->frame.rip;
+    fp = thread->frame.rbp;
+  }
   while (count < limit && fp != 0 && fp % 8 == 0 && readable(fp, 16)) {
     uint64_t pair[2];
     if (!copy_in(pair, fp, sizeof pair) || pair[1] == 0) break;
-    frames[count++] = pair[1];
+    frames[count++] = uprobe_real_return(thread, fp + 8, pair[1]);
     if (pair[0] <= fp) break;
     fp = pair[0];
   }

@@ -64,12 +64,27 @@ bool write_trampoline(uint8_t (&out)[kTrampolineSize], uint64_t address, uint64_
   return true;
 }
 
-bool write_jump(uint8_t (&out)[hooks::kMaxDisplaced], uint64_t site, uint64_t trampoline) {
+bool make_patch(SitePatch& out, uint64_t site, uint64_t trampoline, const hooks::ProbeCode& code) {
+  memset(&out, 0xcc, sizeof out);
+  out.cave = 0;
+  out.size = code.displaced;
+  uint64_t jump_at = site;
+  uint8_t* jump = out.bytes;
+  switch (code.kind) {
+    case hooks::ProbeKind::none: return false;
+    case hooks::ProbeKind::breakpoint: out.size = 1; return true;
+    case hooks::ProbeKind::jump: break;
+    case hooks::ProbeKind::short_jump:
+      out.cave = site + static_cast<uint64_t>(int64_t{code.cave});
+      out.bytes[0] = 0xeb;
+      out.bytes[1] = static_cast<uint8_t>(code.cave - 2);
+      jump_at = out.cave;
+      jump = out.cave_bytes;
+  }
   int32_t displacement;
-  if (!reach(trampoline, site + 5, displacement)) return false;
-  memset(out, 0xcc, sizeof out);
-  out[0] = 0xe9;
-  memcpy(out + 1, &displacement, 4);
+  if (!reach(trampoline, jump_at + 5, displacement)) return false;
+  jump[0] = 0xe9;
+  memcpy(jump + 1, &displacement, 4);
   return true;
 }
 

@@ -28,7 +28,14 @@ static_assert(kTrampolineHead + hooks::kMaxProbeCode + 8 <= kTrampolineSize);
 bool write_trampoline(uint8_t (&out)[kTrampolineSize], uint64_t address, uint64_t site,
                       const hooks::ProbeCode& code, uint32_t index, uint64_t entry);
 
-// What a jump over the site looks like: its first `displaced` bytes are written. False where it does not reach.
-bool write_jump(uint8_t (&out)[hooks::kMaxDisplaced], uint64_t site, uint64_t trampoline);
+// What goes where at a site.
+struct SitePatch {
+  uint8_t bytes[hooks::kMaxDisplaced];  // at the site
+  uint32_t size;
+  uint64_t cave;  // short_jump: where `cave_bytes` go; else 0
+  uint8_t cave_bytes[5];
+};
+// False where the trampoline is out of reach.
+bool make_patch(SitePatch& out, uint64_t site, uint64_t trampoline, const hooks::ProbeCode& code);
 
 }  // namespace skep::agent

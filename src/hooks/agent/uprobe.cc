@@ -40,13 +40,13 @@ struct ActiveSite {
   uint64_t region;        // the mapping that the trampoline lies in, and its size
   uint64_t region_size;
   bool patched;
+  const Thread* doomed_by;  // its mapping is being unmapped by that thread
 };
 constexpr uint32_t kMaxActive = 1024;
 constexpr uint64_t kPage = 4096;
 
 ActiveSite active[kMaxActive];
 uint32_t active_count;  // active[0..count) have been used
-bool leaving;
 
 const ProbeTable* table() {
   return reinterpret_cast<const ProbeTable*>(hive::root(hive::Root::kUprobes));
@@ -189,10 +189,12 @@ void on_unwinder(Thread* thread, ProbeRole role, const PtRegs* regs) {
       returns->reveal(regs->rsp, trampoline_of_returns(), ProgramMemory());
       break;
     case ProbeRole::unwinder_leave:
-      if (!leaving) returns->hide(regs->rsp, kReach, trampoline_of_returns(), ProgramMemory());
+      if (!process.detached)
+        returns->hide(regs->rsp, kReach, trampoline_of_returns(), ProgramMemory());
       break;
     case ProbeRole::unwinder_leave_rcx:
-      if (!leaving) returns->hide(regs->rcx + 8, kReach, trampoline_of_returns(), ProgramMemory());
+      if (!process.detached)
+        returns->hide(regs->rcx + 8, kReach, trampoline_of_returns(), ProgramMemory());
       break;
   }
 }
@@ -214,7 +216,7 @@ extern "C" void agent_on_uprobe(PtRegs* regs, uint32_t index) {
   complete(regs, thread, here.address);
   thread->uprobe_resume = here.trampoline + kTrampolineHead;
   const ProbeSite* site = here.site;
-  if (site == nullptr || leaving) [[unlikely]]
+  if (site == nullptr || process.detached) [[unlikely]]
     return;
   if (site->role != ProbeRole::programs) [[unlikely]]
     on_unwinder(thread, site->role, regs);
@@ -246,7 +248,7 @@ extern "C" void agent_on_uretprobe(PtRegs* regs) {
   }
   complete(regs, thread, entry.real);
   thread->uprobe_resume = entry.real;
-  if (leaving) return;
+  if (process.detached) return;
   const auto& site = *reinterpret_cast<const ProbeSite*>(entry.site);
   run_programs(thread, site, regs, entry.function, hooks::kOnReturn, entry.skip);
 }
@@ -285,6 +287,13 @@ void resume_from(SignalContext* context, const Thread* thread) {
   context->rip = thread->uprobe_resume;
 }
 
+uint64_t cave_of(const ActiveSite& here) {
+  const hooks::ProbeCode& code = here.site->code;
+  return code.kind == ProbeKind::short_jump
+             ? here.address + static_cast<uint64_t>(int64_t{code.cave})
+             : 0;
+}
+
 const ActiveSite* site_of_trampoline(uint64_t rip) {
   for (uint32_t i = 0; i < active_count; ++i)
     if (active[i].trampoline != 0 && rip - active[i].trampoline < kTrampolineSize)
@@ -303,7 +312,7 @@ bool uprobe_leave(const Thread* thread, SignalContext* context) {
   }
   if (between(rip, agent_uprobe, agent_uprobe_saved)) {
     uint64_t index = *reinterpret_cast<const uint64_t*>(thread->stack_top - 8);
-    context->rip = active[index].trampoline;  // from its head again
+    context->rip = active[index].address;  // all of it again
     context->rsp = thread->uprobe_rsp;
     return true;
   }
@@ -317,15 +326,21 @@ bool uprobe_leave(const Thread* thread, SignalContext* context) {
   uint64_t offset = rip - here->trampoline;
   if (offset >= kTrampolineHead) return false;
   context->rsp = thread->uprobe_rsp;  // in_agent(): the agent's stack is in use
-  context->rip = here->trampoline + (offset == kTrampolineReturn ? kTrampolineHead : 0);
+  context->rip = offset == kTrampolineReturn ? here->trampoline + kTrampolineHead : here->address;
   return true;
 }
 
 void uprobe_rewind(SignalContext* context) {
   constexpr uint64_t kRspSaved = 9;
-  const ActiveSite* here = site_of_trampoline(context->rip);
-  if (here != nullptr && context->rip == here->trampoline + kRspSaved)
-    context->rip = here->trampoline;
+  uint64_t rip = context->rip;
+  for (uint32_t i = 0; i < active_count; ++i) {
+    const ActiveSite& here = active[i];
+    if (here.site == nullptr) continue;
+    if (rip != here.trampoline && rip != here.trampoline + kRspSaved && rip != cave_of(here))
+      continue;
+    context->rip = here.address;
+    return;
+  }
 }
 
 bool uprobe_trapped(SignalContext* context) {
@@ -347,6 +362,14 @@ bool uprobe_trapped(SignalContext* context) {
       }
   }
   return false;
+}
+
+uint64_t uprobe_real_return(const Thread* thread, uint64_t slot, uint64_t value) {
+  if (value != trampoline_of_returns() || thread->return_stack == nullptr) return value;
+  const Returns& returns = *static_cast<const Returns*>(thread->return_stack);
+  for (uint32_t i = returns.count(); i-- > 0;)
+    if (returns[i].slot == slot && returns[i].real != value) return returns[i].real;
+  return value;
 }
 
 bool uprobe_overlaps(uint64_t address, uint64_t size) {
@@ -437,6 +460,22 @@ bool restore_text(uint64_t address, const uint8_t* original, uint64_t size) {
   return done;
 }
 
+// The trampoline stays: a thread may be in it, and its jump back is as good as ever.
+void take_back(ActiveSite& place) {
+  if (!place.patched) return;
+  const hooks::ProbeCode& code = place.site->code;
+  // What is there may have been mapped over behind our back.
+  SitePatch patch;
+  make_patch(patch, place.address, place.trampoline, code);
+  uint8_t found[sizeof patch.bytes];
+  if (!copy_in(found, place.address, patch.size) || memcmp(found, patch.bytes, patch.size) != 0)
+    return;
+  if (!restore_text(place.address, code.original, patch.size)) return;
+  if (patch.cave != 0) restore_text(patch.cave, code.cave_original, sizeof code.cave_original);
+  place.patched = false;
+  count(place.site, &ProbeStatus::removed);
+}
+
 struct Mapping {
   uint64_t address, length, offset;
   uint64_t device, inode;
@@ -446,6 +485,13 @@ struct Mapping {
 bool lies_in(const ProbeSite& site, const Mapping& mapping) {
   return ready(site) && site.device == mapping.device && site.inode == mapping.inode &&
          site.file_offset >= mapping.offset && site.file_offset - mapping.offset < mapping.length;
+}
+
+bool cave_is_free(const hooks::ProbeCode& code, uint64_t address) {
+  if (code.kind != ProbeKind::short_jump) return true;
+  uint8_t found[sizeof code.cave_original];
+  return copy_in(found, address + static_cast<uint64_t>(int64_t{code.cave}), sizeof found) &&
+         memcmp(found, code.cave_original, sizeof found) == 0;
 }
 
 ActiveSite* free_place() {
@@ -462,16 +508,16 @@ void install(const ProbeTable* t, const Mapping& mapping) {
   uint64_t size = (uint64_t{wanted} * kTrampolineSize + kPage - 1) & ~(kPage - 1);
   uint64_t region = map_near(mapping.address, size);
   uint64_t next = region;
-  ActiveSite* made[64];
+  static ActiveSite* made[kMaxActive];  // under the lock
   uint32_t made_count = 0;
-  for (uint32_t i = 0; i < sites && made_count < 64; ++i) {
+  for (uint32_t i = 0; i < sites && made_count < kMaxActive; ++i) {
     const ProbeSite& site = t->sites[i];
     if (!lies_in(site, mapping)) continue;
     uint64_t address = mapping.address + (site.file_offset - mapping.offset);
     uint8_t found[sizeof site.code.original];
     uint32_t original = site.code.original_size;
     if (original > sizeof found || !copy_in(found, address, original) ||
-        memcmp(found, site.code.original, original) != 0) {
+        memcmp(found, site.code.original, original) != 0 || !cave_is_free(site.code, address)) {
       count(&site, &ProbeStatus::mismatched);
       continue;
     }
@@ -489,7 +535,8 @@ void install(const ProbeTable* t, const Mapping& mapping) {
               .trampoline = next,
               .region = region,
               .region_size = size,
-              .patched = false};
+              .patched = false,
+              .doomed_by = nullptr};
     if (index >= active_count) active_count = index + 1;
     made[made_count++] = place;
     next += kTrampolineSize;
@@ -499,15 +546,11 @@ void install(const ProbeTable* t, const Mapping& mapping) {
                kProtRead | kProtExec);
   for (uint32_t i = 0; i < made_count; ++i) {
     ActiveSite& place = *made[i];
-    const hooks::ProbeCode& code = place.site->code;
-    uint8_t jump[hooks::kMaxDisplaced] = {0xcc};
-    uint32_t bytes = 1;
-    bool reached = true;
-    if (code.kind == ProbeKind::jump) {
-      bytes = code.displaced;
-      reached = write_jump(jump, place.address, place.trampoline);
-    }
-    place.patched = reached && write_text(place.address, jump, bytes, mapping.protection);
+    SitePatch patch;
+    place.patched = make_patch(patch, place.address, place.trampoline, place.site->code) &&
+                    (patch.cave == 0 || write_text(patch.cave, patch.cave_bytes,
+                                                   sizeof patch.cave_bytes, mapping.protection)) &&
+                    write_text(place.address, patch.bytes, patch.size, mapping.protection);
     count(place.site, place.patched ? &ProbeStatus::installed : &ProbeStatus::unreachable);
     if (!place.patched) place.site = nullptr;
   }
@@ -628,8 +671,8 @@ void uprobes_start() {
 void uprobes_mapped(uint64_t address, uint64_t length, uint64_t protection, uint64_t flags, int fd,
                     uint64_t offset) {
   const ProbeTable* t = table();
-  if (t == nullptr || leaving || (protection & kProtExec) == 0 || (flags & kMapAnonymous) != 0 ||
-      (flags & kMapPrivate) == 0 || fd < 0)
+  if (t == nullptr || process.detached || process.confined || (protection & kProtExec) == 0 ||
+      (flags & kMapAnonymous) != 0 || (flags & kMapPrivate) == 0 || fd < 0)
     return;
   Identity identity;
   constexpr long kNrFstat = 5;
@@ -642,32 +685,39 @@ void uprobes_mapped(uint64_t address, uint64_t length, uint64_t protection, uint
               .protection = static_cast<int>(protection)});
 }
 
-void uprobes_unmapped(uint64_t address, uint64_t length) {
+void uprobes_unmapping(const Thread* thread, uint64_t address, uint64_t length) {
   if (active_count == 0) return;
   uint64_t end = address + ((length + kPage - 1) & ~(kPage - 1));
+  SpinLock lock(process.patch_lock);
+  for (uint32_t i = 0; i < active_count; ++i)
+    if (active[i].site != nullptr && active[i].address >= address && active[i].address < end)
+      active[i].doomed_by = thread;
+}
+
+void uprobes_unmapped(const Thread* thread, bool done) {
+  if (active_count == 0) return;
+  SpinLock lock(process.patch_lock);
   for (uint32_t i = 0; i < active_count; ++i) {
-    if (active[i].site == nullptr || active[i].address < address || active[i].address >= end)
-      continue;
-    SpinLock lock(process.patch_lock);
-    drop(active[i]);
+    if (active[i].doomed_by != thread) continue;
+    active[i].doomed_by = nullptr;
+    if (done) drop(active[i]);
+  }
+}
+
+void uprobes_moving(uint64_t address, uint64_t length) {
+  SpinLock lock(process.patch_lock);
+  for (uint32_t i = 0; i < active_count; ++i) {
+    ActiveSite& place = active[i];
+    if (place.site != nullptr && place.address >= address && place.address - address < length)
+      take_back(place);
   }
 }
 
 void uprobes_detach() {
-  leaving = true;
   {
     SpinLock lock(process.patch_lock);
-    for (uint32_t i = 0; i < active_count; ++i) {
-      ActiveSite& place = active[i];
-      if (place.site == nullptr || !place.patched) continue;
-      const hooks::ProbeCode& code = place.site->code;
-      // The trampoline stays: a thread may be in it, and its jump back is as good as ever.
-      if (restore_text(place.address, code.original,
-                       code.kind == ProbeKind::jump ? code.displaced : 1)) {
-        place.patched = false;
-        count(place.site, &ProbeStatus::removed);
-      }
-    }
+    for (uint32_t i = 0; i < active_count; ++i)
+      if (active[i].site != nullptr) take_back(active[i]);
   }
   SpinLock lock(process.threads_lock);
   for (Thread* thread = process.threads; thread != nullptr; thread = thread->next)

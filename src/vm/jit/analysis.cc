@@ -72,7 +72,7 @@ uint32_t Analysis::function_at(uint32_t start) const {
 }
 
 Result<Analysis> Analysis::run(const VerifiedProgram& program,
-                               unsigned (*slot_budget)(const Function&), bool selects) {
+                               unsigned (*slot_budget)(const Function&), bool optimise) {
   Analysis a;
   size_t n = program.insns().size();
   if (n == 0 || program.subprograms().empty())
@@ -108,11 +108,18 @@ Result<Analysis> Analysis::run(const VerifiedProgram& program,
   if (expected != n)
     return fail(EINVAL, "expected subprograms up to insn {}, found none past {}", n, expected);
   for (Function& function : a.functions_) {
-    a.slots_escape_ = a.touches_stack_ = a.loops_ = false;
+    a.slots_escape_ = a.touches_stack_ = a.loops_ = a.has_imm64_ = false;
     SKEP_CHECK(a.scan(program, function));
-    if (a.touches_stack_ && !a.slots_escape_) a.promote_slots(function, slot_budget(function));
-    if (selects) a.find_selects(function);
-    a.registers_of(function);
+    bool slots = a.touches_stack_ && !a.slots_escape_;
+    bool constants = a.has_imm64_ && a.loops_ && optimise;
+    if (slots || constants) {
+      unsigned budget = std::min(slot_budget(function), kMaxSlots);
+      std::vector<int16_t> depth = a.depth_changes(function);
+      if (slots) a.promote_slots(function, budget, depth);
+      if (constants) a.hoist_constants(program, function, budget - function.slots, depth);
+    }
+    if (optimise) a.find_selects(function);
+    a.registers_of(program, function);
   }
   a.estimate_[n] = a.estimated_;
   // Callees mostly follow their callers: backwards, their arguments are known in time.
@@ -146,6 +153,7 @@ Result<> Analysis::scan(const VerifiedProgram& program, Function& function) {
         if (is_ld_imm64(insn)) {
           if (i + 1 == function.end)
             return fail(EINVAL, "insn {}: ld_imm64 without its second half", i);
+          has_imm64_ = true;
           has_callbacks_ |= src == BPF_PSEUDO_FUNC;
           uses_context_ |= src == BPF_PSEUDO_FUNC;
           i++;
@@ -226,24 +234,97 @@ Result<> Analysis::scan(const VerifiedProgram& program, Function& function) {
   return {};
 }
 
+// Nesting of loops at instruction start + k: the sum of the first k + 1 entries. Empty: there are none.
+std::vector<int16_t> Analysis::depth_changes(const Function& function) const {
+  std::vector<int16_t> depth;
+  if (!loops_) return depth;
+  depth.resize(function.end - function.start + 1);
+  for (uint32_t i = function.start; i < function.end; i++) {
+    const Insn& insn = insns_[i];
+    if ((insn.cls() != BPF_JMP && insn.cls() != BPF_JMP32) || insn.opcode == kNop ||
+        insn.op() == BPF_CALL || insn.op() == BPF_EXIT)
+      continue;
+    uint32_t to = target(insn, i);
+    if (to > i) continue;
+    depth[to - function.start]++;
+    depth[i + 1 - function.start]--;
+  }
+  return depth;
+}
+
+std::optional<uint64_t> Analysis::imm64_at(const VerifiedProgram& program, const Insn* insn) {
+  auto low = static_cast<uint32_t>(insn[0].imm), high = static_cast<uint32_t>(insn[1].imm);
+  switch (insn->src) {
+    case BPF_PSEUDO_MAP_FD:
+    case BPF_PSEUDO_MAP_IDX:
+      if (low >= program.maps().size()) return std::nullopt;
+      return program.maps()[low].address;
+    case BPF_PSEUDO_MAP_VALUE:
+    case BPF_PSEUDO_MAP_IDX_VALUE:
+      if (low >= program.maps().size()) return std::nullopt;
+      return program.maps()[low].value_address + high;
+    case BPF_PSEUDO_FUNC: return std::nullopt;
+    default: return imm64(insn[0], insn[1]);
+  }
+}
+
+// Constants too long for an immediate, in loops: a register for them, or for one that lies near several.
+void Analysis::hoist_constants(const VerifiedProgram& program, Function& function, unsigned budget,
+                               const std::vector<int16_t>& depth) {
+  struct Group {
+    uint64_t base = 0;
+    uint32_t weight = 0;
+  };
+  std::array<Group, 8> groups;
+  size_t count = 0;
+  auto near = [](uint64_t a, uint64_t b) {
+    auto distance = static_cast<int64_t>(a - b);
+    return distance == static_cast<int32_t>(distance) && distance < 1 << 30 &&
+           distance > -(1 << 30);
+  };
+  auto each = [&](auto visit) {
+    int level = 0;
+    for (uint32_t i = function.start; i < function.end; i++) {
+      level += depth[i - function.start];
+      if (insns_[i].opcode != (BPF_LD | BPF_IMM | BPF_DW)) continue;
+      if (i + 2 < function.end && insns_[i + 2].uses_src_reg() &&
+          insns_[i + 2].src == insns_[i].dst &&
+          (insns_[i + 2].cls() == BPF_ALU || insns_[i + 2].cls() == BPF_ALU64) &&
+          (insns_[i + 2].op() == BPF_DIV || insns_[i + 2].op() == BPF_MOD))
+        continue;  // a divisor is better known
+      auto value = imm64_at(program, insns_ + i);
+      if (value && *value > UINT32_MAX && *value < ~uint64_t{0x7fffffff}) visit(i, *value, level);
+    }
+  };
+  each([&](uint32_t, uint64_t value, int level) {
+    if (level == 0) return;
+    size_t g = 0;
+    while (g < count && !near(value, groups[g].base)) g++;
+    if (g == groups.size()) return;
+    if (g == count) groups[count++] = {.base = value};
+    groups[g].weight += 1u << std::min(level * 3, 15);
+  });
+  std::stable_sort(groups.begin(), groups.end(),
+                   [](const Group& a, const Group& b) { return a.weight > b.weight; });
+  count = std::min<size_t>({count, budget, kMaxSlots});
+  if (count == 0) return;
+  for (size_t g = 0; g < count; g++) function.constant[g] = groups[g].base;
+  function.constants = static_cast<uint8_t>(count);
+  each([&](uint32_t i, uint64_t value, int) {
+    for (size_t g = 0; g < count; g++) {
+      if (!near(value, groups[g].base)) continue;
+      flags_[i] |= kHoisted;
+      insns_[i].off = static_cast<int16_t>(kFirstSlot + function.slots + g);
+      return;
+    }
+  });
+}
+
 // A stack slot that is only ever read and written whole, as [r10 + constant], in a function where r10 goes
 // nowhere else, is a register that clang had no room for. Those used most get one.
-void Analysis::promote_slots(Function& function, unsigned budget) {
+void Analysis::promote_slots(Function& function, unsigned budget,
+                             const std::vector<int16_t>& depth) {
   if (budget == 0) return;
-  std::vector<int16_t> depth;
-  if (loops_) {
-    depth.resize(function.end - function.start + 1);
-    for (uint32_t i = function.start; i < function.end; i++) {
-      const Insn& insn = insns_[i];
-      if ((insn.cls() != BPF_JMP && insn.cls() != BPF_JMP32) || insn.opcode == kNop ||
-          insn.op() == BPF_CALL || insn.op() == BPF_EXIT)
-        continue;
-      uint32_t to = target(insn, i);
-      if (to > i) continue;
-      depth[to - function.start]++;
-      depth[i + 1 - function.start]--;
-    }
-  }
   Cells cells;
   int level = 0;
   auto access = [](const Insn& insn, bool& plain) -> bool {
@@ -297,34 +378,105 @@ void Analysis::promote_slots(Function& function, unsigned budget) {
   }
 }
 
-// `if a > b goto +1; c = d` is how clang writes a select for BPF, which has no conditional move.
+// `if a > b goto +1; c = d` is how clang writes a select for BPF, which has no conditional move; where
+// blocks were reordered it is `if a > b goto T; c = d; goto T`.
 void Analysis::find_selects(const Function& function) {
+  bool any = false;
+  auto selected = [&](const Insn& insn, uint32_t i, uint32_t moves) {
+    uint32_t to = target(insn, i), after = i + 1 + moves;
+    for (uint32_t k = i + 1; k < after; k++)
+      if (refs_[k] != 0 || !is_move(insns_[k])) return false;
+    if (to == after) return true;
+    const Insn& jump = insns_[after];
+    return refs_[after] == 0 && jump.op() == BPF_JA &&
+           (jump.cls() == BPF_JMP || jump.cls() == BPF_JMP32) && target(jump, after) == to;
+  };
   for (uint32_t i = function.start; i + 2 < function.end; i++) {
     const Insn& insn = insns_[i];
-    if ((insn.cls() == BPF_JMP || insn.cls() == BPF_JMP32) && insn.opcode != kNop &&
-        (insn.off == 1 || insn.off == 2) && insn.op() != BPF_CALL && insn.op() != BPF_EXIT &&
-        insn.op() != BPF_JA && insn.op() != BPF_JCOND && insn.dst != kFramePointer &&
-        !(insn.uses_src_reg() && insn.src == kFramePointer)) {
-      const Insn& first = insns_[i + 1];
-      if (refs_[i + 1] == 0 && is_move(first)) {
-        if (insn.off == 1) {
-          flags_[i] |= kSelect1;
-          if (refs_[i + 2] != 255) refs_[i + 2]--;
-        } else if (i + 3 < function.end) {
-          const Insn& second = insns_[i + 2];
-          if (refs_[i + 2] == 0 && is_move(second) && second.dst != first.dst &&
-              !(second.uses_src_reg() && second.src == first.dst)) {
-            flags_[i] |= kSelect2;
-            if (refs_[i + 3] != 255) refs_[i + 3]--;
-          }
+    if ((insn.cls() != BPF_JMP && insn.cls() != BPF_JMP32) || insn.op() == BPF_CALL ||
+        insn.op() == BPF_EXIT || insn.op() == BPF_JA || insn.op() == BPF_JCOND ||
+        insn.dst == kFramePointer || (insn.uses_src_reg() && insn.src == kFramePointer))
+      continue;
+    const Insn &first = insns_[i + 1], &second = insns_[i + 2];
+    if (selected(insn, i, 1)) {
+      flags_[i] |= kSelect1;
+      any = true;
+    } else if (i + 3 < function.end && second.dst != first.dst &&
+               !(second.uses_src_reg() && second.src == first.dst) && selected(insn, i, 2)) {
+      flags_[i] |= kSelect2;
+      any = true;
+    }
+  }
+  if (!any) return;
+  keep_chasing_branches(function);
+  for (uint32_t i = function.start; i < function.end; i++) {
+    if ((flags_[i] & (kSelect1 | kSelect2)) == 0) continue;
+    uint8_t& refs = refs_[target(insns_[i], i)];
+    if (refs != 255) refs--;
+  }
+}
+
+// Where what a select chose decides, through a load, what the next one chooses (a binary search, a list), a
+// conditional move waits for each load; a predicted branch doesn't. Nor does it wait for the multiplication in
+// `value = digit ? value * 10 + digit : 0`. Those stay branches.
+void Analysis::keep_chasing_branches(const Function& function) {
+  // Registers made of a select's result; of a load through one; of a product with one.
+  uint16_t chosen = 0, chased = 0, multiplied = 0;
+  uint32_t first_loop = function.start;
+  while (first_loop < function.end && (flags_[first_loop] & kLoopHead) == 0) first_loop++;
+  for (int round = 0; round < 2; round++) {  // the second with what the first brings round the loop
+    for (uint32_t i = round == 0 ? function.start : first_loop; i < function.end; i++) {
+      const Insn& insn = insns_[i];
+      if (insn.opcode == kNop) continue;
+      uint16_t dst = bit(insn.dst), src = bit(insn.src);
+      switch (insn.cls()) {
+        case BPF_LD:
+          chosen &= static_cast<uint16_t>(~dst);
+          chased &= static_cast<uint16_t>(~dst);
+          multiplied &= static_cast<uint16_t>(~dst);
+          break;
+        case BPF_LDX:
+          chased =
+              static_cast<uint16_t>(((chosen | chased) & src) != 0 ? chased | dst : chased & ~dst);
+          chosen &= static_cast<uint16_t>(~dst);
+          multiplied &= static_cast<uint16_t>(~dst);
+          break;
+        case BPF_ALU:
+        case BPF_ALU64: {
+          bool keeps = insn.op() != BPF_MOV;
+          bool is_chosen = (chosen & ((keeps ? dst : 0) | (insn.uses_src_reg() ? src : 0))) != 0;
+          bool is_chased = (chased & ((keeps ? dst : 0) | (insn.uses_src_reg() ? src : 0))) != 0;
+          uint16_t inputs =
+              static_cast<uint16_t>((keeps ? dst : 0) | (insn.uses_src_reg() ? src : 0));
+          bool is_multiplied = (multiplied & inputs) != 0 || (insn.op() == BPF_MUL && is_chosen);
+          multiplied = static_cast<uint16_t>(is_multiplied ? multiplied | dst : multiplied & ~dst);
+          chosen = static_cast<uint16_t>(is_chosen ? chosen | dst : chosen & ~dst);
+          chased = static_cast<uint16_t>(is_chased ? chased | dst : chased & ~dst);
+          break;
         }
+        case BPF_JMP:
+        case BPF_JMP32:
+          if (insn.op() == BPF_CALL) {
+            chosen &= static_cast<uint16_t>(~kCallerSaved);
+            chased &= static_cast<uint16_t>(~kCallerSaved);
+          }
+          if ((flags_[i] & (kSelect1 | kSelect2)) == 0) break;
+          if ((chased & (dst | (insn.uses_src_reg() ? src : 0))) != 0 ||
+              (multiplied & bit(insns_[i + 1].dst)) != 0) {
+            flags_[i] &= static_cast<uint8_t>(~(kSelect1 | kSelect2));
+            break;
+          }
+          for (uint32_t moves = (flags_[i] & kSelect2) != 0 ? 2 : 1; moves > 0; moves--)
+            chosen |= bit(insns_[++i].dst);
+          break;
+        default: break;
       }
     }
   }
 }
 
-void Analysis::registers_of(Function& function) {
-  uint16_t used = 0;
+void Analysis::registers_of(const VerifiedProgram& program, Function& function) {
+  uint16_t used = 0, written = 0, again = 0, known = 0;
   for (uint32_t i = function.start; i < function.end; i++) {
     const Insn& insn = insns_[i];
     uint16_t use = 0, def = 0;
@@ -334,6 +486,7 @@ void Analysis::registers_of(Function& function) {
       case BPF_LD:
         if (insn.mode() == BPF_IMM) {
           def = dst;
+          if ((flags_[i] & kHoisted) != 0) use = bit(static_cast<unsigned>(insn.off));
         } else {
           use = insn.mode() == BPF_IND ? src : 0;
           def = kCallerSaved;
@@ -383,8 +536,25 @@ void Analysis::registers_of(Function& function) {
     use_[i] = use;
     def_[i] = def;
     used |= use | def;
+    again |= written & def;
+    written |= def;
+    if (insn.opcode == (BPF_LD | BPF_IMM | BPF_DW)) {
+      if (auto value = imm64_at(program, insns_ + i)) {
+        function.known_value[insn.dst] = *value;
+        known |= def;
+      }
+    } else if (insn.opcode == (BPF_ALU64 | BPF_MOV | BPF_K)) {
+      function.known_value[insn.dst] = static_cast<uint64_t>(int64_t{insn.imm});
+      known |= def;
+    } else if (insn.opcode == (BPF_ALU | BPF_MOV | BPF_K)) {
+      function.known_value[insn.dst] = static_cast<uint32_t>(insn.imm);
+      known |= def;
+    }
   }
   function.used = used;
+  function.known = static_cast<uint16_t>(known & ~again & ~kArguments);
+  if (function.start == 0)
+    function.known |= static_cast<uint16_t>(known & ~again & 0x3c);  // r2 to r5
 }
 
 // Backwards to a fixed point; the loops of real programs take two or three rounds.

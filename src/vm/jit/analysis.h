@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -29,6 +30,7 @@ enum InsnFlag : uint8_t {
   kSelect1 = 4,   // a conditional jump over one move (two), which no other jump enters
   kSelect2 = 8,
   kPromoted = 16,  // was an access to a stack slot
+  kHoisted = 32,   // ld_imm64 of something near a constant that the register `off` holds
 };
 
 struct Function {
@@ -40,7 +42,12 @@ struct Function {
   bool calls = false;  // helpers, kfuncs or BPF functions: caller-saved registers are lost
   bool fetches_bitwise = false;  // an atomic and, or, xor with BPF_FETCH
   bool has_may_goto = false;
-  uint8_t slots = 0;  // promoted
+  uint8_t slots = 0;      // promoted
+  uint8_t constants = 0;  // in registers throughout: kFirstSlot + slots, and on
+  uint64_t constant[kMaxSlots] = {};
+  // Registers that are written once in the function, with a number: wherever one is read it is that.
+  uint16_t known = 0;
+  uint64_t known_value[kVirtualRegisters] = {};
 };
 
 class Analysis {
@@ -68,6 +75,10 @@ class Analysis {
   [[nodiscard]] bool uses_context() const { return uses_context_; }  // HelperContext is needed
   [[nodiscard]] bool has_callbacks() const { return has_callbacks_; }
 
+  // What ld_imm64 at `i` loads, where it is a number or a map's address; none: not that.
+  [[nodiscard]] static std::optional<uint64_t> imm64_at(const VerifiedProgram& program,
+                                                        const Insn* insn);
+
   // Where a jump goes.
   [[nodiscard]] static uint32_t target(const Insn& insn, uint32_t i) {
     bool far = insn.opcode == (isa::BPF_JMP32 | isa::BPF_JA);
@@ -76,9 +87,13 @@ class Analysis {
 
  private:
   Result<> scan(const VerifiedProgram& program, Function& function);
-  void promote_slots(Function& function, unsigned budget);
+  std::vector<int16_t> depth_changes(const Function& function) const;
+  void promote_slots(Function& function, unsigned budget, const std::vector<int16_t>& depth);
+  void hoist_constants(const VerifiedProgram& program, Function& function, unsigned budget,
+                       const std::vector<int16_t>& depth);
+  void keep_chasing_branches(const Function& function);
   void find_selects(const Function& function);
-  void registers_of(Function& function);
+  void registers_of(const VerifiedProgram& program, Function& function);
   void liveness(Function& function);
 
   std::unique_ptr<std::byte[]> storage_;
@@ -89,6 +104,7 @@ class Analysis {
   bool slots_escape_ = false;  // of the function being scanned
   bool touches_stack_ = false;
   bool loops_ = false;
+  bool has_imm64_ = false;
   uint32_t estimated_ = 0;
   Insn* insns_ = nullptr;
   uint32_t* estimate_ = nullptr;

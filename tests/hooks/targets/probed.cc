@@ -1,6 +1,7 @@
 // A program to be probed: each scenario calls the probed_* functions in a way that probes could break, and
 // prints what it saw. Its output must not depend on being traced.
 #pragma GCC optimize("O2")
+#include <dlfcn.h>
 #include <execinfo.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -236,12 +237,14 @@ void exceptions() {
 
 void jumps() {
   volatile int sum = 0;
-  for (volatile int i = 0; i < 1000; ++i) {
+  volatile int i = 0;
+  for (; i < 1000;) {
     int got = setjmp(jump);
     if (got == 0)
       sum = sum + probed_above_jump(i);
     else
       sum = sum + 1000 * got;
+    i = i + 1;
   }
   std::printf("%d\n", static_cast<int>(sum));
 }
@@ -330,7 +333,9 @@ void signal_jumps() {
   action.sa_flags = SA_NODEFER;
   sigaction(SIGALRM, &action, nullptr);
   volatile int jumped = 0;
-  for (volatile int round = 0; round < 300; ++round) {
+  volatile int round = 0;
+  for (; round < 300;) {
+    round = round + 1;
     if (sigsetjmp(from_handler, 1) == 0) {
       itimerval timer = {{0, 0}, {0, 100}};
       setitimer(ITIMER_REAL, &timer, nullptr);
@@ -349,8 +354,9 @@ void* cancelled(void*) {
   }
 }
 void* cancelled_in_probe(void*) {
-  pthread_cleanup_push(reinterpret_cast<void (*)(void*)>(+[](void* n) { ++*static_cast<int*>(n); }),
-                       &handled);
+  pthread_cleanup_push(
+      reinterpret_cast<void (*)(void*)>(+[](void* n) { ++*static_cast<std::atomic<long>*>(n); }),
+      &handled);
   for (;;) probed_deep(100), usleep(10);
   pthread_cleanup_pop(0);
 }
@@ -367,6 +373,53 @@ void cancels() {
   std::printf("cancelled\n");
 }
 
+void loads() {
+  std::atomic<bool> stop{false};
+  std::thread busy([&] {
+    while (!stop) probed_add(1, 2);
+  });
+  unsigned long sum = 0;
+  for (int i = 0; i < 200; ++i) {
+    void* library = dlopen("libz.so.1", RTLD_NOW | RTLD_LOCAL);
+    if (library == nullptr) std::abort();
+    using Adler = unsigned long(unsigned long, const unsigned char*, unsigned);
+    auto* adler = reinterpret_cast<Adler*>(dlsym(library, "adler32"));
+    sum += adler(1, reinterpret_cast<const unsigned char*>(&i), sizeof i);
+    if (dlclose(library) != 0) std::abort();
+  }
+  stop = true;
+  busy.join();
+  std::printf("%lu\n", sum);
+}
+
+// Runs long enough to be detached from in the middle: calls that are under way return afterwards.
+PROBED int probed_slow(int depth) {
+  if (depth == 0) {
+    usleep(2000);
+    return 0;
+  }
+  return 1 + probed_slow(depth - 1);
+}
+void lasting() {
+  std::vector<std::thread> all;
+  std::atomic<long> sum{0};
+  for (int t = 0; t < 4; ++t)
+    all.emplace_back([&, t] {
+      timespec start, now;
+      clock_gettime(CLOCK_MONOTONIC, &start);
+      do {
+        if (t % 2 != 0 && probed_slow(20) != 20) std::abort();
+        for (int i = 0; i < 200; ++i)
+          if (probed_fibonacci(8) != 21) std::abort();
+        if (probed_catch(1) != -1) std::abort();
+        clock_gettime(CLOCK_MONOTONIC, &now);
+      } while ((now.tv_sec - start.tv_sec) * 1000 + (now.tv_nsec - start.tv_nsec) / 1000000 < 600);
+      sum += 1;
+    });
+  for (auto& thread : all) thread.join();
+  std::printf("%ld\n", sum.load());
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -377,7 +430,7 @@ int main(int argc, char** argv) {
       {"values", values},         {"exceptions", exceptions}, {"jumps", jumps},
       {"backtraces", backtraces}, {"contexts", contexts},     {"threads", threads},
       {"forks", forks},           {"signals", signals},       {"signal_jumps", signal_jumps},
-      {"cancels", cancels}};
+      {"cancels", cancels},       {"loads", loads},           {"lasting", lasting}};
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
   for (auto& scenario : scenarios)
     if (argc == 2 && std::strcmp(argv[1], scenario.name) == 0) return scenario.run(), 0;

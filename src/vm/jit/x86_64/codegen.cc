@@ -77,7 +77,7 @@ void CodeGen::begin_function(uint32_t index) {
   saved_count_ = 0;
   for (unsigned v = 6; v < kVirtualRegisters; v++) {
     if (v == kFramePointer) continue;
-    if (v >= kFirstSlot + function_->slots) break;
+    if (v >= kFirstSlot + function_->slots + function_->constants) break;
     if (v < kFirstSlot && (function_->used >> v & 1) == 0) continue;
     if (next == count) return broken("no register for a stack slot");
     home_[v] = homes[next++];
@@ -103,6 +103,8 @@ void CodeGen::begin_function(uint32_t index) {
     fixups_.push_back({Fixup::kCode, static_cast<uint32_t>(at - buffer_.get()), 0, 0});
     e_.store(8, {.base = kContext, .disp = offsetof(HelperContext, call_bpf)}, kScratch);
   }
+  for (unsigned k = 0; k < function_->constants; k++)
+    e_.mov_imm(home_[kFirstSlot + function_->slots + k], function_->constant[k]);
   shared_epilogue_ = 0;
   values_[kFramePointer] = {.kind = Kind::kLinear, .base = rsp, .imm = frame_};
   lazy_ = bit(kFramePointer);

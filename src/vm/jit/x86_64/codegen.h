@@ -176,6 +176,7 @@ class CodeGen {
   void jump(uint32_t i, const Insn& insn);
   [[nodiscard]] Cond compare(const Insn& insn, bool wide);
   void select(uint32_t i, const Insn& insn);
+  bool set_condition(const Insn& insn, const Insn& move, uint16_t after);
   void may_goto(uint32_t i, const Insn& insn);
   void emit_jump(uint32_t i, uint32_t target);
   void emit_jump(Cond cond, uint32_t i, uint32_t target);

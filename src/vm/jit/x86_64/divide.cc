@@ -20,7 +20,7 @@ struct Magic {
   bool add;
 };
 
-// For x of `bits` bits (32 or 64), d no power of two.
+// For x of `bits` bits (32 or 64), d no power of two and below 2^(bits - 1).
 Magic magic_for(uint64_t d, unsigned bits) {
   auto log = static_cast<unsigned>(std::bit_width(d) - 1);
   Wide power = static_cast<Wide>(1) << (bits + log);
@@ -53,6 +53,10 @@ void CodeGen::divide(uint32_t i, const Insn& insn, bool wide) {
   int64_t imm = insn.imm;
   bool known = !insn.uses_src_reg();
   if (!known && constant(insn.src, imm)) known = true;
+  if (!known && (function_->known >> insn.src & 1) != 0) {  // the one value that it ever has
+    known = true;
+    imm = static_cast<int64_t>(function_->known_value[insn.src]);
+  }
   if (known) {
     if (!wide)
       imm =
@@ -171,7 +175,7 @@ bool CodeGen::divide_const(unsigned v, int64_t imm, bool wide, bool is_signed, b
     return true;
   }
   auto divisor = static_cast<uint64_t>(imm);
-  if (std::has_single_bit(divisor) && divisor <= uint64_t{1} << 31) {
+  if (std::has_single_bit(divisor) && (!remainder || divisor <= uint64_t{1} << 31)) {
     if (remainder) {
       alu_const(v, static_cast<int32_t>(divisor - 1), BPF_AND, wide);
       if (!wide) shift_const(v, 0, BPF_LSH, false);
@@ -180,16 +184,26 @@ bool CodeGen::divide_const(unsigned v, int64_t imm, bool wide, bool is_signed, b
     }
     return true;
   }
-  if (divisor > INT32_MAX) return false;
+  if (divisor > INT64_MAX || std::has_single_bit(divisor)) return false;
+  if (!wide && divisor > INT32_MAX) return false;
   unsigned_magic(v, divisor, wide, remainder);
   return true;
 }
 
 void CodeGen::unsigned_magic(unsigned v, uint64_t divisor, bool wide, bool remainder) {
   unsigned dst = modify(v);
-  if (wide && zero_extended(dst)) wide = false;
+  bool large = divisor > INT32_MAX;
+  if (wide && zero_extended(dst) && !large) wide = false;
   Magic magic = magic_for(divisor, wide ? 64 : 32);
   auto by = static_cast<int32_t>(divisor);
+  // An even divisor that needs an addition: halve both first, then the product has a bit to spare.
+  unsigned halvings = 0;
+  if (magic.add && wide && divisor % 2 == 0) {
+    halvings = static_cast<unsigned>(std::countr_zero(divisor));
+    uint64_t odd = divisor >> halvings;
+    auto log = static_cast<unsigned>(std::bit_width(odd) - 1);
+    magic = {static_cast<uint64_t>((static_cast<Wide>(1) << (64 + log)) / odd) + 1, log, false};
+  }
   if (!wide) {
     e_.mov(false, kScratch, dst);
     e_.mov_imm(kScratch2, magic.factor);
@@ -206,7 +220,6 @@ void CodeGen::unsigned_magic(unsigned v, uint64_t divisor, bool wide, bool remai
     if (remainder) {
       e_.imul_imm(false, kScratch2, kScratch2, by);
       e_.alu(kSub, false, dst, kScratch2);
-      e_.mov(false, dst, dst);
     } else {
       e_.mov(false, dst, kScratch2);
     }
@@ -217,9 +230,16 @@ void CodeGen::unsigned_magic(unsigned v, uint64_t divisor, bool wide, bool remai
     bool keep = dst != rdx && must_keep(rdx, v);
     if (keep) e_.mov(true, kScratch2, rdx);
     e_.mov_imm(kScratch, magic.factor);
-    if (dst != rdx) e_.mov(true, rdx, dst);
+    bool moved = dst != rdx;
+    if (!moved && halvings != 0) {
+      e_.mov(true, kScratch2, rdx);
+      e_.shift(kShr, true, rdx, halvings);
+    } else if (moved) {
+      e_.mov(true, rdx, dst);
+      if (halvings != 0) e_.shift(kShr, true, rdx, halvings);
+    }
     e_.mulx(true, kScratch, kScratch, kScratch);
-    if (keep) e_.mov(true, rdx, kScratch2);
+    if (keep || (!moved && halvings != 0)) e_.mov(true, rdx, kScratch2);
     if (magic.add) e_.mov(true, kScratch2, dst);
   } else {
     bool keep_rax = dst != rax && must_keep(rax, v), keep_rdx = dst != rdx && must_keep(rdx, v);
@@ -227,6 +247,7 @@ void CodeGen::unsigned_magic(unsigned v, uint64_t divisor, bool wide, bool remai
     if (keep_rdx) e_.push(rdx);
     e_.mov(true, kScratch2, dst);
     if (dst != rax) e_.mov(true, rax, dst);
+    if (halvings != 0) e_.shift(kShr, true, rax, halvings);
     e_.mov_imm(kScratch, magic.factor);
     e_.mul(true, kScratch);
     e_.mov(true, kScratch, rdx);
@@ -241,7 +262,12 @@ void CodeGen::unsigned_magic(unsigned v, uint64_t divisor, bool wide, bool remai
   }
   if (magic.shift != 0) e_.shift(kShr, true, kScratch, magic.shift);
   if (remainder) {
-    e_.imul_imm(true, kScratch, kScratch, by);
+    if (large) {
+      e_.mov_imm(kScratch2, divisor);
+      e_.imul(true, kScratch, kScratch2);
+    } else {
+      e_.imul_imm(true, kScratch, kScratch, by);
+    }
     e_.alu(kSub, true, dst, kScratch);
   } else {
     e_.mov(true, dst, kScratch);

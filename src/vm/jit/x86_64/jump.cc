@@ -190,6 +190,7 @@ void CodeGen::select(uint32_t i, const Insn& insn) {
   uint16_t after = a_.live_out(i + count);
   in_ |= static_cast<uint16_t>(a_.live_in(i + 1) | a_.live_in(i + count) | after);
   out_ = in_;
+  if (count == 1 && set_condition(insn, insns_[i + 1], after)) return;
   // All that takes part comes home, so that nothing read below is about to be written.
   uint16_t parts = bit(insn.dst);
   if (insn.uses_src_reg()) parts |= bit(insn.src);
@@ -251,6 +252,30 @@ void CodeGen::select(uint32_t i, const Insn& insn) {
   }
   flags_at_ = nullptr;
   out_ = after;
+}
+
+// `c = 1; if a > b goto +1; c = 0`: the condition as a number.
+bool CodeGen::set_condition(const Insn& insn, const Insn& move, uint16_t after) {
+  int64_t taken;
+  unsigned v = move.dst;
+  if (move.uses_src_reg() || (after & bit(v)) == 0 || !constant(v, taken)) return false;
+  if (taken + move.imm != 1 || (taken != 0 && taken != 1) || v == insn.dst ||
+      (insn.uses_src_reg() && v == insn.src))
+    return false;
+  // The operands come home first: nothing may come between the comparison and its use.
+  if (insn.dst != kFramePointer) materialise(insn.dst);
+  int64_t b;
+  if (insn.uses_src_reg() && !(constant(insn.src, b) && fits32(b))) materialise(insn.src);
+  clobber(home_[v], static_cast<uint16_t>(in_ & ~bit(v)));
+  e_.zero(home_[v]);
+  flags_at_ = nullptr;
+  lazy_ &= static_cast<uint16_t>(~bit(v));
+  Cond cond = compare(insn, insn.cls() == BPF_JMP);
+  e_.setcc(taken == 1 ? cond : inverse(cond), home_[v]);
+  end_def(v, true);
+  flags_at_ = nullptr;
+  out_ = after;
+  return true;
 }
 
 // A counter of the frame's, BPF_MAX_LOOPS at entry: jumps when it has run out.

@@ -289,29 +289,25 @@ void CodeGen::load_imm64(uint32_t i, const Insn& insn) {
   out_ = a_.live_out(i + 1);
   unsigned v = insn.dst;
   if ((out_ & bit(v)) == 0) return;
-  uint64_t imm = imm64(insn, insns_[i + 1]);
-  bool chosen_by_program = false;
-  auto low = static_cast<uint32_t>(insn.imm), high = static_cast<uint32_t>(insns_[i + 1].imm);
-  switch (insn.src) {
-    case BPF_PSEUDO_MAP_FD:
-    case BPF_PSEUDO_MAP_IDX:
-    case BPF_PSEUDO_MAP_VALUE:
-    case BPF_PSEUDO_MAP_IDX_VALUE: {
-      if (low >= program_.maps().size()) return broken("ld_imm64 of a map that there is not");
-      const MapDescriptor& map = program_.maps()[low];
-      bool value = insn.src == BPF_PSEUDO_MAP_VALUE || insn.src == BPF_PSEUDO_MAP_IDX_VALUE;
-      imm = value ? map.value_address + high : map.address;
-      break;
-    }
-    case BPF_PSEUDO_FUNC: {
-      uint32_t index = a_.function_at(i + 1 + low);
-      if (index == a_.functions().size()) return broken("ld_imm64 of a function that there is not");
-      unsigned dst = begin_def(v);
-      const uint8_t* at = e_.lea_rip(dst);
-      fixups_.push_back({Fixup::kFunction, static_cast<uint32_t>(at - buffer_.get()), index, i});
-      return end_def(v, false);
-    }
-    default: chosen_by_program = true;
+  if (insn.src == BPF_PSEUDO_FUNC) {
+    uint32_t index = a_.function_at(i + 1 + static_cast<uint32_t>(insn.imm));
+    if (index == a_.functions().size()) return broken("ld_imm64 of a function that there is not");
+    unsigned dst = begin_def(v);
+    const uint8_t* at = e_.lea_rip(dst);
+    fixups_.push_back({Fixup::kFunction, static_cast<uint32_t>(at - buffer_.get()), index, i});
+    return end_def(v, false);
+  }
+  auto value = Analysis::imm64_at(program_, insns_ + i);
+  if (!value) return broken("ld_imm64 of a map that there is not");
+  uint64_t imm = *value;
+  bool chosen_by_program = insn.src == 0 || insn.src == BPF_PSEUDO_BTF_ID;
+  if ((a_.flags(i) & kHoisted) != 0) {
+    auto held = static_cast<unsigned>(insn.off);
+    Value near = copy_of(home_[held]);
+    near.imm =
+        static_cast<int64_t>(imm - function_->constant[held - kFirstSlot - function_->slots]);
+    prepare(v, near.deps);
+    return assign(v, near);
   }
   if (blind_ && chosen_by_program) {
     load_imm(begin_def(v), static_cast<int64_t>(imm));

@@ -1,11 +1,13 @@
-// Map operations in a program, on the user engine and on the kernel, with the same bytecode in the same run:
+// Map operations in a program, on the user engine and on the kernel, with the same bytecode in the
+// same run:
 //
-//   maps_bench [--quick] [--json] [FILTER]
+//   maps_bench [--quick] [--json] [--write docs/benchmarks.md] [FILTER]
 //
-// A case is a loop of one operation over keys from a linear congruential generator, hot (1 Ki of 64 Ki keys) or wide (32 Ki);
-// its time is the loop's less that of the same loop without the operation, divided by its rounds; the least of several samples.
-// Each key depends on what was read before, so that operations do not overlap.
-// ours/kernel below 1 is faster. Where bpf(2) is refused, only our times are shown.
+// A case is a loop of one operation over keys from a linear congruential generator, hot (1 Ki of 64
+// Ki keys) or wide (32 Ki); its time is the loop's less that of the same loop without the
+// operation, divided by its rounds; the least of several samples. Each key depends on what was read
+// before, so that operations do not overlap. ours/kernel below 1 is faster. Where bpf(2) is
+// refused, only our times are shown.
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -27,6 +29,7 @@
 #include "maps/control/events.h"
 #include "maps/control/maps.h"
 #include "maps/ringbuf.h"
+#include "section.h"
 #include "support/unsafe_program.h"
 #include "vm/engine.h"
 
@@ -42,13 +45,14 @@ constexpr uint32_t kRounds = 512;
 struct Case {
   std::string name;
   MapAttributes map;
-  std::string text;     // the operation, with its key's number in r7; map[idx:0] is the map
-  uint32_t keys;        // a power of two: how many are used …
-  uint32_t filled;      // … and how many are in the map
+  std::string text;  // the operation, with its key's number in r7; map[idx:0] is the map
+  uint32_t keys;     // a power of two: how many are used …
+  uint32_t filled;   // … and how many are in the map
   bool ring = false;
 };
 
-// r8: the sum of what was read, so that nothing is optimised away. r9: the generator's state, kept from run to run.
+// r8: the sum of what was read, so that nothing is optimised away. r9: the generator's state, kept
+// from run to run.
 std::string loop(const std::string& operation, uint32_t keys) {
   return fmt::format(R"(
     r1 = map[idx:1][0]+0
@@ -149,11 +153,13 @@ constexpr const char* kQueueText = R"(
 std::vector<Case> all_cases() {
   constexpr uint32_t kHot = 1 << 10, kWide = 1 << 15, kFull = 1 << 16;
   std::vector<Case> cases;
-  auto add = [&](const char* kind, MapType type, uint32_t flags, const char* operation, const char* text) {
+  auto add = [&](const char* kind, MapType type, uint32_t flags, const char* operation,
+                 const char* text) {
     for (bool wide : {false, true}) {
-      MapAttributes map{.type = type, .key_size = 4, .value_size = 8, .max_entries = kFull, .map_flags = flags};
-      cases.push_back({fmt::format("{}/{}/{}", kind, operation, wide ? "wide" : "hot"), map, text, wide ? kWide : kHot,
-                       kFull});
+      MapAttributes map{
+          .type = type, .key_size = 4, .value_size = 8, .max_entries = kFull, .map_flags = flags};
+      cases.push_back({fmt::format("{}/{}/{}", kind, operation, wide ? "wide" : "hot"), map, text,
+                       wide ? kWide : kHot, kFull});
     }
   };
   add("array", BPF_MAP_TYPE_ARRAY, 0, "lookup", kLookupText);
@@ -167,13 +173,17 @@ std::vector<Case> all_cases() {
   add("lru_hash", BPF_MAP_TYPE_LRU_HASH, 0, "lookup", kLookupText);
   add("lru_hash", BPF_MAP_TYPE_LRU_HASH, 0, "update", kUpdateText);
   for (bool wide : {false, true}) {
-    MapAttributes map{.type = BPF_MAP_TYPE_LPM_TRIE, .key_size = 8, .value_size = 8, .max_entries = kFull,
+    MapAttributes map{.type = BPF_MAP_TYPE_LPM_TRIE,
+                      .key_size = 8,
+                      .value_size = 8,
+                      .max_entries = kFull,
                       .map_flags = BPF_F_NO_PREALLOC};
-    cases.push_back({wide ? "lpm_trie/lookup/wide" : "lpm_trie/lookup/hot", map, kPrefixText, wide ? kWide : kHot,
-                     kFull / 4});
+    cases.push_back({wide ? "lpm_trie/lookup/wide" : "lpm_trie/lookup/hot", map, kPrefixText,
+                     wide ? kWide : kHot, kFull / 4});
   }
   // A new key nearly every time: evictions.
-  MapAttributes small{.type = BPF_MAP_TYPE_LRU_HASH, .key_size = 4, .value_size = 8, .max_entries = 4096};
+  MapAttributes small{
+      .type = BPF_MAP_TYPE_LRU_HASH, .key_size = 4, .value_size = 8, .max_entries = 4096};
   cases.push_back({"lru_hash/evict", small, kUpdateText, 1 << 20, 4096});
   MapAttributes queue{.type = BPF_MAP_TYPE_QUEUE, .value_size = 8, .max_entries = 1024};
   cases.push_back({"queue/push", queue, kQueueText, kHot, 0});
@@ -218,25 +228,35 @@ std::vector<std::byte> key_for(const MapAttributes& map, uint32_t number) {
 
 class UserPlace final : public Place {
  public:
-  UserPlace() : hive_(make_test_hive({.data_size = uint64_t{1} << 30})), engine_(vm::make_jit_engine()) {
-    for (const HelperBinding& row : map_helper_bindings()) helpers_[row.id] = reinterpret_cast<uint64_t>(row.fn);
+  UserPlace()
+      : hive_(make_test_hive({.data_size = uint64_t{1} << 30})), engine_(vm::make_jit_engine()) {
+    for (const HelperBinding& row : map_helper_bindings())
+      helpers_[row.id] = reinterpret_cast<uint64_t>(row.fn);
   }
   bool prepare(const Case& test, std::string& why) override {
     if (!hive_ || !engine_) return why = "no hive or no JIT here", false;
     if (map_ != nullptr) destroy_map(*hive_, map_);
     auto map = create_map(*hive_, test.map);
-    if (!seed_) seed_ = *create_map(*hive_, {.type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 1});
+    if (!seed_)
+      seed_ = *create_map(
+          *hive_, {.type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 1});
     if (!map) return why = map.error().text(), false;
     map_ = *map;
     for (uint32_t i = 0; i < test.filled; ++i) {
-      auto added = update_elem(*map_, key_for(test.map, i), value_for(test.map, i, hive_->slot_count()));
+      auto added =
+          update_elem(*map_, key_for(test.map, i), value_for(test.map, i, hive_->slot_count()));
       if (!added) return why = added.error().text(), false;
     }
     for (bool operation : {false, true}) {
       auto insns = isa::assemble_insns(loop(operation ? test.text : kNothing, test.keys));
       if (!insns) return why = insns.error().text(), false;
       std::vector<MapDescriptor> maps{descriptor(*map_), descriptor(*seed_)};
-      programs_[operation].emplace(VerifiedProgramMaker::unverified(*insns, maps));
+      // Every call here takes map 0, which the verifier would have told the JIT.
+      auto known_map = [&](std::vector<InsnFacts>& facts) {
+        for (size_t i = 0; i < facts.size(); ++i)
+          if ((*insns)[i].opcode == (isa::BPF_JMP | isa::BPF_CALL)) facts[i].map_index = 0;
+      };
+      programs_[operation].emplace(VerifiedProgramMaker::unverified(*insns, maps, known_map));
       auto runnable = (*engine_)->prepare(*programs_[operation], helpers_);
       if (!runnable) return why = runnable.error().text(), false;
       runnables_[operation] = std::move(*runnable);
@@ -246,10 +266,13 @@ class UserPlace final : public Place {
   double sample(bool with_operation, uint32_t repeat) override {
     TestBee bee;
     uint64_t start = now_ns();
-    for (uint32_t i = 0; i < repeat; ++i) (void)runnables_[with_operation]->run(nullptr, &bee.context);
+    for (uint32_t i = 0; i < repeat; ++i)
+      (void)runnables_[with_operation]->run(nullptr, &bee.context);
     return static_cast<double>(now_ns() - start) / repeat;
   }
-  void drain() override { ring_consumer(*map_).position.store(ring_producer(*map_).position.load()); }
+  void drain() override {
+    ring_consumer(*map_).position.store(ring_producer(*map_).position.load());
+  }
 
  private:
   static MapDescriptor descriptor(const MapHeader& map) {
@@ -305,8 +328,12 @@ class KernelPlace final : public Place {
   }
   bool prepare(const Case& test, std::string& why) override {
     MapAttr seed{BPF_MAP_TYPE_ARRAY_NUMBER, 4, 8, 1, 0, {}};
-    MapAttr map{static_cast<uint32_t>(test.map.type), test.map.key_size, test.map.value_size, test.map.max_entries,
-                test.map.map_flags, {}};
+    MapAttr map{static_cast<uint32_t>(test.map.type),
+                test.map.key_size,
+                test.map.value_size,
+                test.map.max_entries,
+                test.map.map_flags,
+                {}};
     map_ = Fd(bpf(0, map));
     seed_ = Fd(bpf(0, seed));
     if (!map_ || !seed_) return why = "BPF_MAP_CREATE: " + errno_text(errno), false;
@@ -314,7 +341,8 @@ class KernelPlace final : public Place {
     for (uint32_t i = 0; i < test.filled; ++i) {
       auto key = key_for(test.map, i);
       auto value = value_for(test.map, i, static_cast<uint32_t>(cpus));
-      ElementAttr element{static_cast<uint32_t>(map_.get()), 0, reinterpret_cast<uint64_t>(key.data()),
+      ElementAttr element{static_cast<uint32_t>(map_.get()), 0,
+                          reinterpret_cast<uint64_t>(key.data()),
                           reinterpret_cast<uint64_t>(value.data()), 0};
       if (bpf(2, element) != 0) return why = "BPF_MAP_UPDATE_ELEM: " + errno_text(errno), false;
     }
@@ -325,30 +353,47 @@ class KernelPlace final : public Place {
         Insn& insn = (*insns)[i];
         if (!isa::is_ld_imm64(insn)) continue;
         int fd = insn.imm == 0 ? map_.get() : seed_.get();
-        insn.src = insn.src == isa::BPF_PSEUDO_MAP_IDX_VALUE ? isa::BPF_PSEUDO_MAP_VALUE : isa::BPF_PSEUDO_MAP_FD;
+        insn.src = insn.src == isa::BPF_PSEUDO_MAP_IDX_VALUE ? isa::BPF_PSEUDO_MAP_VALUE
+                                                             : isa::BPF_PSEUDO_MAP_FD;
         insn.imm = fd;
         ++i;
       }
       std::string log(1 << 16, '\0');
-      LoadAttr load{1, static_cast<uint32_t>(insns->size()), reinterpret_cast<uint64_t>(insns->data()),
-                    reinterpret_cast<uint64_t>("GPL"), 0, 0, 0, {}};
+      LoadAttr load{1,
+                    static_cast<uint32_t>(insns->size()),
+                    reinterpret_cast<uint64_t>(insns->data()),
+                    reinterpret_cast<uint64_t>("GPL"),
+                    0,
+                    0,
+                    0,
+                    {}};
       programs_[operation] = Fd(bpf(5, load));
       if (!programs_[operation]) {
-        load.log_level = 1, load.log_size = static_cast<uint32_t>(log.size()), load.log = reinterpret_cast<uint64_t>(log.data());
+        load.log_level = 1, load.log_size = static_cast<uint32_t>(log.size()),
+        load.log = reinterpret_cast<uint64_t>(log.data());
         (void)bpf(5, load);
         return why = "BPF_PROG_LOAD: " + errno_text(errno) + "\n" + log.c_str(), false;
       }
     }
     if (test.ring) {
-      consumer_ = static_cast<uint64_t*>(::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, map_.get(), 0));
-      producer_ = static_cast<uint64_t*>(::mmap(nullptr, 4096, PROT_READ, MAP_SHARED, map_.get(), 4096));
+      consumer_ = static_cast<uint64_t*>(
+          ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, map_.get(), 0));
+      producer_ =
+          static_cast<uint64_t*>(::mmap(nullptr, 4096, PROT_READ, MAP_SHARED, map_.get(), 4096));
     }
     return true;
   }
   double sample(bool with_operation, uint32_t repeat) override {
     unsigned char packet[64] = {};
-    RunAttr run{static_cast<uint32_t>(programs_[with_operation].get()), 0, sizeof packet, 0,
-                reinterpret_cast<uint64_t>(packet), 0, repeat, 0, {}};
+    RunAttr run{static_cast<uint32_t>(programs_[with_operation].get()),
+                0,
+                sizeof packet,
+                0,
+                reinterpret_cast<uint64_t>(packet),
+                0,
+                repeat,
+                0,
+                {}};
     if (bpf(10, run) != 0) return std::nan("");
     return run.duration;
   }
@@ -381,7 +426,8 @@ void user_api(int samples, const std::function<void(const std::string&, double, 
   auto hive = make_test_hive();
   std::string reason;
   constexpr uint32_t kCalls = 20000;
-  auto map = create_map(*hive, {.type = BPF_MAP_TYPE_HASH, .key_size = 4, .value_size = 8, .max_entries = 1024});
+  auto map = create_map(
+      *hive, {.type = BPF_MAP_TYPE_HASH, .key_size = 4, .value_size = 8, .max_entries = 1024});
   uint64_t value = 1;
   auto as_bytes = [](auto& object) { return std::as_writable_bytes(std::span(&object, 1)); };
   MapAttr attr{1, 4, 8, 1024, 0, {}};
@@ -413,7 +459,7 @@ void user_api(int samples, const std::function<void(const std::string&, double, 
 }
 
 // Producers on one ring, ns of wall time an event, with a consumer that keeps up.
-void ring_producers(uint32_t producers, uint32_t events) {
+std::string ring_producers(uint32_t producers, uint32_t events) {
   auto hive = make_test_hive({.slots = 32});
   auto map = create_map(*hive, {.type = BPF_MAP_TYPE_RINGBUF, .max_entries = 16 << 20});
   RingReader reader(**map);
@@ -425,49 +471,62 @@ void ring_producers(uint32_t producers, uint32_t events) {
     threads.emplace_back([&, id] {
       uint64_t value[2] = {id, 0}, mine = 0;
       TestBee bee(id);
-      for (uint32_t i = 0; i < events / producers; ++i) mine += bee.call(kRingOutput, *map, value, sizeof value, 0) != 0;
+      for (uint32_t i = 0; i < events / producers; ++i)
+        mine += bee.call(kRingOutput, *map, value, sizeof value, 0) != 0;
       lost += mine;
       running.fetch_sub(1);
     });
   }
   uint64_t seen = 0;
-  while (running.load() != 0 || reader.pending()) seen += reader.consume([](ByteSpan) { return true; });
-  double ns = std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - start).count();
+  while (running.load() != 0 || reader.pending())
+    seen += reader.consume([](ByteSpan) { return true; });
+  double ns =
+      std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - start).count();
   for (auto& thread : threads) thread.join();
   std::printf("%-32s %8.1f ns an event, %.1f M events/s consumed, %lu of %u lost\n",
-              fmt::format("ringbuf/{} producers", producers).c_str(), ns / events, static_cast<double>(seen) * 1e3 / ns,
-              lost.load(), events);
+              fmt::format("ringbuf/{} producers", producers).c_str(), ns / events,
+              static_cast<double>(seen) * 1e3 / ns, lost.load(), events);
+  return fmt::format("| {} | {:.0f} | {:.1f} | {:.0f} % |\n", producers, ns / events,
+                     static_cast<double>(seen) * 1e3 / ns,
+                     100.0 * static_cast<double>(lost.load()) / events);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   bool quick = false, json = false;
-  std::string filter;
+  std::string filter, write;
   for (int i = 1; i < argc; ++i) {
     std::string argument = argv[i];
     if (argument == "--quick")
       quick = true;
     else if (argument == "--json")
       json = true;
+    else if (argument == "--write" && i + 1 < argc)
+      write = argv[++i];
     else
       filter = argument;
   }
   const int samples = quick ? 5 : 15;
   const uint32_t repeat = quick ? 100 : 400;
-  std::string ratios;
+  auto wanted = [&](const std::string& name) { return name.find(filter) != std::string::npos; };
+  std::string ratios,
+      table = "| operation | ours, ns | kernel, ns | ours/kernel |\n|---|---|---|---|\n";
   auto report = [&](const std::string& name, double ours, double kernel) {
     if (std::isnan(kernel)) {
       std::printf("%-32s %8.1f ns\n", name.c_str(), ours);
+      table += fmt::format("| {} | {:.1f} | – | – |\n", name, ours);
       return;
     }
-    std::printf("%-32s %8.1f ns   kernel %8.1f ns   ours/kernel %.2f\n", name.c_str(), ours, kernel, ours / kernel);
+    std::printf("%-32s %8.1f ns   kernel %8.1f ns   ours/kernel %.2f\n", name.c_str(), ours, kernel,
+                ours / kernel);
+    table += fmt::format("| {} | {:.1f} | {:.1f} | {:.2f} |\n", name, ours, kernel, ours / kernel);
     ratios += fmt::format("{}\"{}\":{:.3f}", ratios.empty() ? "" : ",", name, ours / kernel);
   };
   {
     UserPlace user;
     for (const Case& test : all_cases()) {
-      if (test.name.find(filter) == std::string::npos) continue;
+      if (!wanted(test.name)) continue;
       KernelPlace kernel;
       std::string why;
       if (!user.prepare(test, why)) {
@@ -481,9 +540,20 @@ int main(int argc, char** argv) {
       report(test.name, ours, theirs);
     }
   }
-  if (filter.empty() || std::string("hash/user_api/lookup").find(filter) != std::string::npos) user_api(samples, report);
-  if (filter.empty() || std::string("ringbuf/producers").find(filter) != std::string::npos)
-    for (uint32_t producers : {1u, 2u, 4u, 16u}) ring_producers(producers, quick ? 1 << 20 : 1 << 23);
+  if (wanted("hash/user_api/lookup")) user_api(samples, report);
+  if (wanted("ringbuf/producers")) {
+    table +=
+        "\n| ring buffer: producers | ns an event | M events/s consumed | lost "
+        "|\n|---|---|---|---|\n";
+    for (uint32_t producers : {1u, 2u, 4u, 16u})
+      table += ring_producers(producers, quick ? 1 << 20 : 1 << 23);
+  }
+  if (!write.empty())
+    skep::bench::write_section(
+        write, "maps", "Maps",
+        "The same bytecode on both engines; each key depends on the value read before, so that "
+        "operations do not overlap. hot: 1 Ki of 64 Ki keys; wide: 32 Ki.\n\n" +
+            table);
   if (json) std::printf("{\"over_kernel\":{%s}}\n", ratios.c_str());
   return 0;
 }

@@ -17,7 +17,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (!isa::check_insn(insns, i)) continue;
     auto back = isa::assemble_insns(text);
     const size_t slots = isa::slots_of(insns[i]);
-    if (!back || back->size() != slots || std::memcmp(back->data(), &insns[i], slots * sizeof(Insn)) != 0)
+    if (!back || back->size() != slots ||
+        std::memcmp(back->data(), &insns[i], slots * sizeof(Insn)) != 0)
       std::abort();
   }
   (void)isa::check_insns(insns);

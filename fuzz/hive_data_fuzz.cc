@@ -1,5 +1,5 @@
-// What a hostile traced process writes into the hive's data segment, between the operations of others: see
-// tests/maps/hostile.h. A new hive for each input, so that a finding repeats.
+// What a hostile traced process writes into the hive's data segment, between the operations of
+// others: see tests/maps/hostile.h. A new hive for each input, so that a finding repeats.
 #include "../tests/maps/hostile.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

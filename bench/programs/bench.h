@@ -18,16 +18,21 @@ typedef long long s64;
 #define INLINE static inline __attribute__((always_inline))
 
 // A value that the compiler knows nothing of: keeps the BPF back end from undoing a mask.
-#define OPAQUE(x) ({ __typeof__(x) opaque_ = (x); __asm__ volatile("" : "+r"(opaque_)); opaque_; })
+#define OPAQUE(x)                         \
+  ({                                      \
+    __typeof__(x) opaque_ = (x);          \
+    __asm__ volatile("" : "+r"(opaque_)); \
+    opaque_;                              \
+  })
 
 #ifdef __bpf__
 #define SEC(name) __attribute__((section(name), used))
-#define MAP(kind, id_, value_type, entries)                          \
-  struct {                                                           \
-    int (*type)[id_];                                                \
-    int (*max_entries)[entries];                                     \
-    u32* key;                                                        \
-    value_type* value;                                               \
+#define MAP(kind, id_, value_type, entries) \
+  struct {                                  \
+    int (*type)[id_];                       \
+    int (*max_entries)[entries];            \
+    u32* key;                               \
+    value_type* value;                      \
   } kind SEC(".maps");
 #define ARRAY_MAP(name, value_type, entries) MAP(name, 2, value_type, entries)
 #define PERCPU_ARRAY_MAP(name, value_type, entries) MAP(name, 6, value_type, entries)
@@ -42,8 +47,8 @@ SEC("tc") int prog(void* ctx) {
   return (int)(r ^ r >> 32);
 }
 #else
-#define ARRAY_MAP(name, value_type, entries)                                  \
-  static value_type name##_values[entries];                                   \
+#define ARRAY_MAP(name, value_type, entries) \
+  static value_type name##_values[entries];  \
   INLINE void* name##_lookup(const u32* key) { return *key < entries ? &name##_values[*key] : 0; }
 #define PERCPU_ARRAY_MAP ARRAY_MAP
 #define LOOKUP(map, key) map##_lookup(key)

@@ -1,5 +1,6 @@
-// ExtentAllocator: which parts of an address range are in use. First fit by address, coalescing; its books
-// are kept apart from the memory that it gives out, which may be read-only or hostile. Not thread-safe.
+// ExtentAllocator: which parts of an address range are in use. First fit by address, coalescing;
+// its books are kept apart from the memory that it gives out, which may be read-only or hostile.
+// Not thread-safe.
 #pragma once
 
 #include <cstdint>

@@ -1,16 +1,19 @@
-// Hive: the shared memory that holds one user engine's objects, as the controlling process makes it and as
-// another process inspects it. hive_layout.h draws the address space; hive_control.h and slots.h say what lies
-// there (freestanding: what a traced process uses once the segments are mapped).
+// Hive: the shared memory that holds one user engine's objects, as the controlling process makes it
+// and as another process inspects it. hive_layout.h draws the address space; hive_control.h and
+// slots.h say what lies there (freestanding: what a traced process uses once the segments are
+// mapped).
 //
 //   segment   controller                    traced process and inspector    seals
 //   control   read-write at kControl        read-only (FUTURE_WRITE seal)   shrink, grow, future-write
 //   code      r-x at kCode, rw- elsewhere   r-x (FUTURE_WRITE seal)         shrink, grow, future-write
 //   data      read-write at kData           read-write                      shrink, grow
 //
-// The segments are sparse memfds. Their books (which extents are in use) are kept in the controller's own memory, so
-// nothing that a traced process writes can mislead them. One hive at a time can be mapped in a process.
+// The segments are sparse memfds. Their books (which extents are in use) are kept in the
+// controller's own memory, so nothing that a traced process writes can mislead them. One hive at a
+// time can be mapped in a process.
 //
-// Thread-safe. Not to be used in a forked child of the controller, but through the freestanding headers.
+// Thread-safe. Not to be used in a forked child of the controller, but through the freestanding
+// headers.
 #pragma once
 
 #include <sys/types.h>
@@ -31,14 +34,16 @@
 namespace skep {
 
 struct HiveOptions {
-  std::string name{};                   // shown in lists; at most 63 bytes
-  uint64_t data_size = uint64_t{4} << 30;  // limit of map memory, sparse; at most hive::kDataMaxSize
-  uint32_t slots = 0;                   // 0: four a CPU, 8 to kMaxSlots
-  bool publish_session = true;          // make it visible to list_sessions()
+  std::string name{};  // shown in lists; at most 63 bytes
+  uint64_t data_size = uint64_t{4}
+                       << 30;   // limit of map memory, sparse; at most hive::kDataMaxSize
+  uint32_t slots = 0;           // 0: four a CPU, 8 to kMaxSlots
+  bool publish_session = true;  // make it visible to list_sessions()
 };
 
-// One live hive, as its session file says. The file lies in session_directory(), is named after the controller's pid
-// and is locked by it, so that what a killed controller leaves is known as stale, and removed.
+// One live hive, as its session file says. The file lies in session_directory(), is named after the
+// controller's pid and is locked by it, so that what a killed controller leaves is known as stale,
+// and removed.
 struct HiveSession {
   pid_t controller = 0;
   uint64_t controller_start = 0;
@@ -48,18 +53,20 @@ struct HiveSession {
   std::string file;
 };
 
-// $XDG_RUNTIME_DIR/skep, or /tmp/skep-<uid>: made with mode 0700 where absent; EPERM where it is another's.
+// $XDG_RUNTIME_DIR/skep, or /tmp/skep-<uid>: made with mode 0700 where absent; EPERM where it is
+// another's.
 [[nodiscard]] Result<std::string> session_directory();
 // Live hives of this user, oldest first; removes stale files.
 [[nodiscard]] Result<std::vector<HiveSession>> list_sessions();
 
 class Hive {
  public:
-  // EEXIST where this process has a hive already or something else lies in its address range, ENOMEM or ENOSPC
-  // where there is no room (the message names the limit that refused), EINVAL for bad options.
+  // EEXIST where this process has a hive already or something else lies in its address range,
+  // ENOMEM or ENOSPC where there is no room (the message names the limit that refused), EINVAL for
+  // bad options.
   [[nodiscard]] static Result<std::unique_ptr<Hive>> create(const HiveOptions& options = {});
-  // Maps another process's hive to look into it: control and code read-only, data read-write (map updates
-  // by `skep map update` are data operations). ESRCH where the controller is gone.
+  // Maps another process's hive to look into it: control and code read-only, data read-write (map
+  // updates by `skep map update` are data operations). ESRCH where the controller is gone.
   [[nodiscard]] static Result<std::unique_ptr<Hive>> open(const HiveSession& session);
   ~Hive();
   Hive(const Hive&) = delete;
@@ -73,7 +80,8 @@ class Hive {
   [[nodiscard]] uint32_t slot_count() const { return slot_count_; }
   [[nodiscard]] hive::ControlHeader& control() const { return hive::control_header(); }
 
-  // Maps a process page for this process, lets `fill` write it, and makes it read-only. Again: replaces it.
+  // Maps a process page for this process, lets `fill` write it, and makes it read-only. Again:
+  // replaces it.
   [[nodiscard]] Result<> map_process_page(const std::function<void(hive::ProcessPage&)>& fill);
 
   // ---- control objects (controller only; EPERM otherwise) ----
@@ -82,21 +90,24 @@ class Hive {
   // The next id of the kind, from 1; never given twice.
   [[nodiscard]] uint32_t take_id(hive::ObjectKind kind);
   // Makes it visible: its contents must be complete. One store publishes.
-  [[nodiscard]] Result<> publish_object(hive::ObjectKind kind, uint32_t id, void* object, uint64_t user = 0);
+  [[nodiscard]] Result<> publish_object(hive::ObjectKind kind, uint32_t id, void* object,
+                                        uint64_t user = 0);
   // Makes it invisible to new look-ups; the memory stays until free_object().
   void unpublish_object(hive::ObjectKind kind, uint32_t id);
   // Only after synchronize(): a bee may still hold its address.
   void free_object(void* object);
-  // Published objects of a kind, by id; `fn` returns false to stop. The directory is checked as it is read.
-  void for_each_object(hive::ObjectKind kind,
-                       const std::function<bool(uint32_t id, void* object, uint64_t size)>& fn) const;
+  // Published objects of a kind, by id; `fn` returns false to stop. The directory is checked as it
+  // is read.
+  void for_each_object(
+      hive::ObjectKind kind,
+      const std::function<bool(uint32_t id, void* object, uint64_t size)>& fn) const;
   [[nodiscard]] void* find_object(hive::ObjectKind kind, uint32_t id) const;
   void set_root(hive::Root root, const void* object);
 
   // ---- data memory (controller only) ----
-  // Zeroed memory in the data segment. From a page on: page-aligned and its pages given back to the system when freed;
-  // below: at least 64-byte aligned, never sharing a cache line. `reserve` allocates the pages now, so that a
-  // later store can't fail: ENOMEM or ENOSPC here.
+  // Zeroed memory in the data segment. From a page on: page-aligned and its pages given back to the
+  // system when freed; below: at least 64-byte aligned, never sharing a cache line. `reserve`
+  // allocates the pages now, so that a later store can't fail: ENOMEM or ENOSPC here.
   [[nodiscard]] Result<void*> allocate_data(size_t size, bool reserve = false);
   // Only after synchronize().
   void free_data(void* memory);
@@ -105,11 +116,13 @@ class Hive {
   // ---- code memory (controller only) ----
   [[nodiscard]] CodeMemory& code_memory();
 
-  // Waits until every bee that ran when this was called has left or is dead: what was unpublished before is no
-  // longer reached by anyone. EBUSY at the limit (a bee's process is stopped): try again later.
-  [[nodiscard]] Result<> synchronize(std::chrono::milliseconds limit = std::chrono::milliseconds(200));
-  // Runs `action` (a free, usually) once a grace period has passed; at once where no bee runs. Actions that must
-  // wait run in a later call of defer() or run_deferred().
+  // Waits until every bee that ran when this was called has left or is dead: what was unpublished
+  // before is no longer reached by anyone. EBUSY at the limit (a bee's process is stopped): try
+  // again later.
+  [[nodiscard]] Result<> synchronize(
+      std::chrono::milliseconds limit = std::chrono::milliseconds(200));
+  // Runs `action` (a free, usually) once a grace period has passed; at once where no bee runs.
+  // Actions that must wait run in a later call of defer() or run_deferred().
   void defer(std::function<void()> action);
   void run_deferred();
 
@@ -131,8 +144,8 @@ class Hive {
   std::unique_ptr<Books> books_;
 };
 
-// A slot held for a scope, by library code (user-side map operations, runs in this process). Check it: all slots
-// may be busy.
+// A slot held for a scope, by library code (user-side map operations, runs in this process). Check
+// it: all slots may be busy.
 class HeldSlot {
  public:
   HeldSlot();

@@ -17,7 +17,8 @@ namespace skep {
 // Native code's home: hive::kCode and its writable alias.
 class HiveCodeMemory final : public CodeMemory {
  public:
-  explicit HiveCodeMemory(std::byte* alias) : alias_(alias), extents_(hive::kCode, hive::kCodeSize) {}
+  explicit HiveCodeMemory(std::byte* alias)
+      : alias_(alias), extents_(hive::kCode, hive::kCodeSize) {}
   Result<CodeBlock> allocate(size_t size) override;
   void free(const CodeBlock& block) override;
 

@@ -1,6 +1,6 @@
-// What lies in the control segment: a header, a directory of objects, then the objects themselves. The
-// controlling process writes it; every other process maps it read-only, so its words can be trusted by
-// whoever trusts the controller. Freestanding: the agent compiles this.
+// What lies in the control segment: a header, a directory of objects, then the objects themselves.
+// The controlling process writes it; every other process maps it read-only, so its words can be
+// trusted by whoever trusts the controller. Freestanding: the agent compiles this.
 //
 //   kControl + 0       ControlHeader         4 KiB
 //   kControl + 4 KiB   ObjectEntry[65536]    2 MiB    one an object; published by one store of `kind`
@@ -38,7 +38,14 @@ struct ObjectEntry {
 static_assert(sizeof(ObjectEntry) == 32);
 
 // Words that rooms above publish their roots in (the address of a control object, or 0).
-enum class Root : uint32_t { kSyscallHooks = 0, kUprobes = 1, kCgroupHooks = 2, kAgent = 3, kSession = 4, kPrintk = 5 };
+enum class Root : uint32_t {
+  kSyscallHooks = 0,
+  kUprobes = 1,
+  kCgroupHooks = 2,
+  kAgent = 3,
+  kSession = 4,
+  kPrintk = 5
+};
 inline constexpr uint32_t kRoots = 16;
 
 inline constexpr uint64_t kControlMagic = 0x3165766968'70656b;  // "kephive1"
@@ -46,7 +53,8 @@ inline constexpr uint32_t kControlVersion = 1;
 inline constexpr uint32_t kMaxObjects = 65536;
 
 struct ControlHeader {
-  std::atomic<uint64_t> magic;  // kControlMagic once all below is filled in; 0 when the hive is being torn down
+  std::atomic<uint64_t>
+      magic;  // kControlMagic once all below is filled in; 0 when the hive is being torn down
   uint32_t version;
   uint32_t slot_count;  // below or equal kMaxSlots
   uint32_t controller_pid;

@@ -53,8 +53,8 @@ Result<void*> Hive::allocate_object(size_t size) {
   std::lock_guard lock(books_->mutex);
   uint64_t address = books_->objects.allocate(size, kControlGranule);
   if (address == 0)
-    return fail(ENOMEM, "the hive's control segment has no room for {} bytes more ({} KiB in use)", size,
-                books_->objects.used() >> 10);
+    return fail(ENOMEM, "the hive's control segment has no room for {} bytes more ({} KiB in use)",
+                size, books_->objects.used() >> 10);
   std::memset(reinterpret_cast<void*>(address), 0, size);
   return reinterpret_cast<void*>(address);
 }
@@ -114,7 +114,8 @@ void Hive::for_each_object(hive::ObjectKind kind,
     uint64_t address, size;
   };
   std::vector<Found> found;
-  uint32_t used = std::min(control().objects_used.load(std::memory_order_acquire), hive::kMaxObjects);
+  uint32_t used =
+      std::min(control().objects_used.load(std::memory_order_acquire), hive::kMaxObjects);
   for (uint32_t i = 0; i < used; ++i) {
     hive::ObjectEntry& entry = hive::directory()[i];
     if (entry.kind.load(std::memory_order_acquire) != static_cast<uint32_t>(kind)) continue;
@@ -128,10 +129,12 @@ void Hive::for_each_object(hive::ObjectKind kind,
 }
 
 void* Hive::find_object(hive::ObjectKind kind, uint32_t id) const {
-  uint32_t used = std::min(control().objects_used.load(std::memory_order_acquire), hive::kMaxObjects);
+  uint32_t used =
+      std::min(control().objects_used.load(std::memory_order_acquire), hive::kMaxObjects);
   for (uint32_t i = 0; i < used; ++i) {
     hive::ObjectEntry& entry = hive::directory()[i];
-    if (entry.kind.load(std::memory_order_acquire) != static_cast<uint32_t>(kind) || entry.id != id) continue;
+    if (entry.kind.load(std::memory_order_acquire) != static_cast<uint32_t>(kind) || entry.id != id)
+      continue;
     uint64_t address = entry.address;
     if (!hive::in_control(address, entry.size) || address % kControlGranule != 0) return nullptr;
     return reinterpret_cast<void*>(address);
@@ -151,10 +154,11 @@ Result<void*> Hive::allocate_data(size_t size, bool reserve) {
   if (size == 0) return fail(EINVAL, "allocating nothing in the hive");
   std::lock_guard lock(books_->mutex);
   auto no_room = [&](uint64_t wanted) {
-    return std::unexpected<Error>(Error(ENOMEM, fmt::format("the hive's data segment has no room for {} KiB more: {} of {} "
-                                                            "MiB are in use",
-                                                            wanted >> 10, books_->data.used() >> 20, data_size_ >> 20))
-                                      .with_hint("make the hive larger, or its maps smaller"));
+    return std::unexpected<Error>(
+        Error(ENOMEM, fmt::format("the hive's data segment has no room for {} KiB more: {} of {} "
+                                  "MiB are in use",
+                                  wanted >> 10, books_->data.used() >> 20, data_size_ >> 20))
+            .with_hint("make the hive larger, or its maps smaller"));
   };
   if (size < kPage / 2 + 1) {
     size_t size_class = size <= 64 ? 0 : std::bit_width((size - 1) >> 6);
@@ -163,7 +167,8 @@ Result<void*> Hive::allocate_data(size_t size, bool reserve) {
     if (blocks.empty()) {
       uint64_t slab = books_->data.allocate(kPage, kPage);
       if (slab == 0) return no_room(kPage);
-      for (uint64_t offset = kPage; offset > 0; offset -= block) blocks.push_back(slab + offset - block);
+      for (uint64_t offset = kPage; offset > 0; offset -= block)
+        blocks.push_back(slab + offset - block);
     }
     uint64_t address = blocks.back();
     blocks.pop_back();
@@ -175,8 +180,9 @@ Result<void*> Hive::allocate_data(size_t size, bool reserve) {
   uint64_t length = round_up(size, kPage);
   uint64_t address = books_->data.allocate(length, kPage);
   if (address == 0) return no_room(length);
-  if (reserve && ::fallocate(data_fd_.get(), 0, static_cast<off_t>(address - hive::kData),
-                             static_cast<off_t>(length)) != 0 &&
+  if (reserve &&
+      ::fallocate(data_fd_.get(), 0, static_cast<off_t>(address - hive::kData),
+                  static_cast<off_t>(length)) != 0 &&
       errno != EOPNOTSUPP && errno != EINTR) {
     int code = errno;
     books_->data.free(address);
@@ -212,11 +218,13 @@ uint64_t Hive::data_used() const {
 CodeMemory& Hive::code_memory() { return books_->code; }
 
 Result<CodeBlock> HiveCodeMemory::allocate(size_t size) {
-  if (size == 0 || size > hive::kCodeSize) return fail(EINVAL, "a block of native code of {} bytes", size);
+  if (size == 0 || size > hive::kCodeSize)
+    return fail(EINVAL, "a block of native code of {} bytes", size);
   std::lock_guard lock(mutex_);
   uint64_t length = round_up(size, 64);
   uint64_t address = extents_.allocate(length, 64);
-  if (address == 0) return fail(ENOMEM, "the hive's code segment has no room for {} bytes more", size);
+  if (address == 0)
+    return fail(ENOMEM, "the hive's code segment has no room for {} bytes more", size);
   return CodeBlock{alias_ + (address - hive::kCode), address, length};
 }
 
@@ -241,8 +249,9 @@ Result<> Hive::synchronize(std::chrono::milliseconds limit) {
     } else {
       if (std::chrono::steady_clock::now() >= end) {
         if (all_left(bees, true)) return {};
-        return fail(EBUSY, "{} programs still run in the hive after {} ms (is their process stopped?)", bees.size(),
-                    limit.count());
+        return fail(EBUSY,
+                    "{} programs still run in the hive after {} ms (is their process stopped?)",
+                    bees.size(), limit.count());
       }
       timespec pause{0, 200'000};
       ::nanosleep(&pause, nullptr);

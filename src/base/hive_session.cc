@@ -1,4 +1,5 @@
-// Session files: which hives of this user are live. One file a hive, `<pid>-<session>`, lines of `key value`:
+// Session files: which hives of this user are live. One file a hive, `<pid>-<session>`, lines of
+// `key value`:
 //
 //   skep-hive 1
 //   pid 4711
@@ -59,15 +60,17 @@ bool parse_session(std::string_view text, HiveSession& session) {
     if (key == "name") session.name = value;
     if (key == "fds") {
       auto fds = split(value, ' ');
-      good = fds.size() == 3 && parse(fds[0], session.control_fd) && parse(fds[1], session.code_fd) &&
-             parse(fds[2], session.data_fd);
+      good = fds.size() == 3 && parse(fds[0], session.control_fd) &&
+             parse(fds[1], session.code_fd) && parse(fds[2], session.data_fd);
     }
     if (!good) return false;
   }
-  return session.controller > 0 && session.control_fd >= 0 && session.code_fd >= 0 && session.data_fd >= 0;
+  return session.controller > 0 && session.control_fd >= 0 && session.code_fd >= 0 &&
+         session.data_fd >= 0;
 }
 
-// Whether a controller holds the file's lock. A file of ours that nobody holds is a killed controller's.
+// Whether a controller holds the file's lock. A file of ours that nobody holds is a killed
+// controller's.
 bool is_locked(int fd) {
   if (::flock(fd, LOCK_SH | LOCK_NB) != 0) return true;
   ::flock(fd, LOCK_UN);
@@ -91,7 +94,8 @@ Result<std::string> session_directory() {
   std::string path;
   if (const char* runtime = ::getenv("XDG_RUNTIME_DIR"); runtime != nullptr && runtime[0] == '/') {
     struct stat parent{};
-    if (::stat(runtime, &parent) == 0 && S_ISDIR(parent.st_mode)) path = std::string(runtime) + "/skep";
+    if (::stat(runtime, &parent) == 0 && S_ISDIR(parent.st_mode))
+      path = std::string(runtime) + "/skep";
   }
   if (path.empty()) path = fmt::format("/tmp/skep-{}", ::geteuid());
   if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
@@ -100,16 +104,19 @@ Result<std::string> session_directory() {
   if (::lstat(path.c_str(), &status) != 0) return fail_errno(errno, "{}", path);
   if (!S_ISDIR(status.st_mode) || status.st_uid != ::geteuid() || (status.st_mode & 077) != 0)
     return std::unexpected<Error>(
-        Error(EPERM, fmt::format("{} must be a directory of user {} with mode 0700: found uid {}, mode {:o}", path,
-                                 ::geteuid(), status.st_uid, status.st_mode & 07777))
+        Error(
+            EPERM,
+            fmt::format("{} must be a directory of user {} with mode 0700: found uid {}, mode {:o}",
+                        path, ::geteuid(), status.st_uid, status.st_mode & 07777))
             .with_hint("remove it, or set XDG_RUNTIME_DIR"));
   return path;
 }
 
 Result<> Hive::publish_session(const std::string& name) {
   SKEP_TRY(directory, session_directory());
-  std::string text = fmt::format("{}\npid {}\nstart {}\nfds {} {} {}\ndata {}\n", kFirstLine, ::getpid(),
-                                 control().controller_start, control_fd(), code_fd(), data_fd(), data_size_);
+  std::string text =
+      fmt::format("{}\npid {}\nstart {}\nfds {} {} {}\ndata {}\n", kFirstLine, ::getpid(),
+                  control().controller_start, control_fd(), code_fd(), data_fd(), data_size_);
   std::string shown = name;
   std::erase(shown, '\n');
   if (!shown.empty()) text += fmt::format("name {}\n", shown);
@@ -117,9 +124,10 @@ Result<> Hive::publish_session(const std::string& name) {
   // Locked and complete before it has its name, so that no lister takes it for stale.
   std::string temporary = final_name + ".new";
   SKEP_TRY(file, open_file(temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
-  bool written = ::flock(file.get(), LOCK_EX | LOCK_NB) == 0 &&
-                 ::write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
-                 ::rename(temporary.c_str(), final_name.c_str()) == 0;
+  bool written =
+      ::flock(file.get(), LOCK_EX | LOCK_NB) == 0 &&
+      ::write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
+      ::rename(temporary.c_str(), final_name.c_str()) == 0;
   if (!written) {
     int code = errno != 0 ? errno : ENOSPC;
     ::unlink(temporary.c_str());
@@ -159,7 +167,9 @@ Result<std::vector<HiveSession>> list_sessions() {
     std::string text(kMaxFile, '\0');
     ssize_t got = ::read(file->get(), text.data(), text.size());
     HiveSession session;
-    if (got <= 0 || !parse_session(std::string_view(text.data(), static_cast<size_t>(got)), session)) continue;
+    if (got <= 0 ||
+        !parse_session(std::string_view(text.data(), static_cast<size_t>(got)), session))
+      continue;
     // A forked child of a killed controller may hold the lock still.
     if (process_start_time(session.controller) != session.controller_start) {
       ::unlink(path.c_str());
@@ -169,7 +179,8 @@ Result<std::vector<HiveSession>> list_sessions() {
     sessions.push_back(std::move(session));
   }
   std::sort(sessions.begin(), sessions.end(), [](const HiveSession& a, const HiveSession& b) {
-    return std::pair(a.controller_start, a.controller) < std::pair(b.controller_start, b.controller);
+    return std::pair(a.controller_start, a.controller) <
+           std::pair(b.controller_start, b.controller);
   });
   return sessions;
 }

@@ -1,5 +1,5 @@
-// System calls without libc, for code that runs inside a traced process (the agent) as well as here:
-// no errno, no cancellation point, no thread-local state. Freestanding.
+// System calls without libc, for code that runs inside a traced process (the agent) as well as
+// here: no errno, no cancellation point, no thread-local state. Freestanding.
 #pragma once
 
 #include <cstddef>
@@ -10,8 +10,15 @@ namespace skep::raw {
 // The kernel's own numbers for what the freestanding code needs; the result is >= 0 or -errno.
 #if defined(__x86_64__)
 enum Number : long {
-  kSchedYield = 24, kNanosleep = 35, kGetpid = 39, kFutex = 202, kGettid = 186, kTgkill = 234,
-  kProcessVmReadv = 310, kGetcpu = 309, kClockGettime = 228,
+  kSchedYield = 24,
+  kNanosleep = 35,
+  kGetpid = 39,
+  kFutex = 202,
+  kGettid = 186,
+  kTgkill = 234,
+  kProcessVmReadv = 310,
+  kGetcpu = 309,
+  kClockGettime = 228,
 };
 inline long syscall(long number, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0,
                     long f = 0) {
@@ -28,8 +35,15 @@ inline long syscall(long number, long a = 0, long b = 0, long c = 0, long d = 0,
 inline void pause_cpu() { asm volatile("pause"); }
 #elif defined(__aarch64__)
 enum Number : long {
-  kSchedYield = 124, kNanosleep = 101, kGetpid = 172, kFutex = 98, kGettid = 178, kTgkill = 131,
-  kProcessVmReadv = 270, kGetcpu = 168, kClockGettime = 113,
+  kSchedYield = 124,
+  kNanosleep = 101,
+  kGetpid = 172,
+  kFutex = 98,
+  kGettid = 178,
+  kTgkill = 131,
+  kProcessVmReadv = 270,
+  kGetcpu = 168,
+  kClockGettime = 113,
 };
 inline long syscall(long number, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0,
                     long f = 0) {
@@ -51,9 +65,10 @@ inline void pause_cpu() { asm volatile("yield"); }
 
 inline constexpr long kEsrch = -3;
 
-// True only where thread `tid` of process `pid` will never run another user instruction: it does not
-// exist, or it is a zombie that nobody has reaped yet (which tgkill still finds; reading its memory
-// fails with ESRCH because it has none any more). When in doubt (a seccomp filter in the way): false.
+// True only where thread `tid` of process `pid` will never run another user instruction: it does
+// not exist, or it is a zombie that nobody has reaped yet (which tgkill still finds; reading its
+// memory fails with ESRCH because it has none any more). When in doubt (a seccomp filter in the
+// way): false.
 inline bool thread_is_dead(uint32_t pid, uint32_t tid) {
   if (pid == 0 || tid == 0 || pid > 0x7fffffff || tid > 0x7fffffff) return true;
   if (syscall(kTgkill, static_cast<long>(pid), static_cast<long>(tid), 0) == kEsrch) return true;

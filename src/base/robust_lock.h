@@ -1,12 +1,13 @@
-// RobustLock: a 32-bit lock word in the data segment that names its owner, so that a lock whose owner was
-// killed is seen to be so, taken over by the next who wants it, and reported as such: that one then
-// repairs what the lock protects. Freestanding: the agent compiles this.
+// RobustLock: a 32-bit lock word in the data segment that names its owner, so that a lock whose
+// owner was killed is seen to be so, taken over by the next who wants it, and reported as such:
+// that one then repairs what the lock protects. Freestanding: the agent compiles this.
 //
 //   0                                    free
 //   1 | generation (23) | slot (8)       held by that bee (slots.h)
 //
-// Every wait is bounded: an owner that is alive but does not run (stopped by a debugger, starved) costs the
-// contender some milliseconds and then kBusy, which maps turn into -EBUSY, as the kernel's do.
+// Every wait is bounded: an owner that is alive but does not run (stopped by a debugger, starved)
+// costs the contender some milliseconds and then kBusy, which maps turn into -EBUSY, as the
+// kernel's do.
 #pragma once
 
 #include <atomic>
@@ -26,13 +27,15 @@ class RobustLock {
  public:
   [[nodiscard]] Locked lock(BeeWord me) {
     uint32_t expected = 0;
-    if (word_.compare_exchange_strong(expected, me, std::memory_order_acquire)) return Locked::kClean;
+    if (word_.compare_exchange_strong(expected, me, std::memory_order_acquire))
+      return Locked::kClean;
     return lock_slowly(me);
   }
   // One attempt; takes over from the dead too.
   [[nodiscard]] Locked try_lock(BeeWord me) {
     uint32_t expected = 0;
-    if (word_.compare_exchange_strong(expected, me, std::memory_order_acquire)) return Locked::kClean;
+    if (word_.compare_exchange_strong(expected, me, std::memory_order_acquire))
+      return Locked::kClean;
     if (expected != me && bee_is_gone(expected) &&
         word_.compare_exchange_strong(expected, me, std::memory_order_acquire))
       return Locked::kRecovered;
@@ -52,12 +55,14 @@ class RobustLock {
         raw::pause_cpu();
       }
       uint32_t held = word_.load(std::memory_order_relaxed);
-      // Our own word: a program that waits for itself, or a scribbler's forgery; more waiting is no help.
+      // Our own word: a program that waits for itself, or a scribbler's forgery; more waiting is no
+      // help.
       if (held == me) return Locked::kBusy;
-      // The owner's slot moving on costs no system call to see; a dead owner's does, so look less often.
-      if (held != 0 && (round % kLivenessEvery == kLivenessEvery - 1 || !generation_matches(held)) &&
-          bee_is_gone(held) &&
-          word_.compare_exchange_strong(held, me, std::memory_order_acquire))
+      // The owner's slot moving on costs no system call to see; a dead owner's does, so look less
+      // often.
+      if (held != 0 &&
+          (round % kLivenessEvery == kLivenessEvery - 1 || !generation_matches(held)) &&
+          bee_is_gone(held) && word_.compare_exchange_strong(held, me, std::memory_order_acquire))
         return Locked::kRecovered;
       raw::syscall(raw::kSchedYield);
     }

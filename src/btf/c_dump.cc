@@ -16,6 +16,8 @@ namespace {
 
 constexpr unsigned kMaxNesting = 256;  // hostile BTF nests deeper than any C
 
+constexpr std::string_view kKfuncTag = "bpf_kfunc";
+
 std::string_view c_keyword(const Type& type) {
   switch (type.kind()) {
     case Kind::Struct: return "struct";
@@ -36,10 +38,12 @@ std::string_view basic_name(std::string_view name) {
 class Dumper {
  public:
   explicit Dumper(const Btf& btf) : btf_(btf), state_(btf.type_end(), kUnseen) {
-    budget_ = 64 * (btf.bytes().size() + (btf.base() ? btf.base()->bytes().size() : 0)) + (1 << 16);
+    // vmlinux's text is half the size of its BTF.
+    budget_ = 8 * (btf.bytes().size() + (btf.base() ? btf.base()->bytes().size() : 0)) + (1 << 16);
   }
 
   std::string out;
+  std::string kfuncs;  // their prototypes: functions of the kernel that programs may call
 
   void define(TypeId id, unsigned depth = 0);
   std::string declaration(TypeId id, std::string inner, unsigned indent, unsigned depth);
@@ -216,6 +220,10 @@ void Dumper::define(TypeId id, unsigned depth) {
     case Kind::FuncProto:
       declare(type.referenced(), depth + 1);
       for (uint32_t i = 0; i < type.vlen(); ++i) declare(type.parameter(i).type, depth + 1);
+      break;
+    case Kind::Func:
+      declare(type.referenced(), depth + 1);
+      kfuncs += fmt::format("extern {} __weak __ksym;\n", declaration(id, {}, 0, 0));
       break;
     default: break;
   }
@@ -414,12 +422,18 @@ constexpr std::string_view kHead =
     "#pragma clang attribute push (__attribute__((preserve_access_index)), apply_to = "
     "record)\n#endif\n\n";
 constexpr std::string_view kTail =
-    "#ifndef BPF_NO_PRESERVE_ACCESS_INDEX\n#pragma clang attribute pop\n#endif\n\n#endif /* "
-    "__VMLINUX_H__ */\n";
+    "#ifndef BPF_NO_PRESERVE_ACCESS_INDEX\n#pragma clang attribute pop\n#endif\n\n";
+constexpr std::string_view kKfuncs =
+    "#ifndef BPF_NO_KFUNC_PROTOTYPES\n#ifndef __ksym\n#define __ksym "
+    "__attribute__((section(\".ksyms\")))\n#endif\n#ifndef __weak\n#define __weak "
+    "__attribute__((weak))\n#endif\n\n";
+constexpr std::string_view kEnd = "#endif /* __VMLINUX_H__ */\n";
 
-std::string framed(std::string text, const DumpOptions& options) {
-  if (!options.as_vmlinux_h) return text;
-  return fmt::format("{}{}{}", kHead, text, kTail);
+std::string framed(Dumper& dumper, const DumpOptions& options) {
+  if (!options.as_vmlinux_h) return std::move(dumper.out);
+  std::string kfuncs;
+  if (!dumper.kfuncs.empty()) kfuncs = fmt::format("{}{}#endif\n\n", kKfuncs, dumper.kfuncs);
+  return fmt::format("{}{}{}{}{}", kHead, dumper.out, kTail, kfuncs, kEnd);
 }
 
 }  // namespace
@@ -434,15 +448,26 @@ std::string dump_c(const Btf& btf, const DumpOptions& options) {
     if (named_record || shown_enum || type.kind() == Kind::Typedef || type.kind() == Kind::Fwd)
       dumper.define(id);
   }
-  return framed(std::move(dumper.out), options);
+  if (options.as_vmlinux_h) {
+    for (TypeId id = 1; id < btf.type_end(); ++id) {
+      const Type tag = btf.type(id);
+      if (tag.kind() == Kind::DeclTag && tag.name() == kKfuncTag) dumper.define(tag.referenced());
+    }
+  }
+  return framed(dumper, options);
 }
 
 std::string dump_c(const Btf& btf, std::span<const TypeId> roots, const DumpOptions& options) {
   Dumper dumper(btf);
-  dumper.find_referenced();
-  for (TypeId id : roots)
-    if (id < btf.type_end()) dumper.define(id);
-  return framed(std::move(dumper.out), options);
+  for (TypeId id : roots) {
+    // Asked for its constants: what holds it may not be dumped at all.
+    const Type type = btf.type(id);
+    if (type.is_enum() && type.name().empty())
+      dumper.out += dumper.body(type, 0, 0) + ";\n\n";
+    else
+      dumper.define(id);
+  }
+  return framed(dumper, options);
 }
 
 std::string type_text(const Btf& btf, TypeId id, std::string_view name) {

@@ -12,7 +12,7 @@
 namespace skep::btf {
 
 struct DumpOptions {
-  // vmlinux.h's frame: include guard, preserve_access_index on every record.
+  // vmlinux.h's frame: include guard, preserve_access_index on every record, prototypes of kfuncs.
   bool as_vmlinux_h = true;
 };
 

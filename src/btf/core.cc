@@ -35,6 +35,7 @@ struct Path {
   TypeId root = 0;
   std::vector<Step> steps;
   uint64_t bit_offset = 0;
+  std::vector<CoreTrace::Use> members{};  // of a target: every member walked through
 };
 
 bool same_kind(Kind a, Kind b) {
@@ -176,9 +177,10 @@ class Matcher {
     for (size_t i = 0; i < path_.steps.size(); ++i) {
       const Step& step = path_.steps[i];
       if (!step.name.empty()) {
-        // A target that nests deeper than any real one is taken as not matching.
         auto member = find_member(step, at, found, 0);
-        if (!member || found.steps.size() > kMaxSteps) return std::optional<Path>();
+        if (too_deep_ || budget_ == 0)
+          return fail(E2BIG, "type {} of the target nests too deep", candidate);
+        if (!member) return std::optional<Path>();
         at = *member;
         continue;
       }
@@ -216,21 +218,32 @@ class Matcher {
   // leads to it.
   std::optional<TypeId> find_member(const Step& step, TypeId in, Path& found, unsigned depth) {
     const Type type = target_.resolve(in);
-    if (!type.is_composite() || depth == kMaxSteps) return std::nullopt;
+    if (!type.is_composite()) return std::nullopt;
+    if (depth == kMaxSteps) {
+      too_deep_ = true;
+      return std::nullopt;
+    }
     const TypeId wanted_type = local_.type(step.type).member(step.index).type;
     for (uint32_t i = 0; i < type.vlen(); ++i) {
-      if (budget_ == 0) return std::nullopt;
+      if (budget_ == 0 || too_deep_) return std::nullopt;
       --budget_;
+      if (found.members.size() >= kMaxSteps - 1) {  // one more is an array's index
+        too_deep_ = true;
+        return std::nullopt;
+      }
       const Member member = type.member(i);
       if (member.name.empty()) {
         const uint64_t before = found.bit_offset;
         found.bit_offset += member.bit_offset;
+        found.members.push_back({type.id(), i});
         if (auto inner = find_member(step, member.type, found, depth + 1)) return inner;
         found.bit_offset = before;
+        found.members.pop_back();
       } else if (member.name == step.name) {
         if (!fields_compatible(local_, wanted_type, target_, member.type)) return std::nullopt;
         found.bit_offset += member.bit_offset;
         found.steps.push_back({type.id(), i, member.name});
+        found.members.push_back({type.id(), i});
         return member.type;
       }
     }
@@ -241,6 +254,7 @@ class Matcher {
   const Path& path_;
   const Btf& target_;
   unsigned budget_ = kSearchBudget;
+  bool too_deep_ = false;
 };
 
 struct Value {
@@ -439,7 +453,7 @@ std::vector<CoreResolver::Candidate>& CoreResolver::candidates(const Type& local
   return at->second;
 }
 
-Result<CoreValue> CoreResolver::resolve(const CoreRelocation& relocation) {
+Result<CoreValue> CoreResolver::resolve(const CoreRelocation& relocation, CoreTrace* trace) {
   const Type root = local_.type(relocation.type);
   if (static_cast<uint32_t>(relocation.kind) >= kCoreKinds)
     return fail(EINVAL, "unknown kind of CO-RE relocation {}",
@@ -473,6 +487,10 @@ Result<CoreValue> CoreResolver::resolve(const CoreRelocation& relocation) {
                   describe(local_, relocation), chosen->target_type, candidate.type);
     }
     matching.push_back(candidate);
+    if (trace != nullptr) {
+      trace->candidates.push_back(candidate.type);
+      trace->members.insert(trace->members.end(), path->members.begin(), path->members.end());
+    }
   }
   if (!chosen) return compare(local, nullptr, relocation.kind);
   possible = std::move(matching);

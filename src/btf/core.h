@@ -61,6 +61,16 @@ struct CoreValue {
   uint32_t target_index = 0;                 // which of the targets it is in
 };
 
+// The types and members of the targets that a relocation's value came from.
+struct CoreTrace {
+  struct Use {
+    TypeId type = 0;  // a struct or union, anonymous ones on the way included
+    uint32_t member = 0;
+  };
+  std::vector<TypeId> candidates;  // that matched
+  std::vector<Use> members;
+};
+
 // Resolves the relocations of one program. Keeps, for each local type, the candidates that are still
 // possible: what an earlier relocation of that type did not match, a later one does not look at (so
 // libbpf does, and the order of relocations matters).
@@ -72,7 +82,9 @@ class CoreResolver {
   CoreResolver(const Btf& local, std::span<const std::shared_ptr<const Btf>> targets)
       : local_(local), targets_(targets) {}
   // EINVAL for a malformed or ambiguous relocation; one that finds nothing is `poison`, not an error.
-  [[nodiscard]] Result<CoreValue> resolve(const CoreRelocation& relocation);
+  // `trace`, where it is not null, is told what of the targets decided it.
+  [[nodiscard]] Result<CoreValue> resolve(const CoreRelocation& relocation,
+                                          CoreTrace* trace = nullptr);
 
  private:
   struct Candidate {

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <set>
 
@@ -134,6 +135,8 @@ std::vector<VirtualFile> header_files(const std::string& helper_defs) {
   for (const Header& header : shipped_headers())
     files.push_back({fmt::format("{}/{}", kVirtual, header.name), std::string(header.text)});
   files.push_back({fmt::format("{}/bpf/bpf_helper_defs.h", kVirtual), helper_defs});
+  // glibc's headers take a target that is not x86-64 for i386, whose part is seldom installed. It is empty.
+  files.push_back({fmt::format("{}/gnu/stubs-32.h", kVirtual), "\n"});
   return files;
 }
 
@@ -157,6 +160,11 @@ std::string cache_key(const std::string& path, ByteSpan source, const ClangBinar
       .add(source)
       .add(clang.identity);
   for (const std::string& argument : arguments) hasher.add(argument);
+  // What clang itself takes from the environment.
+  for (const char* name : {"CPATH", "C_INCLUDE_PATH", "CCC_OVERRIDE_OPTIONS"}) {
+    const char* value = ::getenv(name);
+    hasher.add(value != nullptr ? std::string_view(value) : std::string_view());
+  }
   for (const VirtualFile& file : files) hasher.add(file.path).add(file.text);
   for (const btf::Btf* btf = options.target.get(); btf != nullptr; btf = btf->base().get())
     hasher.add(btf->bytes());
@@ -186,9 +194,17 @@ Result<Compiled> compile(const std::string& path, const Options& options) {
         {fmt::format("{}/vmlinux.h", kVirtual), minimal_vmlinux_h(*options.target, words.list())});
   auto run = run_clang(clang, arguments, files, options.timeout);
   if (!run) return fail(run, "{}", path);
+  std::vector<std::string> again = arguments;
+  if (run->status != 0 && own_vmlinux &&
+      run->diagnostics.find("conflicting types") != std::string::npos) {
+    // The program declares a kfunc in its own way.
+    again.insert(again.begin(), "-DBPF_NO_KFUNC_PROTOTYPES");
+    run = run_clang(clang, again, files, options.timeout);
+    if (!run) return fail(run, "{}", path);
+  }
   if (run->status != 0 && own_vmlinux && misses_a_type(run->diagnostics)) {
     files.back().text = btf::dump_c(*options.target);
-    run = run_clang(clang, arguments, files, options.timeout);
+    run = run_clang(clang, again, files, options.timeout);
     if (!run) return fail(run, "{}", path);
   }
   Compiled compiled;

@@ -13,4 +13,5 @@ skep_header_\name\()_end:
         header tracing, SKEP_CC_INCLUDE/bpf/bpf_tracing.h
         header core_read, SKEP_CC_INCLUDE/bpf/bpf_core_read.h
         header endian, SKEP_CC_INCLUDE/bpf/bpf_endian.h
+        header usdt, SKEP_CC_INCLUDE/bpf/usdt.bpf.h
         .section .note.GNU-stack,"",@progbits

@@ -45,7 +45,20 @@ class Roots {
     for (btf::TypeId id : btf_.find_all(word)) {
       const btf::Type type = btf_.type(id);
       if (type.is_composite() || type.is_enum() || type.kind() == btf::Kind::Typedef) add_root(id);
+      if (type.kind() == btf::Kind::Func && is_kfunc(id)) add_root(id);
     }
+  }
+  // Tagged, as the kernel tags those that programs may call.
+  bool is_kfunc(btf::TypeId id) {
+    if (kfuncs_.empty()) {
+      kfuncs_.insert(0);
+      for (btf::TypeId tag = 1; tag < btf_.type_end(); ++tag) {
+        const btf::Type type = btf_.type(tag);
+        if (type.kind() == btf::Kind::DeclTag && type.name() == "bpf_kfunc")
+          kfuncs_.insert(type.referenced());
+      }
+    }
+    return kfuncs_.contains(id);
   }
   void add_root(btf::TypeId id) {
     if (seen_[id]) return;
@@ -77,6 +90,7 @@ class Roots {
       case btf::Kind::Restrict:
       case btf::Kind::TypeTag: enter(type.referenced()); break;
       case btf::Kind::Array: enter(type.element()); break;
+      case btf::Kind::Func: follow_prototype(btf_.type(type.referenced())); break;
       case btf::Kind::Struct:
       case btf::Kind::Union:
         for (uint32_t i = 0; i < type.vlen(); ++i) {
@@ -87,6 +101,10 @@ class Roots {
         break;
       default: break;
     }
+  }
+  // A kfunc's parameters may be dereferenced without their types being named: iterators on the stack.
+  void follow_prototype(const btf::Type& prototype) {
+    for (uint32_t i = 0; i < prototype.vlen(); ++i) enter(prototype.parameter(i).type);
   }
   void add_pointee(btf::TypeId id) {
     btf::Type type = btf_.resolve(id);
@@ -109,7 +127,7 @@ class Roots {
   std::unordered_set<std::string_view> words_;
   std::vector<bool> seen_;
   std::vector<btf::TypeId> roots_, open_;
-  std::unordered_set<btf::TypeId> rooted_;
+  std::unordered_set<btf::TypeId> rooted_, kfuncs_;
 };
 
 }  // namespace

@@ -1,5 +1,6 @@
-// ARRAY and PERCPU_ARRAY: values side by side at MapHeader::values; code generators inline the look-up. A value is
-// written in place, as the kernel does: each aligned 8-byte word is whole, the value as such need not be.
+// ARRAY and PERCPU_ARRAY: values side by side at MapHeader::values; code generators inline the
+// look-up. A value is written in place, as the kernel does: each aligned 8-byte word is whole, the
+// value as such need not be.
 #include "maps/types.h"
 
 namespace skep::maps {
@@ -28,7 +29,9 @@ void* percpu_lookup(const MapHeader& map, const void* key, Bee bee) {
 
 void* lookup_slot(const MapHeader& map, const void* key, uint32_t slot, Bee) {
   uint32_t index = index_of(key);
-  return index < map.max_entries && (map.slot_stride == 0 || slot < map.slots) ? value_at(map, index, slot) : nullptr;
+  return index < map.max_entries && (map.slot_stride == 0 || slot < map.slots)
+             ? value_at(map, index, slot)
+             : nullptr;
 }
 
 int64_t update(const MapHeader& map, const void* key, const void* value, uint64_t flags, Bee bee) {
@@ -52,7 +55,9 @@ int64_t next_key(const MapHeader& map, const void* key, void* next, Bee) {
 
 }  // namespace
 
-const MapOps kArrayOps = {array_lookup, update, remove, next_key, nullptr, nullptr, nullptr, lookup_slot};
-const MapOps kPercpuArrayOps = {percpu_lookup, update, remove, next_key, nullptr, nullptr, nullptr, lookup_slot};
+const MapOps kArrayOps = {array_lookup, update,  remove,  next_key,
+                          nullptr,      nullptr, nullptr, lookup_slot};
+const MapOps kPercpuArrayOps = {percpu_lookup, update,  remove,  next_key,
+                                nullptr,       nullptr, nullptr, lookup_slot};
 
 }  // namespace skep::maps

@@ -1,5 +1,6 @@
-// BPF_MAP_TYPE_BLOOM_FILTER: a bit array at MapHeader::values; index_mask is its number of bits less 1, extra[0] the seed, extra[1]
-// the number of hashes. Bits are only ever set, so there is nothing to lock. The kernel's: kernel/bpf/bloom_filter.c.
+// BPF_MAP_TYPE_BLOOM_FILTER: a bit array at MapHeader::values; index_mask is its number of bits
+// less 1, extra[0] the seed, extra[1] the number of hashes. Bits are only ever set, so there is
+// nothing to lock. The kernel's: kernel/bpf/bloom_filter.c.
 #include <atomic>
 
 #include "maps/hash_table.h"
@@ -9,7 +10,9 @@ namespace skep::maps {
 namespace {
 
 std::atomic<uint64_t>& word_of(const MapHeader& map, const void* value, uint64_t n, uint64_t& bit) {
-  uint64_t hash = HashTable::hash_bytes(value, map.value_size, map.extra[0] + n * 0x9e3779b97f4a7c15) & map.index_mask;
+  uint64_t hash =
+      HashTable::hash_bytes(value, map.value_size, map.extra[0] + n * 0x9e3779b97f4a7c15) &
+      map.index_mask;
   bit = uint64_t{1} << (hash & 63);
   return reinterpret_cast<std::atomic<uint64_t>*>(map.values)[hash >> 6];
 }
@@ -19,7 +22,8 @@ int64_t push(const MapHeader& map, const void* value, uint64_t flags, Bee) {
   for (uint64_t n = 0; n < map.extra[1]; ++n) {
     uint64_t bit;
     auto& word = word_of(map, value, n, bit);
-    if ((word.load(std::memory_order_relaxed) & bit) == 0) word.fetch_or(bit, std::memory_order_relaxed);
+    if ((word.load(std::memory_order_relaxed) & bit) == 0)
+      word.fetch_or(bit, std::memory_order_relaxed);
   }
   return 0;
 }

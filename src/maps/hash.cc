@@ -1,5 +1,5 @@
-// HASH, PERCPU_HASH, LRU_HASH, LRU_PERCPU_HASH. hash_table.h draws the table and says why it survives being killed.
-// The kernel's: kernel/bpf/hashtab.c (semantics and errno).
+// HASH, PERCPU_HASH, LRU_HASH, LRU_PERCPU_HASH. hash_table.h draws the table and says why it
+// survives being killed. The kernel's: kernel/bpf/hashtab.c (semantics and errno).
 #include "maps/hash_table.h"
 #include "maps/types.h"
 
@@ -12,7 +12,8 @@ constexpr uint32_t kAttempts = 64;  // an insertion and a removal of one key may
 int64_t check_flags(uint64_t flags) { return flags > BPF_EXIST ? kEinval : 0; }
 
 // What a per-CPU map's other slots hold of a key that is new to them.
-void fill_new(const HashTable& table, uint32_t index, const void* value, Bee bee, bool only_this_slot) {
+void fill_new(const HashTable& table, uint32_t index, const void* value, Bee bee,
+              bool only_this_slot) {
   const MapHeader& map = table.map();
   if (!table.per_cpu()) {
     copy_words(table.value(index, 0), value, map.value_size);
@@ -21,7 +22,8 @@ void fill_new(const HashTable& table, uint32_t index, const void* value, Bee bee
   uint64_t stride = round_up(map.value_size, 8);
   for (uint32_t slot = 0; slot < map.slots; ++slot) {
     if (!only_this_slot)
-      copy_words(table.value(index, slot), static_cast<const unsigned char*>(value) + slot * stride, map.value_size);
+      copy_words(table.value(index, slot), static_cast<const unsigned char*>(value) + slot * stride,
+                 map.value_size);
     else if (slot == bee.slot)
       copy_words(table.value(index, slot), value, map.value_size);
     else
@@ -29,7 +31,8 @@ void fill_new(const HashTable& table, uint32_t index, const void* value, Bee bee
   }
 }
 
-void fill_key(const HashTable& table, uint32_t index, const void* key, const HashTable::Hashed& hashed) {
+void fill_key(const HashTable& table, uint32_t index, const void* key,
+              const HashTable::Hashed& hashed) {
   Element& element = table.element(index);
   element.hash.store(hashed.low, std::memory_order_relaxed);
   element.referenced.store(0, std::memory_order_relaxed);
@@ -37,7 +40,8 @@ void fill_key(const HashTable& table, uint32_t index, const void* key, const Has
 }
 
 // The key is there (it was a moment ago): replaces its value. -ENOENT where it has gone meanwhile.
-int64_t replace(const HashTable& table, const void* key, const HashTable::Hashed& hashed, const void* value, Bee bee) {
+int64_t replace(const HashTable& table, const void* key, const HashTable::Hashed& hashed,
+                const void* value, Bee bee) {
   Pool& mine = table.pool(bee.slot);
   uint32_t fresh = table.spare(bee);
   // All but the swap is done before the lock is taken.
@@ -47,7 +51,8 @@ int64_t replace(const HashTable& table, const void* key, const HashTable::Hashed
   if (!lock) return kEbusy;
   HashTable::Place place = table.place_of_key(key, hashed);
   if (place.index == kNone) return kEnoent;
-  if (table.geometry().lru != 0) table.element(fresh).referenced.store(1, std::memory_order_relaxed);
+  if (table.geometry().lru != 0)
+    table.element(fresh).referenced.store(1, std::memory_order_relaxed);
   table.put(place, hashed.tag, fresh, bee);
   lock.release();
   mine.spare.store(place.index + 1, std::memory_order_release);
@@ -55,9 +60,26 @@ int64_t replace(const HashTable& table, const void* key, const HashTable::Hashed
   return 0;
 }
 
+// Per-CPU maps: this slot's value is this bee's alone. Under the lock, so that the element is not used
+// for another key meanwhile.
+int64_t write_in_place(const HashTable& table, const void* key, const HashTable::Hashed& hashed,
+                       const void* value, Bee bee, bool only_this_slot) {
+  BucketLock lock(table.bucket(hashed.bucket), bee);
+  if (!lock) return kEbusy;
+  HashTable::Place place = table.place_of_key(key, hashed);
+  if (place.index == kNone) return kEnoent;
+  if (table.geometry().lru != 0)
+    table.element(place.index).referenced.store(1, std::memory_order_relaxed);
+  if (only_this_slot)
+    copy_words(table.value(place.index, bee.slot), value, table.map().value_size);
+  else
+    fill_new(table, place.index, value, bee, false);
+  return 0;
+}
+
 // The key is not there (it was not a moment ago). -EEXIST where it has come meanwhile.
-int64_t insert(const HashTable& table, const void* key, const HashTable::Hashed& hashed, const void* value, Bee bee,
-               bool only_this_slot) {
+int64_t insert(const HashTable& table, const void* key, const HashTable::Hashed& hashed,
+               const void* value, Bee bee, bool only_this_slot) {
   Pool& mine = table.pool(bee.slot);
   uint32_t index = table.take(bee);
   if (index == kNone && table.geometry().lru != 0) {
@@ -85,8 +107,8 @@ int64_t insert(const HashTable& table, const void* key, const HashTable::Hashed&
   return result;
 }
 
-int64_t update_any(const MapHeader& map, const void* key, const void* value, uint64_t flags, Bee bee,
-                   bool only_this_slot) {
+int64_t update_any(const MapHeader& map, const void* key, const void* value, uint64_t flags,
+                   Bee bee, bool only_this_slot) {
   if (int64_t wrong = check_flags(flags)) return wrong;
   HashTable table(map);
   if (int64_t wrong = table.settle(bee)) return wrong;
@@ -96,14 +118,9 @@ int64_t update_any(const MapHeader& map, const void* key, const void* value, uin
     if (index != kNone) {
       if (flags == BPF_NOEXIST) return kEexist;
       if (table.per_cpu()) {
-        // In place: this slot's value is this bee's alone.
-        if (table.geometry().lru != 0) table.element(index).referenced.store(1, std::memory_order_relaxed);
-        if (only_this_slot) {
-          copy_words(table.value(index, bee.slot), value, map.value_size);
-        } else {
-          fill_new(table, index, value, bee, false);
-        }
-        return 0;
+        int64_t result = write_in_place(table, key, hashed, value, bee, only_this_slot);
+        if (result != kEnoent) return result;
+        continue;
       }
       int64_t result = replace(table, key, hashed, value, bee);
       if (result != kEnoent) return result;
@@ -117,7 +134,8 @@ int64_t update_any(const MapHeader& map, const void* key, const void* value, uin
   return kEbusy;
 }
 
-int64_t hash_update(const MapHeader& map, const void* key, const void* value, uint64_t flags, Bee bee) {
+int64_t hash_update(const MapHeader& map, const void* key, const void* value, uint64_t flags,
+                    Bee bee) {
   return update_any(map, key, value, flags, bee, true);
 }
 
@@ -132,7 +150,8 @@ void* lru_lookup(const MapHeader& map, const void* key, Bee bee) {
   uint32_t index = table.find(key, table.hash(key));
   if (index == kNone) return nullptr;
   auto& referenced = table.element(index).referenced;
-  if (referenced.load(std::memory_order_relaxed) == 0) referenced.store(1, std::memory_order_relaxed);
+  if (referenced.load(std::memory_order_relaxed) == 0)
+    referenced.store(1, std::memory_order_relaxed);
   return table.value(index, bee.slot);
 }
 
@@ -198,13 +217,14 @@ int64_t hash_next_key(const MapHeader& map, const void* key, void* next, Bee) {
 }  // namespace
 
 // The user side writes all slots' values at once.
-int64_t hash_update_all_slots(const MapHeader& map, const void* key, const void* values, uint64_t flags, Bee bee) {
+int64_t hash_update_all_slots(const MapHeader& map, const void* key, const void* values,
+                              uint64_t flags, Bee bee) {
   return update_any(map, key, values, flags, bee, false);
 }
 
-const MapOps kHashOps = {hash_lookup, hash_update, hash_remove, hash_next_key, nullptr, nullptr, nullptr,
-                         hash_lookup_slot};
-const MapOps kLruHashOps = {lru_lookup, hash_update, hash_remove, hash_next_key, nullptr, nullptr, nullptr,
-                            hash_lookup_slot};
+const MapOps kHashOps = {hash_lookup, hash_update, hash_remove, hash_next_key,
+                         nullptr,     nullptr,     nullptr,     hash_lookup_slot};
+const MapOps kLruHashOps = {lru_lookup, hash_update, hash_remove, hash_next_key,
+                            nullptr,    nullptr,     nullptr,     hash_lookup_slot};
 
 }  // namespace skep::maps

@@ -1,12 +1,15 @@
-// Free elements: each slot has a pool, guarded by a robust lock that only its own bee takes as long as it is not empty;
-// then elements are taken from the others', so that exactly max_entries fit whoever inserts them.
+// Free elements: each slot has a pool, guarded by a robust lock that only its own bee takes as long
+// as it is not empty; then elements are taken from the others', so that exactly max_entries fit
+// whoever inserts them.
 //
 // Taking, under the pool's lock:      transit = e   state(e) = mine   head = next(e)   | unlock
-// Giving back, under the pool's lock: next(e) = head   head = e   state(e) = free   transit = 0   | unlock
+// Giving back, under the pool's lock: next(e) = head   head = e   state(e) = free   transit = 0   |
+// unlock
 //
-// A pool whose lock is taken over from the dead is finished first: if its head is not free, the taker died before (or the
-// giver died after) it moved the head, so the head moves on. What becomes of that element then is told by the
-// dead bee's transit word and the element's state, whose owner nobody but the slot's next bee changes.
+// A pool whose lock is taken over from the dead is finished first: if its head is not free, the
+// taker died before (or the giver died after) it moved the head, so the head moves on. What becomes
+// of that element then is told by the dead bee's transit word and the element's state, whose owner
+// nobody but the slot's next bee changes.
 #include "maps/hash_table.h"
 
 namespace skep::maps {
@@ -21,8 +24,10 @@ bool HashTable::lock_pool(Pool& from, Bee bee) const {
   if (locked == hive::Locked::kBusy) return false;
   if (locked == hive::Locked::kClean) return true;
   uint32_t head = from.head.load(std::memory_order_relaxed);
-  if (head != 0 && in_range(head - 1) && element(head - 1).state.load(std::memory_order_relaxed) != kFree)
-    from.head.store(element(head - 1).free_next.load(std::memory_order_relaxed), std::memory_order_relaxed);
+  if (head != 0 && in_range(head - 1) &&
+      element(head - 1).state.load(std::memory_order_relaxed) != kFree)
+    from.head.store(element(head - 1).free_next.load(std::memory_order_relaxed),
+                    std::memory_order_relaxed);
   uint32_t fresh = from.fresh.load(std::memory_order_relaxed);
   if (fresh < from.fresh_end.load(std::memory_order_relaxed) && in_range(fresh) &&
       element(fresh).state.load(std::memory_order_relaxed) != kFree)
@@ -30,7 +35,8 @@ bool HashTable::lock_pool(Pool& from, Bee bee) const {
   return true;
 }
 
-// The stores' order is what recovery relies on: x86 keeps it, release stores keep compilers and others to it.
+// The stores' order is what recovery relies on: x86 keeps it, release stores keep compilers and
+// others to it.
 uint32_t HashTable::take_from(Pool& from, Bee bee) const {
   if (!lock_pool(from, bee)) return kNone;
   Pool& mine = pool(bee.slot);
@@ -40,7 +46,8 @@ uint32_t HashTable::take_from(Pool& from, Bee bee) const {
     taken = head - 1;
     mine.transit.store(head, std::memory_order_release);
     element(taken).state.store(owned_by(bee.slot), std::memory_order_release);
-    from.head.store(element(taken).free_next.load(std::memory_order_relaxed), std::memory_order_release);
+    from.head.store(element(taken).free_next.load(std::memory_order_relaxed),
+                    std::memory_order_release);
   } else {
     uint32_t fresh = from.fresh.load(std::memory_order_relaxed);
     if (fresh < from.fresh_end.load(std::memory_order_relaxed) && in_range(fresh)) {
@@ -61,7 +68,8 @@ uint32_t HashTable::take(Bee bee) const {
   Pool& mine = pool(bee.slot);
   uint32_t exhausted = mine.exhausted.load(std::memory_order_relaxed);
   mine.exhausted.store(exhausted + 1, std::memory_order_relaxed);
-  if (shared().maybe_free.load(std::memory_order_relaxed) == 0 && exhausted % kLookEvery != 0) return kNone;
+  if (shared().maybe_free.load(std::memory_order_relaxed) == 0 && exhausted % kLookEvery != 0)
+    return kNone;
 
   for (uint32_t pass = 0; pass < 2; ++pass) {
     shared().maybe_free.store(0);  // a push from here on sets it again
@@ -70,7 +78,8 @@ uint32_t HashTable::take(Bee bee) const {
       if (slot >= map_.slots) slot -= map_.slots;
       Pool& other = pool(slot);
       if (other.head.load(std::memory_order_relaxed) == 0 &&
-          other.fresh.load(std::memory_order_relaxed) >= other.fresh_end.load(std::memory_order_relaxed))
+          other.fresh.load(std::memory_order_relaxed) >=
+              other.fresh_end.load(std::memory_order_relaxed))
         continue;
       taken = take_from(other, bee);
       if (taken == kNone) continue;
@@ -96,7 +105,8 @@ int64_t HashTable::give_back(Bee bee) const {
     mine.transit.store(0, std::memory_order_relaxed);
     return 0;
   }
-  if (!lock_pool(mine, bee)) return kEbusy;  // stays in transit: settled by this slot's next operation
+  if (!lock_pool(mine, bee))
+    return kEbusy;  // stays in transit: settled by this slot's next operation
   Element& given = element(word - 1);
   given.free_next.store(mine.head.load(std::memory_order_relaxed), std::memory_order_release);
   mine.head.store(word, std::memory_order_release);
@@ -108,7 +118,8 @@ int64_t HashTable::give_back(Bee bee) const {
 }
 
 int HashTable::was_published(uint32_t index, Bee bee) const {
-  uint32_t home = element(index).hash.load(std::memory_order_relaxed) & static_cast<uint32_t>(geometry_.bucket_mask);
+  uint32_t home = element(index).hash.load(std::memory_order_relaxed) &
+                  static_cast<uint32_t>(geometry_.bucket_mask);
   BucketLock lock(bucket(home), bee);
   if (!lock) return -1;
   if (place_of_element(home, index).index == kNone) return 0;
@@ -116,8 +127,9 @@ int HashTable::was_published(uint32_t index, Bee bee) const {
   return 1;
 }
 
-// The slot's last bee died with `transit` set to x. Whoever takes an element out of a bucket makes it its own first, under
-// the bucket's lock. So if x is not this slot's, it went its way after the dead had published it.
+// The slot's last bee died with `transit` set to x. Whoever takes an element out of a bucket makes
+// it its own first, under the bucket's lock. So if x is not this slot's, it went its way after the
+// dead had published it.
 int64_t HashTable::recover_transit(Bee bee) const {
   // First finish every pool that the dead may have held, so that `state` tells the truth.
   for (uint32_t slot = 0; slot < map_.slots; ++slot) {
@@ -138,7 +150,8 @@ int64_t HashTable::recover_transit(Bee bee) const {
     return settled();
   int there = was_published(index, bee);
   if (there < 0) return kEbusy;
-  if (there == 1) return settled();  // an insertion that was done, or a removal or update that was not
+  if (there == 1)
+    return settled();  // an insertion that was done, or a removal or update that was not
   // x is in no bucket. Was it replaced by the spare, which then is the spare no longer?
   uint32_t held = spare(bee);
   bool replaced = element(held).state.load(std::memory_order_relaxed) != own;
@@ -159,7 +172,8 @@ void HashTable::recover_dead(Bee bee) const {
     if (slot == bee.slot || pool(slot).transit.load(std::memory_order_relaxed) == 0) continue;
     uint64_t owner = hive::slot_table().slots[slot].owner.load(std::memory_order_acquire);
     bool ours = owner == 0 ? hive::try_claim(slot, me)
-                           : raw::thread_is_dead(static_cast<uint32_t>(owner >> 32), static_cast<uint32_t>(owner)) &&
+                           : raw::thread_is_dead(static_cast<uint32_t>(owner >> 32),
+                                                 static_cast<uint32_t>(owner)) &&
                                  hive::take_over(slot, owner, me);
     if (!ours) continue;
     (void)recover_transit(bee_in(slot));

@@ -12,12 +12,13 @@ uint32_t HashTable::find_in_overflow(const void* key, const Hashed& hashed) cons
     while (!is_end(link) && steps++ < kMaxChain) {
       uint32_t index = link - 1;
       if (!in_range(index)) break;
-      if (element(index).hash.load(std::memory_order_relaxed) == hashed.low && key_is(index, key)) return index;
+      if (element(index).hash.load(std::memory_order_relaxed) == hashed.low && key_is(index, key))
+        return index;
       link = element(index).next.load(std::memory_order_acquire);
     }
     if (link == end || link == 0) return kNone;
-    // Another bucket's end: an element was freed and used again under us. New ones are put in front, so a second
-    // walk sees all that a first one could have missed.
+    // Another bucket's end: an element was freed and used again under us. New ones are put in
+    // front, so a second walk sees all that a first one could have missed.
   }
   return kNone;
 }
@@ -62,7 +63,8 @@ void HashTable::put(const Place& place, uint32_t tag, uint32_t index, Bee bee) c
   if (place.entry != nullptr) {
     place.entry->store(uint64_t{tag} << 32 | (index + 1), std::memory_order_release);
   } else {
-    element(index).next.store(element(place.index).next.load(std::memory_order_relaxed), std::memory_order_relaxed);
+    element(index).next.store(element(place.index).next.load(std::memory_order_relaxed),
+                              std::memory_order_relaxed);
     place.link->store(index + 1, std::memory_order_release);
   }
   element(index).state.store(kPublished, std::memory_order_release);
@@ -74,7 +76,8 @@ void HashTable::unlink(const Place& place, Bee bee) const {
   if (place.entry != nullptr)
     place.entry->store(0, std::memory_order_release);
   else
-    place.link->store(element(place.index).next.load(std::memory_order_relaxed), std::memory_order_release);
+    place.link->store(element(place.index).next.load(std::memory_order_relaxed),
+                      std::memory_order_release);
 }
 
 bool HashTable::insert(const Hashed& hashed, uint32_t index) const {
@@ -87,7 +90,8 @@ bool HashTable::insert(const Hashed& hashed, uint32_t index) const {
   }
   uint32_t head = line.overflow.load(std::memory_order_relaxed);
   uint32_t steps = 0;
-  for (uint32_t link = head; !is_end(link); link = element(link - 1).next.load(std::memory_order_relaxed))
+  for (uint32_t link = head; !is_end(link);
+       link = element(link - 1).next.load(std::memory_order_relaxed))
     if (!in_range(link - 1) || ++steps >= kMaxChain) return false;
   element(index).next.store(is_end(head) ? marker(hashed.bucket) : head, std::memory_order_relaxed);
   line.overflow.store(index + 1, std::memory_order_release);

@@ -1,22 +1,27 @@
-// The table under HASH, PERCPU_HASH, LRU_HASH and LRU_PERCPU_HASH: layout and primitive steps. hash.cc has the map
-// operations, hash_pool.cc the elements' allocation, lru.cc eviction. Freestanding.
+// The table under HASH, PERCPU_HASH, LRU_HASH and LRU_PERCPU_HASH: layout and primitive steps.
+// hash.cc has the map operations, hash_pool.cc the elements' allocation, lru.cc eviction.
+// Freestanding.
 //
 //   bucket, one cache line:   lock u32 | overflow u32 | 7 × entry u64
 //   entry:                    hash's upper half (32) | element number + 1 (32); 0 = empty
-//   element:                  next u32 | free_next u32 | hash u32 | state u16, referenced u8 | key | value
-//   per-CPU values:           apart, one plane a slot: values + slot * slot_stride + element * value_stride
+//   element:                  next u32 | free_next u32 | hash u32 | state u16, referenced u8
+//                             | key | value
+//   per-CPU values:           apart, one plane a slot:
+//                             values + slot * slot_stride + element * value_stride
 //
-// Look-ups take no lock: they compare the seven tags, then the key of the one element that matches. What
-// finds no room in the line hangs on `overflow`, linked through `next`, whose end is a marker that names
-// the bucket: a reader that was led astray by an element's reuse sees another bucket's marker and starts again.
+// Look-ups take no lock: they compare the seven tags, then the key of the one element that matches.
+// What finds no room in the line hangs on `overflow`, linked through `next`, whose end is a marker
+// that names the bucket: a reader that was led astray by an element's reuse sees another bucket's
+// marker and starts again.
 //
-// Kill-safety. Whoever changes a bucket holds its robust lock, and every change becomes visible by one store (to an
-// entry, to `overflow`, to a `next`), so a bucket is whole at every instant and a lock taken over needs no repair.
-// Each element's `state` says who may do something with it: it is free (in a pool's list), published (in a bucket; whoever
-// holds that bucket's lock may take it out), or one slot's own, which then names it in its `transit` or `spare`
-// word. Where a bee was killed, its slot's next owner decides from these what is left to be done (recover_transit).
-// An update never writes over a live value: it fills the slot's spare element, swaps it in by one store, and the old
-// one becomes the spare.
+// Kill-safety. Whoever changes a bucket holds its robust lock, and every change becomes visible by
+// one store (to an entry, to `overflow`, to a `next`), so a bucket is whole at every instant and a
+// lock taken over needs no repair. Each element's `state` says who may do something with it: it is
+// free (in a pool's list), published (in a bucket; whoever holds that bucket's lock may take it
+// out), or one slot's own, which then names it in its `transit` or `spare` word. Where a bee was
+// killed, its slot's next owner decides from these what is left to be done (recover_transit). An
+// update never writes over a live value: it fills the slot's spare element, swaps it in by one
+// store, and the old one becomes the spare.
 #pragma once
 
 #include <atomic>
@@ -28,7 +33,7 @@
 namespace skep::maps {
 
 inline constexpr uint32_t kBucketEntries = 7;
-inline constexpr uint32_t kMaxChain = 4096;  // steps along an overflow chain; more is a scribbled one
+inline constexpr uint32_t kMaxChain = 4096;  // steps along an overflow chain: scribbled if more
 
 struct alignas(64) Bucket {
   hive::RobustLock lock;
@@ -53,15 +58,17 @@ struct Element {
 };
 static_assert(sizeof(Element) == 16);
 
-// The free elements of one slot. Its lock is taken by the slot's bee and by others that have run out.
+// The free elements of one slot. Its lock is taken by the slot's bee and by others that have run
+// out.
 struct alignas(64) Pool {
   hive::RobustLock lock;
-  std::atomic<uint32_t> head;        // element + 1, or 0
-  std::atomic<uint32_t> fresh;       // next never-used element of this slot's share
+  std::atomic<uint32_t> head;   // element + 1, or 0
+  std::atomic<uint32_t> fresh;  // next never-used element of this slot's share
   std::atomic<uint32_t> fresh_end;
-  std::atomic<uint32_t> transit;     // element + 1 that this slot's bee has in hand, or 0; only the owner writes
-  std::atomic<uint32_t> spare;       // element + 1: what the next update fills; only the owner writes
-  std::atomic<uint32_t> exhausted;   // how often its bees found no element
+  std::atomic<uint32_t>
+      transit;  // element + 1 that this slot's bee has in hand, or 0; only the owner writes
+  std::atomic<uint32_t> spare;  // element + 1: what the next update fills; only the owner writes
+  std::atomic<uint32_t> exhausted;  // how often its bees found no element
   uint32_t reserved[9];
 };
 static_assert(sizeof(Pool) == 64);
@@ -99,13 +106,15 @@ class HashTable {
   [[nodiscard]] Hashed hash(const void* key) const {
     uint64_t h = hash_bytes(key, map_.key_size, geometry_.seed);
     auto low = static_cast<uint32_t>(h);
-    return {static_cast<uint32_t>(low & geometry_.bucket_mask), static_cast<uint32_t>(h >> 32), low};
+    return {static_cast<uint32_t>(low & geometry_.bucket_mask), static_cast<uint32_t>(h >> 32),
+            low};
   }
   [[nodiscard]] Bucket& bucket(uint64_t index) const {
     return reinterpret_cast<Bucket*>(geometry_.buckets)[index & geometry_.bucket_mask];
   }
   [[nodiscard]] Element& element(uint32_t index) const {
-    return *reinterpret_cast<Element*>(geometry_.elements + uint64_t{index} * geometry_.element_stride);
+    return *reinterpret_cast<Element*>(geometry_.elements +
+                                       uint64_t{index} * geometry_.element_stride);
   }
   // Of a number that was read from shared memory.
   [[nodiscard]] bool in_range(uint32_t index) const { return index < geometry_.total; }
@@ -113,13 +122,18 @@ class HashTable {
     return equal_bytes(element(index).key(), key, map_.key_size);
   }
   [[nodiscard]] void* value(uint32_t index, uint32_t slot) const {
-    if (geometry_.value_offset != 0) return reinterpret_cast<unsigned char*>(&element(index)) + geometry_.value_offset;
+    if (geometry_.value_offset != 0)
+      return reinterpret_cast<unsigned char*>(&element(index)) + geometry_.value_offset;
     return reinterpret_cast<void*>(map_.values + uint64_t{slot} * map_.slot_stride +
                                    uint64_t{index} * map_.value_stride);
   }
   [[nodiscard]] bool per_cpu() const { return geometry_.value_offset == 0; }
-  [[nodiscard]] Pool& pool(uint32_t slot) const { return reinterpret_cast<Pool*>(geometry_.pools)[slot]; }
-  [[nodiscard]] HashShared& shared() const { return *reinterpret_cast<HashShared*>(geometry_.shared); }
+  [[nodiscard]] Pool& pool(uint32_t slot) const {
+    return reinterpret_cast<Pool*>(geometry_.pools)[slot];
+  }
+  [[nodiscard]] HashShared& shared() const {
+    return *reinterpret_cast<HashShared*>(geometry_.shared);
+  }
   [[nodiscard]] const HashGeometry& geometry() const { return geometry_; }
   [[nodiscard]] const MapHeader& map() const { return map_; }
 
@@ -148,17 +162,21 @@ class HashTable {
   };
   [[nodiscard]] Place place_of_key(const void* key, const Hashed& hashed) const;
   [[nodiscard]] Place place_of_element(uint32_t bucket, uint32_t index) const;
-  // Each commits by one store, then says who owns the elements now. For the holder of the bucket's lock.
-  void put(const Place& place, uint32_t tag, uint32_t index, Bee bee) const;  // what was there goes into transit
-  void unlink(const Place& place, Bee bee) const;                             // into transit
-  [[nodiscard]] bool insert(const Hashed& hashed, uint32_t index) const;      // false: the chain is too long
+  // Each commits by one store, then says who owns the elements now. For the holder of the bucket's
+  // lock.
+  void put(const Place& place, uint32_t tag, uint32_t index,
+           Bee bee) const;                         // what was there goes into transit
+  void unlink(const Place& place, Bee bee) const;  // into transit
+  [[nodiscard]] bool insert(const Hashed& hashed,
+                            uint32_t index) const;  // false: the chain is too long
 
   // ---- elements (hash_pool.cc) ----
   // Takes a free element into `transit` of bee.slot; kNone where there is none.
   [[nodiscard]] uint32_t take(Bee bee) const;
   // Gives back what `transit` names.
   [[nodiscard]] int64_t give_back(Bee bee) const;
-  // What an earlier owner of bee.slot left unfinished. Call first in every operation that changes the map.
+  // What an earlier owner of bee.slot left unfinished. Call first in every operation that changes
+  // the map.
   [[nodiscard]] int64_t settle(Bee bee) const {
     return pool(bee.slot).transit.load(std::memory_order_relaxed) == 0 ? 0 : recover_transit(bee);
   }
@@ -177,8 +195,8 @@ class HashTable {
   [[nodiscard]] bool lock_pool(Pool& pool, Bee bee) const;
   [[nodiscard]] int64_t recover_transit(Bee bee) const;
   void recover_dead(Bee bee) const;
-  // -1 busy, 0 no, 1 yes: whether an element of this bee's own hangs in the bucket of its hash; if so, the
-  // state says so afterwards.
+  // -1 busy, 0 no, 1 yes: whether an element of this bee's own hangs in the bucket of its hash; if
+  // so, the state says so afterwards.
   [[nodiscard]] int was_published(uint32_t index, Bee bee) const;
 
  public:
@@ -231,7 +249,8 @@ class HashTable {
 // A bucket's lock for a scope.
 class BucketLock {
  public:
-  BucketLock(Bucket& bucket, Bee bee) : bucket_(bucket), held_(bucket.lock.lock(bee.word) != hive::Locked::kBusy) {}
+  BucketLock(Bucket& bucket, Bee bee)
+      : bucket_(bucket), held_(bucket.lock.lock(bee.word) != hive::Locked::kBusy) {}
   ~BucketLock() { release(); }
   BucketLock(const BucketLock&) = delete;
   BucketLock& operator=(const BucketLock&) = delete;

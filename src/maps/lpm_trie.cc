@@ -1,9 +1,11 @@
-// BPF_MAP_TYPE_LPM_TRIE: a path-compressed binary trie. A key is a u32 prefix length and the prefix's bytes, network order.
-// The kernel's: kernel/bpf/lpm_trie.c (semantics, errno, and get_next_key's order: children before parents).
+// BPF_MAP_TYPE_LPM_TRIE: a path-compressed binary trie. A key is a u32 prefix length and the
+// prefix's bytes, network order. The kernel's: kernel/bpf/lpm_trie.c (semantics, errno, and
+// get_next_key's order: children before parents).
 //
-// Look-ups take no lock. Changes are made under the map's one robust lock, each visible by one store (to a child word, or to a
-// node's `intermediate`). Nodes are used again at once; `freed` counts that, and a look-up during which it moved is made again.
-// A lock taken over from the dead: all nodes that can't be reached become free again, and entries are counted anew.
+// Look-ups take no lock. Changes are made under the map's one robust lock, each visible by one
+// store (to a child word, or to a node's `intermediate`). Nodes are used again at once; `freed`
+// counts that, and a look-up during which it moved is made again. A lock taken over from the dead:
+// all nodes that can't be reached become free again, and entries are counted anew.
 #include <atomic>
 
 #include "base/robust_lock.h"
@@ -14,13 +16,13 @@ namespace {
 
 struct Node {
   std::atomic<uint32_t> child[2];  // node + 1, or 0
-  std::atomic<uint32_t> prefix;    // bits
-  std::atomic<uint32_t> state;
+  std::atomic<uint16_t> prefix;    // bits: at most 2048
+  std::atomic<uint16_t> state;
   std::atomic<uint32_t> free_next;
-  uint32_t reserved;
   unsigned char* data() { return reinterpret_cast<unsigned char*>(this + 1); }
 };
-constexpr uint32_t kUnused = 0, kEntry = 1, kIntermediate = 2;
+static_assert(sizeof(Node) == 16);
+constexpr uint16_t kUnused = 0, kEntry = 1, kIntermediate = 2;
 
 struct alignas(64) Shared {
   hive::RobustLock lock;
@@ -46,12 +48,16 @@ uint32_t prefix_of(const void* key) {
   return prefix;
 }
 const unsigned char* bits_of(const void* key) { return static_cast<const unsigned char*>(key) + 4; }
-uint32_t bit(const unsigned char* data, uint32_t index) { return data[index / 8] >> (7 - index % 8) & 1; }
+uint32_t bit(const unsigned char* data, uint32_t index) {
+  return data[index / 8] >> (7 - index % 8) & 1;
+}
 
 class Trie {
  public:
   explicit Trie(const MapHeader& map)
-      : map_(map), geometry_(*reinterpret_cast<const Geometry*>(map.extra)), bits_((map.key_size - 4) * 8) {}
+      : map_(map),
+        geometry_(*reinterpret_cast<const Geometry*>(map.extra)),
+        bits_((map.key_size - 4) * 8) {}
 
   [[nodiscard]] Shared& shared() const { return *reinterpret_cast<Shared*>(geometry_.shared); }
   [[nodiscard]] uint32_t bits() const { return bits_; }
@@ -61,7 +67,9 @@ class Trie {
     return reinterpret_cast<Node*>(geometry_.nodes + uint64_t{word - 1} * geometry_.node_stride);
   }
   [[nodiscard]] uint32_t word_of(Node* node) const {
-    return static_cast<uint32_t>((reinterpret_cast<uint64_t>(node) - geometry_.nodes) / geometry_.node_stride) + 1;
+    return static_cast<uint32_t>((reinterpret_cast<uint64_t>(node) - geometry_.nodes) /
+                                 geometry_.node_stride) +
+           1;
   }
   [[nodiscard]] void* value(Node* node) const {
     return reinterpret_cast<unsigned char*>(node) + geometry_.value_offset;
@@ -78,7 +86,8 @@ class Trie {
       uint32_t ours, theirs;
       __builtin_memcpy(&ours, node->data() + at / 8, 4);
       __builtin_memcpy(&theirs, data + at / 8, 4);
-      if (ours != theirs) return at + static_cast<uint32_t>(__builtin_clz(__builtin_bswap32(ours ^ theirs)));
+      if (ours != theirs)
+        return at + static_cast<uint32_t>(__builtin_clz(__builtin_bswap32(ours ^ theirs)));
     }
     for (; at + 8 <= limit; at += 8) {
       uint32_t differ = node->data()[at / 8] ^ data[at / 8];
@@ -156,7 +165,8 @@ class Trie {
   Node* take() const {
     uint32_t word = shared().free.load(std::memory_order_relaxed);
     if (Node* free = node(word)) {
-      shared().free.store(free->free_next.load(std::memory_order_relaxed), std::memory_order_relaxed);
+      shared().free.store(free->free_next.load(std::memory_order_relaxed),
+                          std::memory_order_relaxed);
       return free;
     }
     uint32_t fresh = shared().fresh.load(std::memory_order_relaxed);
@@ -168,13 +178,14 @@ class Trie {
     if (given == nullptr) return;
     given->state.store(kUnused, std::memory_order_relaxed);
     shared().freed.fetch_add(1);  // before it is filled again
-    given->free_next.store(shared().free.load(std::memory_order_relaxed), std::memory_order_relaxed);
+    given->free_next.store(shared().free.load(std::memory_order_relaxed),
+                           std::memory_order_relaxed);
     shared().free.store(word_of(given), std::memory_order_relaxed);
   }
-  void fill(Node* to, const unsigned char* data, uint32_t length, uint32_t state) const {
+  void fill(Node* to, const unsigned char* data, uint32_t length, uint16_t state) const {
     to->child[0].store(0, std::memory_order_relaxed);
     to->child[1].store(0, std::memory_order_relaxed);
-    to->prefix.store(length, std::memory_order_relaxed);
+    to->prefix.store(static_cast<uint16_t>(length), std::memory_order_relaxed);
     to->state.store(state, std::memory_order_relaxed);
     __builtin_memcpy(to->data(), data, map_.key_size - 4);
   }
@@ -187,11 +198,12 @@ class Trie {
   void unlock() const { shared().lock.unlock(); }
 
  private:
-  // Marks what is reached from the root (through free_next as the stack of a depth-first walk), frees the rest.
+  // Marks what is reached from the root (through free_next as the stack of a depth-first walk),
+  // frees the rest.
   void rebuild() const {
     uint32_t fresh = shared().fresh.load(std::memory_order_relaxed);
     if (fresh > geometry_.node_count) fresh = static_cast<uint32_t>(geometry_.node_count);
-    constexpr uint32_t kReached = 0x100;
+    constexpr uint16_t kReached = 0x100;
     for (uint32_t i = 0; i < fresh; ++i) {
       Node* at = node(i + 1);
       at->state.store(at->state.load(std::memory_order_relaxed) & 0xff, std::memory_order_relaxed);
@@ -201,7 +213,7 @@ class Trie {
     auto reach = [&](uint32_t word) {
       Node* at = node(word);
       if (at == nullptr || word > fresh) return;
-      uint32_t state = at->state.load(std::memory_order_relaxed);
+      uint16_t state = at->state.load(std::memory_order_relaxed);
       if ((state & kReached) != 0) return;  // a scribbled loop
       at->state.store(state | kReached, std::memory_order_relaxed);
       at->free_next.store(stack, std::memory_order_relaxed);
@@ -217,7 +229,7 @@ class Trie {
     uint32_t free = 0;
     for (uint32_t i = 0; i < fresh; ++i) {
       Node* at = node(i + 1);
-      uint32_t state = at->state.load(std::memory_order_relaxed);
+      uint16_t state = at->state.load(std::memory_order_relaxed);
       if ((state & kReached) != 0) {
         at->state.store(state & 0xff, std::memory_order_relaxed);
         continue;
@@ -243,7 +255,8 @@ void* lookup(const MapHeader& map, const void* key, Bee) {
   return found != nullptr ? trie.value(found) : nullptr;
 }
 
-int64_t insert_locked(const Trie& trie, const MapHeader& map, const void* key, const void* value, uint64_t flags) {
+int64_t insert_locked(const Trie& trie, const MapHeader& map, const void* key, const void* value,
+                      uint64_t flags) {
   const unsigned char* data = bits_of(key);
   const uint32_t length = prefix_of(key);
   std::atomic<uint32_t>* link = &trie.shared().root;
@@ -273,7 +286,8 @@ int64_t insert_locked(const Trie& trie, const MapHeader& map, const void* key, c
     link->store(fresh_word, std::memory_order_release);
   } else if (same_node) {
     for (int side : {0, 1})
-      fresh->child[side].store(at->child[side].load(std::memory_order_relaxed), std::memory_order_relaxed);
+      fresh->child[side].store(at->child[side].load(std::memory_order_relaxed),
+                               std::memory_order_relaxed);
     link->store(fresh_word, std::memory_order_release);
     replaced = at;
   } else if (same == length) {  // an ancestor of what is there
@@ -325,7 +339,8 @@ int64_t remove_locked(const Trie& trie, const void* key) {
   if (at == nullptr || trie.prefix(at) != length || trie.match(at, data, length) != length ||
       at->state.load(std::memory_order_relaxed) != kEntry)
     return kEnoent;
-  trie.shared().entries.store(trie.shared().entries.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
+  trie.shared().entries.store(trie.shared().entries.load(std::memory_order_relaxed) - 1,
+                              std::memory_order_relaxed);
   uint32_t left = at->child[0].load(std::memory_order_relaxed);
   uint32_t right = at->child[1].load(std::memory_order_relaxed);
   if (left != 0 && right != 0) {
@@ -410,7 +425,8 @@ int64_t next_locked(const Trie& trie, const MapHeader& map, const void* key, voi
   if (depth == 0) return kEnoent;
   Node* parent = trie.node(path[depth - 1]);
   uint32_t right = parent->child[1].load(std::memory_order_relaxed);
-  if (done == parent->child[0].load(std::memory_order_relaxed) && right != 0 && right != done) descend(right);
+  if (done == parent->child[0].load(std::memory_order_relaxed) && right != 0 && right != done)
+    descend(right);
   return emit();
 }
 
@@ -424,7 +440,14 @@ int64_t next_key(const MapHeader& map, const void* key, void* next, Bee bee) {
 
 }  // namespace
 
-const MapOps kLpmTrieOps = {lookup, update, remove, next_key, nullptr, nullptr, nullptr,
-                            [](const MapHeader& map, const void* key, uint32_t, Bee bee) { return lookup(map, key, bee); }};
+const MapOps kLpmTrieOps = {
+    lookup,
+    update,
+    remove,
+    next_key,
+    nullptr,
+    nullptr,
+    nullptr,
+    [](const MapHeader& map, const void* key, uint32_t, Bee bee) { return lookup(map, key, bee); }};
 
 }  // namespace skep::maps

@@ -1,5 +1,6 @@
-// Eviction of LRU_HASH and LRU_PERCPU_HASH: a clock. One hand goes round all elements; what was looked up or updated since it
-// last passed is spared once. Look-ups only set a byte that is already in the cache line that they read.
+// Eviction of LRU_HASH and LRU_PERCPU_HASH: a clock. One hand goes round all elements; what was
+// looked up or updated since it last passed is spared once. Look-ups only set a byte that is
+// already in the cache line that they read.
 #include "maps/hash_table.h"
 
 namespace skep::maps {
@@ -20,8 +21,8 @@ uint32_t HashTable::evict(Bee bee) const {
       candidate.referenced.store(0, std::memory_order_relaxed);
       continue;
     }
-    uint32_t home =
-        candidate.hash.load(std::memory_order_relaxed) & static_cast<uint32_t>(geometry_.bucket_mask);
+    uint32_t home = candidate.hash.load(std::memory_order_relaxed) &
+                    static_cast<uint32_t>(geometry_.bucket_mask);
     if (bucket(home).lock.try_lock(bee.word) == hive::Locked::kBusy) continue;
     Place place = place_of_element(home, index);
     if (place.index == kNone) {

@@ -1,5 +1,5 @@
-// The BPF helpers that work on maps, as HelperFn by BPF_FUNC id. runtime/ and the agent put them into the process page
-// beside helpers/'s. Freestanding.
+// The BPF helpers that work on maps, as HelperFn by BPF_FUNC id. runtime/ and the agent put them
+// into the process page beside helpers/'s. Freestanding.
 #pragma once
 
 #include <span>

@@ -1,13 +1,14 @@
-// MapOps: what a map type can do, from the program's side. One constant row a type, local to each process
-// (shared memory holds no function pointer): ops_of(MapType). Freestanding: the agent compiles src/maps/*.cc;
-// src/maps/control/ is the library's alone.
+// MapOps: what a map type can do, from the program's side. One constant row a type, local to each
+// process (shared memory holds no function pointer): ops_of(MapType). Freestanding: the agent
+// compiles src/maps/*.cc; src/maps/control/ is the library's alone.
 //
-// Everything that these functions read from the data segment may have been scribbled over by a traced process: element
-// numbers are bounded by the header (control segment, trusted), chains are walked a bounded number of
-// steps. They return what the kernel's do: a value's address, or 0, or -errno.
+// Everything that these functions read from the data segment may have been scribbled over by a
+// traced process: element numbers are bounded by the header (control segment, trusted), chains are
+// walked a bounded number of steps. They return what the kernel's do: a value's address, or 0, or
+// -errno.
 //
-// To add a map type: its file here with its row at the bottom, the row in map_ops.cc, its geometry in
-// control/geometry.cc, its test in tests/maps/.
+// To add a map type: its file here with its row at the bottom, the row in map_ops.cc, its geometry
+// in control/geometry.cc, its test in tests/maps/.
 #pragma once
 
 #include <cstddef>
@@ -27,8 +28,9 @@ struct Bee {
 inline Bee bee_in(uint32_t slot) { return {slot, hive::bee_word(slot)}; }
 
 // errno values, negative as results carry them.
-inline constexpr int64_t kEnoent = -2, kE2big = -7, kEnomem = -12, kEfault = -14, kEbusy = -16, kEexist = -17,
-                         kEinval = -22, kEnospc = -28, kEperm = -1, kEnotsupp = -524, kEopnotsupp = -95;
+inline constexpr int64_t kEnoent = -2, kE2big = -7, kEnomem = -12, kEfault = -14, kEbusy = -16,
+                         kEexist = -17, kEinval = -22, kEnospc = -28, kEperm = -1, kEnotsupp = -524,
+                         kEopnotsupp = -95;
 
 struct MapOps {
   // The value's address (per-CPU maps: that of bee.slot), or null.
@@ -41,8 +43,8 @@ struct MapOps {
   int64_t (*push)(const MapHeader&, const void* value, uint64_t flags, Bee);
   int64_t (*pop)(const MapHeader&, void* value, Bee);
   int64_t (*peek)(const MapHeader&, void* value, Bee);
-  // Per-CPU maps: the value of another slot; for others the same as a lookup that leaves no trace (LRU
-  // order unchanged), which is what the user side reads with.
+  // Per-CPU maps: the value of another slot; for others the same as a lookup that leaves no trace
+  // (LRU order unchanged), which is what the user side reads with.
   void* (*lookup_slot)(const MapHeader&, const void* key, uint32_t slot, Bee);
 };
 
@@ -51,7 +53,8 @@ const MapOps* ops_of(MapType type);
 
 inline uint64_t round_up(uint64_t value, uint64_t to) { return (value + to - 1) & ~(to - 1); }
 
-// Copies a value to where values lie (multiples of 8), so that a reader sees each aligned 8-byte word whole.
+// Copies a value to where values lie (multiples of 8), so that a reader sees each aligned 8-byte
+// word whole.
 inline void copy_words(void* to, const void* from, uint64_t size) {
   auto* out = static_cast<unsigned char*>(to);
   auto* in = static_cast<const unsigned char*>(from);

@@ -1,16 +1,17 @@
-// PROG_ARRAY, CGROUP_ARRAY, ARRAY_OF_MAPS and HASH_OF_MAPS: elements are hive addresses of objects (ProgHeader, MapHeader), 0 where
-// empty. Programs follow them without a check, so the elements lie in the control segment, where only the
-// controlling process writes (control/object_maps.cc); a program can look up, never update.
+// PROG_ARRAY, CGROUP_ARRAY, ARRAY_OF_MAPS and HASH_OF_MAPS: elements are hive addresses of objects
+// (ProgHeader, MapHeader), 0 where empty. Programs follow them without a check, so the elements lie
+// in the control segment, where only the controlling process writes (control/object_maps.cc); a
+// program can look up, never update.
 //
-// HASH_OF_MAPS: open addressing with linear probing. Entry: object u64 | used u64 | key. `object` is the last store
-// of an insertion and the first of a removal; a removed entry keeps its key and is found again or reused when the key
-// comes back, so that readers need no lock.
-#include "maps/types.h"
+// HASH_OF_MAPS: open addressing with linear probing. Entry: object u64 | used u64 | key. `object`
+// is the last store of an insertion and the first of a removal; a removed entry keeps its key and
+// is found again or reused when the key comes back, so that readers need no lock.
+#include "maps/object_maps.h"
 
 #include <atomic>
 
 #include "maps/hash_table.h"
-#include "maps/object_maps.h"
+#include "maps/types.h"
 
 namespace skep::maps {
 namespace {
@@ -26,10 +27,13 @@ void* element(const MapHeader& map, const void* key) {
 void* inner_at(const MapHeader& map, const void* key, Bee) {
   void* at = element(map, key);
   if (at == nullptr) return nullptr;
-  return reinterpret_cast<void*>(static_cast<std::atomic<uint64_t>*>(at)->load(std::memory_order_acquire));
+  return reinterpret_cast<void*>(
+      static_cast<std::atomic<uint64_t>*>(at)->load(std::memory_order_acquire));
 }
 
-void* object_lookup(const MapHeader&, const void*, Bee) { return nullptr; }  // -EOPNOTSUPP from bpf(2)
+void* object_lookup(const MapHeader&, const void*, Bee) {
+  return nullptr;
+}  // -EOPNOTSUPP from bpf(2)
 
 int64_t refuse_update(const MapHeader&, const void*, const void*, uint64_t, Bee) { return kEperm; }
 int64_t refuse_remove(const MapHeader&, const void*, Bee) { return kEperm; }
@@ -62,7 +66,8 @@ int64_t hash_next(const MapHeader& map, const void* key, void* next, Bee) {
 }  // namespace
 
 ObjectHashEntry& object_entry(const MapHeader& map, uint64_t index) {
-  return *reinterpret_cast<ObjectHashEntry*>(map.values + (index & map.index_mask) * map.value_stride);
+  return *reinterpret_cast<ObjectHashEntry*>(map.values +
+                                             (index & map.index_mask) * map.value_stride);
 }
 
 ObjectHashEntry* find_object_entry(const MapHeader& map, const void* key) {
@@ -77,7 +82,9 @@ ObjectHashEntry* find_object_entry(const MapHeader& map, const void* key) {
 
 const MapOps kObjectArrayOps = {object_lookup, refuse_update, refuse_remove, next_index,
                                 nullptr,       nullptr,       nullptr,       nullptr};
-const MapOps kMapArrayOps = {inner_at, refuse_update, refuse_remove, next_index, nullptr, nullptr, nullptr, nullptr};
-const MapOps kMapHashOps = {hash_inner, refuse_update, refuse_remove, hash_next, nullptr, nullptr, nullptr, nullptr};
+const MapOps kMapArrayOps = {inner_at, refuse_update, refuse_remove, next_index,
+                             nullptr,  nullptr,       nullptr,       nullptr};
+const MapOps kMapHashOps = {hash_inner, refuse_update, refuse_remove, hash_next,
+                            nullptr,    nullptr,       nullptr,       nullptr};
 
 }  // namespace skep::maps

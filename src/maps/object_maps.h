@@ -1,4 +1,5 @@
-// The element of HASH_OF_MAPS, for its readers (object_maps.cc) and its one writer (control/object_maps.cc). Freestanding.
+// The element of HASH_OF_MAPS, for its readers (object_maps.cc) and its one writer
+// (control/object_maps.cc). Freestanding.
 #pragma once
 
 #include <atomic>

@@ -1,5 +1,5 @@
-// BPF_MAP_TYPE_PERF_EVENT_ARRAY, the producers' side; perf_event_array.h draws it, control/perf_reader.cc consumes.
-// The kernel's: kernel/trace/bpf_trace.c bpf_perf_event_output.
+// BPF_MAP_TYPE_PERF_EVENT_ARRAY, the producers' side; perf_event_array.h draws it,
+// control/perf_reader.cc consumes. The kernel's: kernel/trace/bpf_trace.c bpf_perf_event_output.
 #include "maps/perf_event_array.h"
 
 #include "maps/ring_helpers.h"
@@ -16,6 +16,7 @@ struct Writer {
   uint64_t mask;
   uint64_t position;
   void put(const void* from, uint64_t size) {
+    if (size == 0) return;
     const auto* in = static_cast<const unsigned char*>(from);
     uint64_t at = position & mask;
     uint64_t first = size < mask + 1 - at ? size : mask + 1 - at;
@@ -25,10 +26,11 @@ struct Writer {
   }
 };
 
-int64_t output(const MapHeader& map, uint32_t slot, const void* raw, uint64_t size, const void* packet,
-               uint64_t packet_size, HelperContext* context) {
+int64_t output(const MapHeader& map, uint32_t slot, const void* raw, uint64_t size,
+               const void* packet, uint64_t packet_size, HelperContext* context) {
   const PerfGeometry& geometry = perf_geometry(map);
-  uint64_t raw_size = round_up(size + packet_size + 4, 8) - 4;  // with its own length a multiple of 8
+  uint64_t raw_size =
+      round_up(size + packet_size + 4, 8) - 4;  // with its own length a multiple of 8
   uint64_t total = kPerfSampleHeader + raw_size;
   if (total > 0xffff || total > geometry.ring_size) return kE2big;
   PerfPage& page = perf_page(map, slot);
@@ -44,7 +46,8 @@ int64_t output(const MapHeader& map, uint32_t slot, const void* raw, uint64_t si
     uint64_t time;
     uint32_t raw_size;
   } __attribute__((packed)) header = {kPerfRecordSample, 0, static_cast<uint16_t>(total),
-                                      context->host->ktime_ns(context), static_cast<uint32_t>(raw_size)};
+                                      context->host->ktime_ns(context),
+                                      static_cast<uint32_t>(raw_size)};
   static_assert(sizeof header == kPerfSampleHeader);
   const uint64_t zero = 0;
   Writer writer{perf_data(map, slot), geometry.ring_size - 1, head};
@@ -60,8 +63,8 @@ int64_t output(const MapHeader& map, uint32_t slot, const void* raw, uint64_t si
 
 }  // namespace
 
-uint64_t perf_event_output(uint64_t, uint64_t map_address, uint64_t flags, uint64_t data, uint64_t size,
-                           HelperContext* context) {
+uint64_t perf_event_output(uint64_t, uint64_t map_address, uint64_t flags, uint64_t data,
+                           uint64_t size, HelperContext* context) {
   const MapHeader& map = *reinterpret_cast<const MapHeader*>(map_address);
   uint64_t index = flags & kIndexMask;
   uint64_t context_length = 0;
@@ -75,12 +78,15 @@ uint64_t perf_event_output(uint64_t, uint64_t map_address, uint64_t flags, uint6
   }
   if ((flags & ~kIndexMask) != 0) return static_cast<uint64_t>(kEinval);
   // A slot is the CPU here. A map made for fewer CPUs than there are slots loses nothing.
-  if (index == kCurrentCpu) index = context->slot;
-  else if (index >= map.max_entries) return static_cast<uint64_t>(kE2big);
-  if (perf_geometry(map).readers.load(std::memory_order_relaxed) == 0) return static_cast<uint64_t>(kEnoent);
+  if (index == kCurrentCpu)
+    index = context->slot;
+  else if (index >= map.max_entries)
+    return static_cast<uint64_t>(kE2big);
+  if (perf_geometry(map).readers.load(std::memory_order_relaxed) == 0)
+    return static_cast<uint64_t>(kEnoent);
   if (index != context->slot) return static_cast<uint64_t>(kEopnotsupp);
-  return static_cast<uint64_t>(output(map, context->slot, reinterpret_cast<const void*>(data), size, packet,
-                                      context_length, context));
+  return static_cast<uint64_t>(output(map, context->slot, reinterpret_cast<const void*>(data), size,
+                                      packet, context_length, context));
 }
 
 // Elements are perf events of the user side; programs have no element commands here.
@@ -88,7 +94,12 @@ const MapOps kPerfEventArrayOps = {
     [](const MapHeader&, const void*, Bee) -> void* { return nullptr; },
     [](const MapHeader&, const void*, const void*, uint64_t, Bee) { return kEinval; },
     [](const MapHeader&, const void*, Bee) { return kEinval; },
-    [](const MapHeader& map, const void* key, void* next, Bee bee) { return kArrayOps.next_key(map, key, next, bee); },
-    nullptr, nullptr, nullptr, nullptr};
+    [](const MapHeader& map, const void* key, void* next, Bee bee) {
+      return kArrayOps.next_key(map, key, next, bee);
+    },
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr};
 
 }  // namespace skep::maps

@@ -1,10 +1,13 @@
-// PERF_EVENT_ARRAY's layout: a ring for each slot, as perf_event_open(2)'s mmap shows it: a page with data_head at 1024 and
-// data_tail at 1032, then a power of two of data; records are PERF_RECORD_SAMPLE with PERF_SAMPLE_TIME | PERF_SAMPLE_RAW:
+// PERF_EVENT_ARRAY's layout: a ring for each slot, as perf_event_open(2)'s mmap shows it: a page
+// with data_head at 1024 and data_tail at 1032, then a power of two of data; records are
+// PERF_RECORD_SAMPLE with PERF_SAMPLE_TIME | PERF_SAMPLE_RAW:
 //
-//   type u32 = 9 | misc u16 | size u16 | time u64 | raw size u32 | raw bytes, zeroes up to a multiple of 8
+//   type u32 = 9 | misc u16 | size u16 | time u64 | raw size u32 | raw bytes, zeroes to a multiple
+//   of 8
 //
-// A record may wrap. Only the slot's bee produces, so there is no lock: `head` moves by one store once the record is
-// written; killed before that, it never was. What finds no room is counted in `lost`.
+// A record may wrap. Only the slot's bee produces, so there is no lock: `head` moves by one store
+// once the record is written; killed before that, it never was. What finds no room is counted in
+// `lost`.
 //
 // Freestanding.
 #pragma once
@@ -28,7 +31,8 @@ struct PerfPage {
   unsigned char more[2048 - 1024 - 32];
   std::atomic<uint64_t> lost;  // ours
 };
-static_assert(offsetof(PerfPage, head) == 1024 && offsetof(PerfPage, lost) == 2048 && sizeof(PerfPage) <= kPerfPage);
+static_assert(offsetof(PerfPage, head) == 1024 && offsetof(PerfPage, lost) == 2048 &&
+              sizeof(PerfPage) <= kPerfPage);
 
 // MapHeader::extra.
 struct PerfGeometry {

@@ -1,5 +1,6 @@
-// BPF_MAP_TYPE_QUEUE and BPF_MAP_TYPE_STACK: a ring of max_entries + 1 values under one robust lock. A push writes its value beyond
-// the end, then moves the end by one store, so a value is there whole or not at all. The kernel's: kernel/bpf/queue_stack_maps.c.
+// BPF_MAP_TYPE_QUEUE and BPF_MAP_TYPE_STACK: a ring of max_entries + 1 values under one robust
+// lock. A push writes its value beyond the end, then moves the end by one store, so a value is
+// there whole or not at all. The kernel's: kernel/bpf/queue_stack_maps.c.
 #include <atomic>
 
 #include "base/robust_lock.h"
@@ -48,7 +49,8 @@ int64_t push(const MapHeader& map, const void* value, uint64_t flags, Bee bee) {
   if (!held.held) return kEbusy;
   if (held.full()) {
     if (flags != BPF_EXIST) return kE2big;
-    held.ends.tail.store(held.after(held.tail), std::memory_order_release);  // the oldest makes room
+    held.ends.tail.store(held.after(held.tail),
+                         std::memory_order_release);  // the oldest makes room
   }
   copy_words(value_at(map, held.head), value, map.value_size);
   held.ends.head.store(held.after(held.head), std::memory_order_release);
@@ -70,10 +72,18 @@ int64_t get(const MapHeader& map, void* value, Bee bee, bool newest, bool remove
   return 0;
 }
 
-int64_t queue_pop(const MapHeader& map, void* value, Bee bee) { return get(map, value, bee, false, true); }
-int64_t queue_peek(const MapHeader& map, void* value, Bee bee) { return get(map, value, bee, false, false); }
-int64_t stack_pop(const MapHeader& map, void* value, Bee bee) { return get(map, value, bee, true, true); }
-int64_t stack_peek(const MapHeader& map, void* value, Bee bee) { return get(map, value, bee, true, false); }
+int64_t queue_pop(const MapHeader& map, void* value, Bee bee) {
+  return get(map, value, bee, false, true);
+}
+int64_t queue_peek(const MapHeader& map, void* value, Bee bee) {
+  return get(map, value, bee, false, false);
+}
+int64_t stack_pop(const MapHeader& map, void* value, Bee bee) {
+  return get(map, value, bee, true, true);
+}
+int64_t stack_peek(const MapHeader& map, void* value, Bee bee) {
+  return get(map, value, bee, true, false);
+}
 
 void* no_lookup(const MapHeader&, const void*, Bee) { return nullptr; }
 int64_t no_update(const MapHeader&, const void*, const void*, uint64_t, Bee) { return kEinval; }
@@ -82,7 +92,9 @@ int64_t no_next(const MapHeader&, const void*, void*, Bee) { return kEinval; }
 
 }  // namespace
 
-const MapOps kQueueOps = {no_lookup, no_update, no_remove, no_next, push, queue_pop, queue_peek, nullptr};
-const MapOps kStackOps = {no_lookup, no_update, no_remove, no_next, push, stack_pop, stack_peek, nullptr};
+const MapOps kQueueOps = {no_lookup, no_update, no_remove,  no_next,
+                          push,      queue_pop, queue_peek, nullptr};
+const MapOps kStackOps = {no_lookup, no_update, no_remove,  no_next,
+                          push,      stack_pop, stack_peek, nullptr};
 
 }  // namespace skep::maps

@@ -1,9 +1,10 @@
-// BPF_MAP_TYPE_RINGBUF, the producers' side; ringbuf.h draws it, control/ring_reader.cc consumes. The kernel's:
-// kernel/bpf/ringbuf.c (semantics, flags, when to wake).
+// BPF_MAP_TYPE_RINGBUF, the producers' side; ringbuf.h draws it, control/ring_reader.cc consumes.
+// The kernel's: kernel/bpf/ringbuf.c (semantics, flags, when to wake).
 //
-// Reserving, under the robust lock: the record's header is written (busy, by this bee) before the producer position moves
-// over it by one store. Killed before that: the next one overwrites it. Killed after: the record is busy and
-// its producer gone, which the consumer sees. The lock protects nothing else and needs no repair.
+// Reserving, under the robust lock: the record's header is written (busy, by this bee) before the
+// producer position moves over it by one store. Killed before that: the next one overwrites it.
+// Killed after: the record is busy and its producer gone, which the consumer sees. The lock
+// protects nothing else and needs no repair.
 #include "maps/ringbuf.h"
 
 #include "maps/ring_helpers.h"
@@ -39,26 +40,32 @@ uint64_t reserve(const MapHeader& map, uint64_t size, Bee bee) {
   return reinterpret_cast<uint64_t>(&record) + kRingHeader;
 }
 
-void commit(const MapHeader& map, uint64_t sample, uint64_t flags, bool discard, HelperContext* context) {
+void commit(const MapHeader& map, uint64_t sample, uint64_t flags, bool discard,
+            HelperContext* context) {
   auto* record = reinterpret_cast<RingRecord*>(sample - kRingHeader);
   uint64_t offset = sample - kRingHeader - map.values;
   uint32_t length = record->length.load(std::memory_order_relaxed) & kRingLength;
-  record->page_or_bee.store(static_cast<uint32_t>((offset + 2 * kRingPage) / kRingPage), std::memory_order_relaxed);
+  record->page_or_bee.store(static_cast<uint32_t>((offset + 2 * kRingPage) / kRingPage),
+                            std::memory_order_relaxed);
   if (discard) length |= kRingDiscard;
   if ((flags & kNoWakeup) != 0) {
     record->length.store(length, std::memory_order_release);
     return;
   }
-  // Against the consumer: it stores its position, then looks at the record; we the other way round. So one sees the other.
+  // Against the consumer: it stores its position, then looks at the record; we the other way round.
+  // So one sees the other.
   record->length.exchange(length);
   uint64_t consumed = ring_consumer(map).position.load() & map.index_mask;
   if ((flags & kForceWakeup) != 0 || consumed == offset) context->host->wake(context, &map);
 }
 
-// The ring whose memory holds the sample: the run's last one, or any that the control segment names.
+// The ring whose memory holds the sample: the run's last one, or any that the control segment
+// names.
 const MapHeader* ring_of(uint64_t sample, HelperContext* context) {
   auto holds = [&](const MapHeader* map) {
-    return map->type == static_cast<uint32_t>(MapType::BPF_MAP_TYPE_RINGBUF) && sample >= map->values + kRingHeader &&
+    return map->magic == kMapMagic &&
+           map->type == static_cast<uint32_t>(MapType::BPF_MAP_TYPE_RINGBUF) &&
+           sample >= map->values + kRingHeader &&
            sample < map->values + map->max_entries + kRingHeader;
   };
   if (context->ring != nullptr && holds(static_cast<const MapHeader*>(context->ring)))
@@ -66,7 +73,8 @@ const MapHeader* ring_of(uint64_t sample, HelperContext* context) {
   uint32_t used = hive::control_header().objects_used.load(std::memory_order_acquire);
   for (uint32_t i = 0; i < used && i < hive::kMaxObjects; ++i) {
     hive::ObjectEntry& entry = hive::directory()[i];
-    if (entry.kind.load(std::memory_order_acquire) != static_cast<uint32_t>(hive::ObjectKind::kMap)) continue;
+    if (entry.kind.load(std::memory_order_acquire) != static_cast<uint32_t>(hive::ObjectKind::kMap))
+      continue;
     const MapHeader* map = map_at(entry.address);
     if (holds(map)) return map;
   }
@@ -74,28 +82,33 @@ const MapHeader* ring_of(uint64_t sample, HelperContext* context) {
 }
 
 void finish(uint64_t sample, uint64_t flags, bool discard, HelperContext* context) {
-  if (const MapHeader* map = ring_of(sample, context)) commit(*map, sample, flags, discard, context);
+  if (const MapHeader* map = ring_of(sample, context))
+    commit(*map, sample, flags, discard, context);
 }
 
 }  // namespace
 
-uint64_t ringbuf_reserve(uint64_t map, uint64_t size, uint64_t flags, uint64_t, uint64_t, HelperContext* context) {
+uint64_t ringbuf_reserve(uint64_t map, uint64_t size, uint64_t flags, uint64_t, uint64_t,
+                         HelperContext* context) {
   if (flags != 0) return 0;
   context->ring = map_at(map);
   return reserve(*map_at(map), size, bee_in(context->slot));
 }
 
-uint64_t ringbuf_submit(uint64_t sample, uint64_t flags, uint64_t, uint64_t, uint64_t, HelperContext* context) {
+uint64_t ringbuf_submit(uint64_t sample, uint64_t flags, uint64_t, uint64_t, uint64_t,
+                        HelperContext* context) {
   finish(sample, flags, false, context);
   return 0;
 }
 
-uint64_t ringbuf_discard(uint64_t sample, uint64_t flags, uint64_t, uint64_t, uint64_t, HelperContext* context) {
+uint64_t ringbuf_discard(uint64_t sample, uint64_t flags, uint64_t, uint64_t, uint64_t,
+                         HelperContext* context) {
   finish(sample, flags, true, context);
   return 0;
 }
 
-uint64_t ringbuf_output(uint64_t map, uint64_t data, uint64_t size, uint64_t flags, uint64_t, HelperContext* context) {
+uint64_t ringbuf_output(uint64_t map, uint64_t data, uint64_t size, uint64_t flags, uint64_t,
+                        HelperContext* context) {
   if ((flags & ~(kNoWakeup | kForceWakeup)) != 0) return static_cast<uint64_t>(kEinval);
   uint64_t sample = reserve(*map_at(map), size, bee_in(context->slot));
   if (sample == 0) return static_cast<uint64_t>(int64_t{-11});  // EAGAIN
@@ -123,6 +136,9 @@ const MapOps kRingbufOps = {
     [](const MapHeader&, const void*, const void*, uint64_t, Bee) { return kEnotsupp; },
     [](const MapHeader&, const void*, Bee) { return kEnotsupp; },
     [](const MapHeader&, const void*, void*, Bee) { return kEnotsupp; },
-    nullptr, nullptr, nullptr, nullptr};
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr};
 
 }  // namespace skep::maps

@@ -1,7 +1,8 @@
-// BPF_MAP_TYPE_STACK_TRACE and bpf_get_stackid. The kernel's: kernel/bpf/stackmap.c (ids, flags, errno).
+// BPF_MAP_TYPE_STACK_TRACE and bpf_get_stackid. The kernel's: kernel/bpf/stackmap.c (ids, flags,
+// errno).
 //
-// A bucket's lock is held while its other buffer is filled; `current` then names it by one store. A lock taken over from the
-// dead needs no repair: the other buffer is scratch.
+// A bucket's lock is held while its other buffer is filled; `current` then names it by one store. A
+// lock taken over from the dead needs no repair: the other buffer is scratch.
 #include "maps/stack_trace.h"
 
 #include "maps/hash_table.h"
@@ -23,8 +24,8 @@ void write_frames(const MapHeader& map, unsigned char* to, const uint64_t* frame
     __builtin_memcpy(to, frames, uint64_t{count} * 8);
     return;
   }
-  // struct bpf_stack_build_id { s32 status; u8 build_id[20]; u64 offset_or_ip }: the address itself, as the kernel gives
-  // where it can't read the file's note.
+  // struct bpf_stack_build_id { s32 status; u8 build_id[20]; u64 offset_or_ip }: the address
+  // itself, as the kernel gives where it can't read the file's note.
   constexpr uint32_t kStatusIp = 2;
   for (uint32_t i = 0; i < count; ++i, to += kBuildIdFrame) {
     __builtin_memset(to, 0, kBuildIdFrame);
@@ -33,7 +34,8 @@ void write_frames(const MapHeader& map, unsigned char* to, const uint64_t* frame
   }
 }
 
-int64_t store_stack(const MapHeader& map, const uint64_t* frames, uint32_t count, uint64_t flags, Bee bee) {
+int64_t store_stack(const MapHeader& map, const uint64_t* frames, uint32_t count, uint64_t flags,
+                    Bee bee) {
   uint64_t hash64 = HashTable::hash_bytes(frames, count * 8, 0x5ca1ab1e);
   auto hash = static_cast<uint32_t>(hash64 ^ hash64 >> 32);
   auto id = static_cast<uint32_t>(hash & map.index_mask);
@@ -61,7 +63,8 @@ int64_t store_stack(const MapHeader& map, const uint64_t* frames, uint32_t count
       uint32_t other = current == 0 ? 0 : (current & 0xff) == 1 ? 1 : 0;
       write_frames(map, stack_buffer(map, id, other), frames, count);
       bucket.hash.store(hash, std::memory_order_relaxed);
-      bucket.current.store(((current >> 16) + 1) << 16 | count << 8 | (other + 1), std::memory_order_release);
+      bucket.current.store(((current >> 16) + 1) << 16 | count << 8 | (other + 1),
+                           std::memory_order_release);
     }
   }
   bucket.lock.unlock();
@@ -84,7 +87,8 @@ int64_t next_key(const MapHeader& map, const void* key, void* next, Bee) {
   if (key != nullptr) {
     uint32_t after;
     __builtin_memcpy(&after, key, sizeof after);
-    if (after <= map.index_mask && stack_bucket(map, after).current.load(std::memory_order_acquire) != 0)
+    if (after <= map.index_mask &&
+        stack_bucket(map, after).current.load(std::memory_order_acquire) != 0)
       id = uint64_t{after} + 1;
   }
   for (; id <= map.index_mask; ++id) {
@@ -114,10 +118,13 @@ int64_t copy_stack(const MapHeader& map, uint32_t id, void* value) {
   return kEbusy;
 }
 
-uint64_t get_stackid(uint64_t, uint64_t map_address, uint64_t flags, uint64_t, uint64_t, HelperContext* context) {
+uint64_t get_stackid(uint64_t, uint64_t map_address, uint64_t flags, uint64_t, uint64_t,
+                     HelperContext* context) {
   const MapHeader& map = *reinterpret_cast<const MapHeader*>(map_address);
-  if ((flags & ~(kSkipMask | kUserStack | kFastCompare | kReuse)) != 0) return static_cast<uint64_t>(kEinval);
-  if ((flags & kUserStack) == 0) return static_cast<uint64_t>(kEfault);  // there is no kernel stack here
+  if ((flags & ~(kSkipMask | kUserStack | kFastCompare | kReuse)) != 0)
+    return static_cast<uint64_t>(kEinval);
+  if ((flags & kUserStack) == 0)
+    return static_cast<uint64_t>(kEfault);  // there is no kernel stack here
   auto skip = static_cast<uint32_t>(flags & kSkipMask);
   uint32_t limit = map.value_size / frame_size(map);
   if (limit > kMaxFrames) limit = kMaxFrames;
@@ -128,12 +135,18 @@ uint64_t get_stackid(uint64_t, uint64_t map_address, uint64_t flags, uint64_t, u
   if (count <= skip) return static_cast<uint64_t>(kEfault);
   count -= skip;
   if (count > limit) count = limit;
-  return static_cast<uint64_t>(store_stack(map, frames + skip, count, flags, bee_in(context->slot)));
+  return static_cast<uint64_t>(
+      store_stack(map, frames + skip, count, flags, bee_in(context->slot)));
 }
 
 const MapOps kStackTraceOps = {
     [](const MapHeader&, const void*, Bee) -> void* { return nullptr; },
     [](const MapHeader&, const void*, const void*, uint64_t, Bee) { return kEinval; },
-    remove, next_key, nullptr, nullptr, nullptr, nullptr};
+    remove,
+    next_key,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr};
 
 }  // namespace skep::maps

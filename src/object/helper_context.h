@@ -95,7 +95,8 @@ struct HelperContext {
   void* engine_data = nullptr;  // the interpreter's own
   // The ring of the last bpf_ringbuf_reserve (a MapHeader), so that submit need not search for it.
   const void* ring = nullptr;
-  uint64_t socket_cookie = 0;  // bpf_get_socket_cookie: of the socket that the program runs for; 0: none
+  uint64_t socket_cookie =
+      0;  // bpf_get_socket_cookie: of the socket that the program runs for; 0: none
 };
 
 // One row of a room's helpers: `id` is BPF_FUNC_*.

@@ -74,7 +74,7 @@ Result<std::vector<std::byte>> read_value(const btf::Btf& btf, btf::TypeId id, u
     if (text.size() + 1 > size)
       return fail(EINVAL, "expected a text of at most {} bytes, found {}", size - 1, text.size());
     std::vector<std::byte> bytes(size);
-    std::memcpy(bytes.data(), text.data(), text.size());
+    std::ranges::copy(bytes_of(text), bytes.begin());
     return bytes;
   }
   if (type.is_enum()) {
@@ -114,7 +114,7 @@ Result<std::vector<std::byte>> read_config(const btf::Btf& btf, btf::TypeId id, 
       return fail(EINVAL, "expected a number or a tristate, found {}", text);
     text = text.substr(1, text.size() - 2);
     std::vector<std::byte> bytes(size);  // cut to fit, as libbpf does
-    std::memcpy(bytes.data(), text.data(), std::min<size_t>(text.size(), size == 0 ? 0 : size - 1));
+    std::ranges::copy(bytes_of(text.substr(0, size == 0 ? 0 : size - 1)), bytes.begin());
     return bytes;
   }
   if (text == "y" || text == "n" || text == "m") {
@@ -198,6 +198,15 @@ Result<> Object::resize_map(uint32_t map, uint32_t max_entries) {
 
 void Object::set_comment(std::string_view variable, std::string comment) {
   if (auto found = index_of(variables_, variable)) variables_[*found].comment = std::move(comment);
+}
+
+std::vector<btf::CoreRelocation> Object::core_relocations() const {
+  std::vector<btf::CoreRelocation> all;
+  for (const Code& code : code_)
+    for (const Core& core : code.cores)
+      all.push_back(
+          {core.type, btf_->string(core.accessor_off), static_cast<btf::CoreKind>(core.kind)});
+  return all;
 }
 
 Result<> Object::resolve_kconfig(const KconfigValues& values) {

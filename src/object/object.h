@@ -28,6 +28,7 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "btf/btf.h"
+#include "btf/core.h"
 #include "object/program.h"
 #include "spec/types.h"
 
@@ -130,6 +131,9 @@ class Object {
   [[nodiscard]] std::string variable_text(const VariableSpec& variable) const;
   Result<> resize_map(uint32_t map, uint32_t max_entries);
   void set_comment(std::string_view variable, std::string comment);
+
+  // All CO-RE relocations, section by section; views into btf().
+  [[nodiscard]] std::vector<btf::CoreRelocation> core_relocations() const;
 
   [[nodiscard]] bool has_kconfig() const { return !kconfig_.empty(); }
   // ENOENT where a strong extern has no value.

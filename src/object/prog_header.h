@@ -18,7 +18,7 @@ struct alignas(64) ProgHeader {
   uint64_t tail_entry;  // where a tail call jumps to: after the prologue
   uint64_t code;        // address of the code block; fault offsets count from here
   uint64_t code_size;   // bytes of instructions in it
-  uint64_t stats;  // address of ProgStats in the data segment
+  uint64_t stats;       // address of ProgStats in the data segment
   uint64_t insn_count;
   // Loads that may fault: `fault_count` pairs of u32 {offset of the load, offset where to go on} from
   // `code`, sorted, inside the code block. A SIGSEGV handler finds the program by code <= rip < code + code_size.

@@ -12,11 +12,13 @@ using enum AttachType;
 constexpr KernelVersion v(unsigned major, unsigned minor) { return kernel_version(major, minor); }
 constexpr UserStatus kWorks = UserStatus::works;
 constexpr std::string_view kNotYet = "the user engine has no such hook";
+constexpr std::string_view kTestRun =
+    "the user engine has no interfaces: run the program on given packets (BPF_PROG_TEST_RUN)";
 
 // clang-format off
 constexpr AttachTypeRow kRows[] = {
-    {.type = BPF_CGROUP_INET_INGRESS, .name = "BPF_CGROUP_INET_INGRESS", .short_name = "cgroup_inet_ingress", .since = v(4, 10), .prog_types = set_of(ProgType::BPF_PROG_TYPE_CGROUP_SKB), .user = kWorks},
-    {.type = BPF_CGROUP_INET_EGRESS, .name = "BPF_CGROUP_INET_EGRESS", .short_name = "cgroup_inet_egress", .since = v(4, 10), .prog_types = set_of(ProgType::BPF_PROG_TYPE_CGROUP_SKB), .overrides_return = true, .returns = {true, 0, 3}, .user = kWorks},
+    {.type = BPF_CGROUP_INET_INGRESS, .name = "BPF_CGROUP_INET_INGRESS", .short_name = "cgroup_inet_ingress", .since = v(4, 10), .prog_types = set_of(ProgType::BPF_PROG_TYPE_CGROUP_SKB), .user_reason = kTestRun},
+    {.type = BPF_CGROUP_INET_EGRESS, .name = "BPF_CGROUP_INET_EGRESS", .short_name = "cgroup_inet_egress", .since = v(4, 10), .prog_types = set_of(ProgType::BPF_PROG_TYPE_CGROUP_SKB), .overrides_return = true, .returns = {true, 0, 3}, .user_reason = kTestRun},
     {.type = BPF_CGROUP_INET_SOCK_CREATE, .name = "BPF_CGROUP_INET_SOCK_CREATE", .short_name = "cgroup_inet_sock_create", .since = v(4, 10), .prog_types = set_of(ProgType::BPF_PROG_TYPE_CGROUP_SOCK), .user = kWorks},
     {.type = BPF_CGROUP_SOCK_OPS, .name = "BPF_CGROUP_SOCK_OPS", .short_name = "cgroup_sock_ops", .since = v(4, 13), .prog_types = set_of(ProgType::BPF_PROG_TYPE_SOCK_OPS), .user_reason = kNotYet},
     {.type = BPF_SK_SKB_STREAM_PARSER, .name = "BPF_SK_SKB_STREAM_PARSER", .short_name = "sk_skb_stream_parser", .since = v(4, 14), .prog_types = set_of(ProgType::BPF_PROG_TYPE_SK_SKB), .user_reason = kNotYet},
@@ -52,7 +54,7 @@ constexpr AttachTypeRow kRows[] = {
     {.type = BPF_CGROUP_INET_SOCK_RELEASE, .name = "BPF_CGROUP_INET_SOCK_RELEASE", .short_name = "cgroup_inet_sock_release", .since = v(5, 9), .prog_types = set_of(ProgType::BPF_PROG_TYPE_CGROUP_SOCK), .user_reason = kNotYet},
     {.type = BPF_XDP_CPUMAP, .name = "BPF_XDP_CPUMAP", .short_name = "xdp_cpumap", .since = v(5, 9), .prog_types = set_of(ProgType::BPF_PROG_TYPE_XDP), .user_reason = kNotYet},
     {.type = BPF_SK_LOOKUP, .name = "BPF_SK_LOOKUP", .short_name = "sk_lookup", .since = v(5, 9), .prog_types = set_of(ProgType::BPF_PROG_TYPE_SK_LOOKUP), .user_reason = kNotYet},
-    {.type = BPF_XDP, .name = "BPF_XDP", .short_name = "xdp", .since = v(5, 9), .prog_types = set_of(ProgType::BPF_PROG_TYPE_XDP), .user = kWorks},
+    {.type = BPF_XDP, .name = "BPF_XDP", .short_name = "xdp", .since = v(5, 9), .prog_types = set_of(ProgType::BPF_PROG_TYPE_XDP), .user_reason = kTestRun},
     {.type = BPF_SK_SKB_VERDICT, .name = "BPF_SK_SKB_VERDICT", .short_name = "sk_skb_verdict", .since = v(5, 13), .prog_types = set_of(ProgType::BPF_PROG_TYPE_SK_SKB), .user_reason = kNotYet},
     {.type = BPF_SK_REUSEPORT_SELECT, .name = "BPF_SK_REUSEPORT_SELECT", .short_name = "sk_reuseport_select", .since = v(5, 14), .prog_types = set_of(ProgType::BPF_PROG_TYPE_SK_REUSEPORT), .user_reason = kNotYet},
     {.type = BPF_SK_REUSEPORT_SELECT_OR_MIGRATE, .name = "BPF_SK_REUSEPORT_SELECT_OR_MIGRATE", .short_name = "sk_reuseport_select_or_migrate", .since = v(5, 14), .prog_types = set_of(ProgType::BPF_PROG_TYPE_SK_REUSEPORT), .user_reason = kNotYet},
@@ -61,8 +63,8 @@ constexpr AttachTypeRow kRows[] = {
     {.type = BPF_LSM_CGROUP, .name = "BPF_LSM_CGROUP", .short_name = "lsm_cgroup", .since = v(6, 0), .prog_types = set_of(ProgType::BPF_PROG_TYPE_LSM), .overrides_return = true, .returns = {true, 0, 1}, .user_reason = kNotYet},
     {.type = BPF_STRUCT_OPS, .name = "BPF_STRUCT_OPS", .short_name = "struct_ops", .since = v(5, 6), .prog_types = set_of(ProgType::BPF_PROG_TYPE_STRUCT_OPS), .user_reason = kNotYet},
     {.type = BPF_NETFILTER, .name = "BPF_NETFILTER", .short_name = "netfilter", .since = v(6, 4), .prog_types = set_of(ProgType::BPF_PROG_TYPE_NETFILTER), .user_reason = kNotYet},
-    {.type = BPF_TCX_INGRESS, .name = "BPF_TCX_INGRESS", .short_name = "tcx_ingress", .since = v(6, 6), .prog_types = set_of(ProgType::BPF_PROG_TYPE_SCHED_CLS), .user = kWorks},
-    {.type = BPF_TCX_EGRESS, .name = "BPF_TCX_EGRESS", .short_name = "tcx_egress", .since = v(6, 6), .prog_types = set_of(ProgType::BPF_PROG_TYPE_SCHED_CLS), .user = kWorks},
+    {.type = BPF_TCX_INGRESS, .name = "BPF_TCX_INGRESS", .short_name = "tcx_ingress", .since = v(6, 6), .prog_types = set_of(ProgType::BPF_PROG_TYPE_SCHED_CLS), .user_reason = kTestRun},
+    {.type = BPF_TCX_EGRESS, .name = "BPF_TCX_EGRESS", .short_name = "tcx_egress", .since = v(6, 6), .prog_types = set_of(ProgType::BPF_PROG_TYPE_SCHED_CLS), .user_reason = kTestRun},
     {.type = BPF_TRACE_UPROBE_MULTI, .name = "BPF_TRACE_UPROBE_MULTI", .short_name = "trace_uprobe_multi", .since = v(6, 6), .prog_types = set_of(ProgType::BPF_PROG_TYPE_KPROBE), .user_reason = kNotYet},
     {.type = BPF_CGROUP_UNIX_CONNECT, .name = "BPF_CGROUP_UNIX_CONNECT", .short_name = "cgroup_unix_connect", .since = v(6, 7), .prog_types = set_of(ProgType::BPF_PROG_TYPE_CGROUP_SOCK_ADDR), .user_reason = kNotYet},
     {.type = BPF_CGROUP_UNIX_SENDMSG, .name = "BPF_CGROUP_UNIX_SENDMSG", .short_name = "cgroup_unix_sendmsg", .since = v(6, 7), .prog_types = set_of(ProgType::BPF_PROG_TYPE_CGROUP_SOCK_ADDR), .user_reason = kNotYet},

@@ -373,13 +373,13 @@ constexpr Helper kHelpers[] = {
      .user_reason = kNoSockets},
     {.id = BPF_FUNC_map_push_elem, .name = "map_push_elem", .since = v(4, 20), .prototype = "long bpf_map_push_elem(void *map, const void *value, __u64 flags)",
      .arguments = {{{A::const_map_ptr}, {A::map_value}, {A::anything}}}, .prog_types = kAnyProg, .map_types =
-     maps(M::BPF_MAP_TYPE_QUEUE, M::BPF_MAP_TYPE_STACK, M::BPF_MAP_TYPE_BLOOM_FILTER), .packet_access = true, .user_reason = kNotYet},
+     maps(M::BPF_MAP_TYPE_QUEUE, M::BPF_MAP_TYPE_STACK, M::BPF_MAP_TYPE_BLOOM_FILTER), .packet_access = true, .user = kWorks},
     {.id = BPF_FUNC_map_pop_elem, .name = "map_pop_elem", .since = v(4, 20), .prototype = "long bpf_map_pop_elem(void *map, void *value)",
      .arguments = {{{A::const_map_ptr}, {A::map_value, kUninit | kWrite}}}, .prog_types = kAnyProg, .map_types =
-     maps(M::BPF_MAP_TYPE_QUEUE, M::BPF_MAP_TYPE_STACK), .user_reason = kNotYet},
+     maps(M::BPF_MAP_TYPE_QUEUE, M::BPF_MAP_TYPE_STACK), .user = kWorks},
     {.id = BPF_FUNC_map_peek_elem, .name = "map_peek_elem", .since = v(4, 20), .prototype = "long bpf_map_peek_elem(void *map, void *value)",
      .arguments = {{{A::const_map_ptr}, {A::map_value, kUninit | kWrite}}}, .prog_types = kAnyProg, .map_types =
-     maps(M::BPF_MAP_TYPE_QUEUE, M::BPF_MAP_TYPE_STACK, M::BPF_MAP_TYPE_BLOOM_FILTER), .user_reason = kNotYet},
+     maps(M::BPF_MAP_TYPE_QUEUE, M::BPF_MAP_TYPE_STACK, M::BPF_MAP_TYPE_BLOOM_FILTER), .user = kWorks},
     {.id = BPF_FUNC_msg_push_data, .name = "msg_push_data", .since = v(4, 20), .prototype = "long bpf_msg_push_data(struct sk_msg_md *msg, __u32 start, __u32 len, __u64 flags)",
      .arguments = {{{A::ctx}, {A::anything}, {A::anything}, {A::anything}}}, .prog_types = kSkMsg, .changes_packet = true,
      .user_reason = kNoSockets},

@@ -49,7 +49,7 @@ constexpr ProgTypeRow kRows[] = {
     {.type = BPF_PROG_TYPE_SK_MSG, .name = "BPF_PROG_TYPE_SK_MSG", .short_name = "sk_msg", .since = v(4, 17), .context = "struct sk_msg_md",
      .direct_packet_access = true, .can_write_packet = true, .user_reason = kNoSockets},
     {.type = BPF_PROG_TYPE_RAW_TRACEPOINT, .name = "BPF_PROG_TYPE_RAW_TRACEPOINT", .short_name = "raw_tracepoint", .since = v(4, 17), .context = "struct bpf_raw_tracepoint_args",
-     .can_sleep = true, .test_run = true, .user_reason = kNotYet},
+     .can_sleep = true, .test_run = true, .user = kWorks},
     {.type = BPF_PROG_TYPE_CGROUP_SOCK_ADDR, .name = "BPF_PROG_TYPE_CGROUP_SOCK_ADDR", .short_name = "cgroup_sock_addr", .since = v(4, 17), .context = "struct bpf_sock_addr", .returns = kZeroOrOne,
      .attach_type_required = true, .user = kWorks},
     {.type = BPF_PROG_TYPE_LWT_SEG6LOCAL, .name = "BPF_PROG_TYPE_LWT_SEG6LOCAL", .short_name = "lwt_seg6local", .since = v(4, 18), .context = "struct __sk_buff", .direct_packet_access = true, .test_run = true, .user_reason = kNoDevices},

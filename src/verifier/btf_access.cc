@@ -33,8 +33,9 @@ constexpr NamedField kSpecialStructs[] = {
 // A pointer with type tag "kptr", "kptr_untrusted", "percpu_kptr", "uptr".
 bool is_kptr(const btf::Btf& btf, btf::TypeId id) {
   btf::Type type = btf.type(id);
-  for (unsigned i = 0; i < kMaxNesting && (type.kind() == Kind::Typedef || type.kind() == Kind::Const ||
-                                           type.kind() == Kind::Volatile);
+  for (unsigned i = 0;
+       i < kMaxNesting && (type.kind() == Kind::Typedef || type.kind() == Kind::Const ||
+                           type.kind() == Kind::Volatile);
        ++i) {
     type = btf.type(type.referenced());
   }
@@ -46,8 +47,8 @@ bool is_kptr(const btf::Btf& btf, btf::TypeId id) {
 }
 
 // `budget`: types that may still be looked at; a struct of structs of structs can name very many.
-void collect_fields(const btf::Btf& btf, btf::TypeId id, uint32_t at, unsigned depth, unsigned& budget,
-                    std::vector<SpecialField>& out) {
+void collect_fields(const btf::Btf& btf, btf::TypeId id, uint32_t at, unsigned depth,
+                    unsigned& budget, std::vector<SpecialField>& out) {
   constexpr size_t kMaxFields = 64;
   if (depth > kMaxNesting || out.size() > kMaxFields || budget == 0) return;
   --budget;
@@ -103,20 +104,21 @@ void Verifier::find_special_fields(MapInfo& info) const {
 }
 
 std::string_view Verifier::btf_type_name(const RegState& reg) const {
-  if (program_.attach_btf == nullptr) return "?";
-  return program_.attach_btf->name(reg.btf_type);
+  if (kernel_btf_ == nullptr) return "?";
+  return kernel_btf_->name(reg.btf_type);
 }
 
 // Argument number off / 8 of what the program is attached to.
 bool Verifier::context_argument(int32_t off, unsigned size, Access access, RegState& result) {
   const auto refuse = [&] {
-    return reject(Rule::context_access, EACCES, "invalid bpf_context access off={} size={}", off, size);
+    return reject(Rule::context_access, EACCES, "invalid bpf_context access off={} size={}", off,
+                  size);
   };
   if (access == Access::write) return refuse();
   mark_unknown(result);
   if (attach_proto_ == 0) return true;  // raw_tp: numbers
   if (off % 8 != 0) return refuse();
-  const btf::Btf& btf = *program_.attach_btf;
+  const btf::Btf& btf = *kernel_btf_;
   const btf::Type proto = btf.type(attach_proto_);
   const uint32_t number = static_cast<uint32_t>(off) / 8;
   const uint32_t skipped = attach_skips_argument_ ? 1 : 0;
@@ -129,7 +131,8 @@ bool Verifier::context_argument(int32_t off, unsigned size, Access access, RegSt
                                  program_.expected_attach_type == AttachType::BPF_TRACE_FSESSION)) {
     id = proto.referenced();
   } else {
-    return reject(Rule::context_access, EACCES, "func '{}' doesn't have {}-th argument", attach_name_, number + 1);
+    return reject(Rule::context_access, EACCES, "func '{}' doesn't have {}-th argument",
+                  attach_name_, number + 1);
   }
   const btf::Type type = btf.resolve(id);
   if (type.kind() != Kind::Ptr) return true;
@@ -143,20 +146,23 @@ bool Verifier::context_argument(int32_t off, unsigned size, Access access, RegSt
 }
 
 // Through a typed pointer: reads only, each of them may fault (and then gives 0).
-bool Verifier::check_btf_access(unsigned number, int32_t off_in, unsigned size, Access access, int value) {
+bool Verifier::check_btf_access(unsigned number, int32_t off_in, unsigned size, Access access,
+                                int value) {
   const RegState reg = regs()[number];
   const std::string_view name = btf_type_name(reg);
-  if (program_.attach_btf == nullptr) return reject(Rule::internal, EFAULT, "typed pointer without BTF");
+  if (kernel_btf_ == nullptr) return reject(Rule::internal, EFAULT, "typed pointer without BTF");
   if (access == Access::write) return reject(Rule::btf_access, EACCES, "only read is supported");
   if (off_in < 0) {
-    return reject(Rule::btf_access, EACCES, "R{} is ptr_{} invalid negative access: off={}", number, name, off_in);
+    return reject(Rule::btf_access, EACCES, "R{} is ptr_{} invalid negative access: off={}", number,
+                  name, off_in);
   }
   if (!reg.number.is_constant() || reg.number.constant() != 0) {
-    return reject(Rule::btf_access, EACCES, "R{} is ptr_{} invalid variable offset: off={}, var_off={}", number,
-                  name, off_in, tnum_text(reg.number.var_off));
+    return reject(Rule::btf_access, EACCES,
+                  "R{} is ptr_{} invalid variable offset: off={}, var_off={}", number, name, off_in,
+                  tnum_text(reg.number.var_off));
   }
   aux_[insn_].probe = true;
-  const btf::Btf& btf = *program_.attach_btf;
+  const btf::Btf& btf = *kernel_btf_;
   btf::Type type = btf.resolve(reg.btf_type);
   auto off = static_cast<uint32_t>(off_in);
   if (value >= 0) mark_unknown(static_cast<unsigned>(value));
@@ -181,11 +187,12 @@ bool Verifier::check_btf_access(unsigned number, int32_t off_in, unsigned size, 
     const uint64_t past = uint64_t{off} + size;
     if (past > type.size()) {
       // A struct may end in an array of unknown length.
-      const bool flexible =
-          type.vlen() != 0 && btf.resolve(type.member(type.vlen() - 1).type).kind() == Kind::Array &&
-          btf.resolve(type.member(type.vlen() - 1).type).length() == 0;
+      const bool flexible = type.vlen() != 0 &&
+                            btf.resolve(type.member(type.vlen() - 1).type).kind() == Kind::Array &&
+                            btf.resolve(type.member(type.vlen() - 1).type).length() == 0;
       if (flexible) return true;
-      return reject(Rule::btf_access, EACCES, "access beyond struct {} at off {} size {}", name, off_in, size);
+      return reject(Rule::btf_access, EACCES, "access beyond struct {} at off {} size {}", name,
+                    off_in, size);
     }
     bool found = false;
     for (uint32_t i = 0; i < type.vlen() && !found; ++i) {
@@ -198,7 +205,8 @@ bool Verifier::check_btf_access(unsigned number, int32_t off_in, unsigned size, 
       }
       const std::optional<uint32_t> bytes = btf.size_of(member.type);
       if (!bytes || off < at || past > uint64_t{at} + *bytes) continue;
-      if (type.kind() == Kind::Union && i + 1 < type.vlen() && !btf.resolve(member.type).is_composite() &&
+      if (type.kind() == Kind::Union && i + 1 < type.vlen() &&
+          !btf.resolve(member.type).is_composite() &&
           btf.resolve(member.type).kind() != Kind::Ptr) {
         continue;  // another member may say more
       }
@@ -220,11 +228,13 @@ bool Verifier::read_function_arguments(SubprogramInfo& sub) {
   const btf::Type proto = btf.type(func.referenced());
   if (proto.vlen() > 5) {
     return reject_at(sub.start, Rule::bad_func_info, EINVAL,
-                     "Global function {}() with {} > 5 args. Buggy compiler.", sub.name, proto.vlen());
+                     "Global function {}() with {} > 5 args. Buggy compiler.", sub.name,
+                     proto.vlen());
   }
   if (!sub.returns_int && !(sub.returns_void && profile_.version >= kernel_version(7, 0))) {
     return reject_at(sub.start, Rule::bad_func_info, EINVAL,
-                     "Global function {}() doesn't return scalar. Only those are supported.", sub.name);
+                     "Global function {}() doesn't return scalar. Only those are supported.",
+                     sub.name);
   }
   // Tags are DeclTags that name the function and the argument.
   const auto has_tag = [&](uint32_t argument, std::string_view tag) {
@@ -248,7 +258,8 @@ bool Verifier::read_function_arguments(SubprogramInfo& sub) {
       continue;
     }
     if (type.kind() != Kind::Ptr) {
-      return reject_at(sub.start, Rule::bad_func_info, EINVAL, "Arg#{} type {} in {}() is not supported yet.", i,
+      return reject_at(sub.start, Rule::bad_func_info, EINVAL,
+                       "Arg#{} type {} in {}() is not supported yet.", i,
                        btf::kind_name(type.kind()), sub.name);
     }
     const btf::Type target = btf.resolve(type.referenced());

@@ -20,14 +20,17 @@ bool is_jump_class(const Insn& insn) { return insn.cls() == BPF_JMP || insn.cls(
 }  // namespace
 
 int Verifier::subprogram_at(uint32_t start) const {
-  const auto found = std::lower_bound(subs_.begin(), subs_.end(), start,
-                                      [](const SubprogramInfo& s, uint32_t at) { return s.start < at; });
-  return found != subs_.end() && found->start == start ? static_cast<int>(found - subs_.begin()) : -1;
+  const auto found =
+      std::lower_bound(subs_.begin(), subs_.end(), start,
+                       [](const SubprogramInfo& s, uint32_t at) { return s.start < at; });
+  return found != subs_.end() && found->start == start ? static_cast<int>(found - subs_.begin())
+                                                       : -1;
 }
 
 uint32_t Verifier::subprogram_of(uint32_t insn) const {
-  const auto after = std::upper_bound(subs_.begin(), subs_.end(), insn,
-                                      [](uint32_t at, const SubprogramInfo& s) { return at < s.start; });
+  const auto after =
+      std::upper_bound(subs_.begin(), subs_.end(), insn,
+                       [](uint32_t at, const SubprogramInfo& s) { return at < s.start; });
   return static_cast<uint32_t>(after - subs_.begin()) - 1;
 }
 
@@ -38,9 +41,10 @@ bool Verifier::find_subprograms() {
     const bool is_ld = is_ld_imm64(insn);
     if (is_pseudo_call(insn) || is_pseudo_func(insn)) {
       if (!capable_) {
-        return reject_at(i, Rule::not_privileged, EPERM,
-                         "loading/calling other bpf or kernel functions are allowed for CAP_BPF and "
-                         "CAP_SYS_ADMIN");
+        return reject_at(
+            i, Rule::not_privileged, EPERM,
+            "loading/calling other bpf or kernel functions are allowed for CAP_BPF and "
+            "CAP_SYS_ADMIN");
       }
       if (is_ld ? !profile_.callbacks : !profile_.subprograms) {
         return reject_at(i, Rule::feature_not_in_kernel, EINVAL, "unrecognized bpf_ld_imm64 insn");
@@ -71,14 +75,17 @@ bool Verifier::check_jumps_stay_inside() {
   for (SubprogramInfo& sub : subs_) {
     for (uint32_t i = sub.start; i < sub.end; ++i) {
       const Insn& insn = insns_[i];
-      if (insn.opcode == (BPF_JMP | BPF_CALL) && insn.src == 0 && insn.imm == spec::BPF_FUNC_tail_call) {
+      if (insn.opcode == (BPF_JMP | BPF_CALL) && insn.src == 0 &&
+          insn.imm == spec::BPF_FUNC_tail_call) {
         sub.has_tail_call = sub.tail_call_reachable = true;
       }
-      if (insn.cls() == BPF_LD && (insn.mode() == BPF_ABS || insn.mode() == BPF_IND)) sub.has_ld_abs = true;
+      if (insn.cls() == BPF_LD && (insn.mode() == BPF_ABS || insn.mode() == BPF_IND))
+        sub.has_ld_abs = true;
       if (is_jump(insn)) {
         const int64_t target = int64_t{i} + 1 + jump_offset(insn);
         if (target < sub.start || target >= sub.end) {
-          return reject_at(i, Rule::bad_jump, EINVAL, "jump out of range from insn {} to {}", i, target);
+          return reject_at(i, Rule::bad_jump, EINVAL, "jump out of range from insn {} to {}", i,
+                           target);
         }
       }
     }
@@ -121,20 +128,24 @@ static std::string_view reserved_message(const Insn& insn) {
 static std::string_view unfit_map(const MapInfo& info, ProgType type) {
   bool tracing = false;
   switch (type) {
-    case ProgType::BPF_PROG_TYPE_KPROBE: case ProgType::BPF_PROG_TYPE_TRACEPOINT:
-    case ProgType::BPF_PROG_TYPE_PERF_EVENT: case ProgType::BPF_PROG_TYPE_RAW_TRACEPOINT:
-    case ProgType::BPF_PROG_TYPE_RAW_TRACEPOINT_WRITABLE:
-      tracing = true;
-      break;
+    case ProgType::BPF_PROG_TYPE_KPROBE:
+    case ProgType::BPF_PROG_TYPE_TRACEPOINT:
+    case ProgType::BPF_PROG_TYPE_PERF_EVENT:
+    case ProgType::BPF_PROG_TYPE_RAW_TRACEPOINT:
+    case ProgType::BPF_PROG_TYPE_RAW_TRACEPOINT_WRITABLE: tracing = true; break;
     default: break;
   }
   if (info.field(SpecialField::Kind::spin_lock) != nullptr) {
-    if (type == ProgType::BPF_PROG_TYPE_SOCKET_FILTER) return "socket filter progs cannot use bpf_spin_lock yet";
+    if (type == ProgType::BPF_PROG_TYPE_SOCKET_FILTER)
+      return "socket filter progs cannot use bpf_spin_lock yet";
     if (tracing) return "tracing progs cannot use bpf_spin_lock yet";
   }
-  if (tracing && info.field(SpecialField::Kind::timer) != nullptr) return "tracing progs cannot use bpf_timer yet";
-  if (tracing && info.field(SpecialField::Kind::workqueue) != nullptr) return "tracing progs cannot use bpf_wq yet";
-  if (info.map->type == MapType::BPF_MAP_TYPE_STRUCT_OPS) return "bpf_struct_ops map cannot be used in prog";
+  if (tracing && info.field(SpecialField::Kind::timer) != nullptr)
+    return "tracing progs cannot use bpf_timer yet";
+  if (tracing && info.field(SpecialField::Kind::workqueue) != nullptr)
+    return "tracing progs cannot use bpf_wq yet";
+  if (info.map->type == MapType::BPF_MAP_TYPE_STRUCT_OPS)
+    return "bpf_struct_ops map cannot be used in prog";
   return {};
 }
 
@@ -163,10 +174,12 @@ bool Verifier::resolve_immediates() {
       const bool names_map = insn.src == BPF_PSEUDO_MAP_IDX || insn.src == BPF_PSEUDO_MAP_IDX_VALUE;
       if (names_map) {
         if (insn.imm < 0 || static_cast<size_t>(insn.imm) >= program_.maps.size()) {
-          return reject_at(i, Rule::bad_ld_imm64, EBADF, "fd {} is not pointing to valid bpf_map", insn.imm);
+          return reject_at(i, Rule::bad_ld_imm64, EBADF, "fd {} is not pointing to valid bpf_map",
+                           insn.imm);
         }
         const MapDescriptor& map = program_.maps[static_cast<size_t>(insn.imm)];
-        const std::string_view unfit = unfit_map(maps_[static_cast<size_t>(insn.imm)], program_.type);
+        const std::string_view unfit =
+            unfit_map(maps_[static_cast<size_t>(insn.imm)], program_.type);
         if (!unfit.empty()) return reject_at(i, Rule::bad_map_for_program, EINVAL, "{}", unfit);
         if (insn.src == BPF_PSEUDO_MAP_IDX && high.imm != 0) {
           return reject_at(i, Rule::bad_ld_imm64, EINVAL, "unrecognized bpf_ld_imm64 insn");
@@ -174,7 +187,8 @@ bool Verifier::resolve_immediates() {
         if (insn.src == BPF_PSEUDO_MAP_IDX_VALUE) {
           const auto off = static_cast<uint32_t>(high.imm);
           if (!profile_.direct_values) {
-            return reject_at(i, Rule::feature_not_in_kernel, EINVAL, "unrecognized bpf_ld_imm64 insn");
+            return reject_at(i, Rule::feature_not_in_kernel, EINVAL,
+                             "unrecognized bpf_ld_imm64 insn");
           }
           if (off >= (1u << 29)) {
             return reject_at(i, Rule::map_value_out_of_bounds, EINVAL,
@@ -190,15 +204,18 @@ bool Verifier::resolve_immediates() {
           }
           if (off >= map.value_size) {
             return reject_at(i, Rule::map_value_out_of_bounds, EINVAL,
-                             "invalid access to map value pointer, value_size={} off={}", map.value_size, off);
+                             "invalid access to map value pointer, value_size={} off={}",
+                             map.value_size, off);
           }
         }
       } else if (insn.src == BPF_PSEUDO_BTF_ID) {
-        return reject_at(i, Rule::not_supported_here, EINVAL,
-                         "kernel is missing BTF, make sure CONFIG_DEBUG_INFO_BTF=y is specified in Kconfig.");
+        return reject_at(
+            i, Rule::not_supported_here, EINVAL,
+            "kernel is missing BTF, make sure CONFIG_DEBUG_INFO_BTF=y is specified in Kconfig.");
       } else if (insn.src == BPF_PSEUDO_MAP_FD || insn.src == BPF_PSEUDO_MAP_VALUE) {
         // The loader has made all of these indices; what is left names no map.
-        return reject_at(i, Rule::bad_ld_imm64, EBADF, "fd {} is not pointing to valid bpf_map", insn.imm);
+        return reject_at(i, Rule::bad_ld_imm64, EBADF, "fd {} is not pointing to valid bpf_map",
+                         insn.imm);
       } else if (insn.src != 0 && insn.src != BPF_PSEUDO_FUNC) {
         return reject_at(i, Rule::bad_ld_imm64, EINVAL, "unrecognized bpf_ld_imm64 insn");
       }
@@ -220,17 +237,20 @@ bool Verifier::resolve_immediates() {
                        (form->since != IsaVersion::kV4 || profile_.isa_v4) &&
                        (insn.cls() != BPF_JMP32 || profile_.jmp32);
     if (!known) {
-      return reject_at(i, Rule::feature_not_in_kernel, EINVAL, "unknown opcode {:02x}", insn.opcode);
+      return reject_at(i, Rule::feature_not_in_kernel, EINVAL, "unknown opcode {:02x}",
+                       insn.opcode);
     }
     if (insn.cls() == BPF_STX && insn.mode() == BPF_ATOMIC) {
       const bool ordered = insn.imm == BPF_LOAD_ACQ || insn.imm == BPF_STORE_REL;
       if ((insn.imm != BPF_ADD && !profile_.atomics) || (ordered && !profile_.load_acquire)) {
         return reject_at(i, Rule::feature_not_in_kernel, EINVAL,
-                         "BPF_ATOMIC uses invalid atomic opcode {:02x}", static_cast<uint32_t>(insn.imm));
+                         "BPF_ATOMIC uses invalid atomic opcode {:02x}",
+                         static_cast<uint32_t>(insn.imm));
       }
     }
     if (insn.opcode == (BPF_JMP | BPF_JCOND) && !profile_.may_goto) {
-      return reject_at(i, Rule::feature_not_in_kernel, EINVAL, "unknown opcode {:02x}", insn.opcode);
+      return reject_at(i, Rule::feature_not_in_kernel, EINVAL, "unknown opcode {:02x}",
+                       insn.opcode);
     }
   }
   return true;
@@ -419,41 +439,43 @@ bool Verifier::check_debug_info() {
   for (size_t i = 1; i < subs_.size(); ++i) {
     SubprogramInfo& sub = subs_[i];
     if (sub.has_ld_abs && (!sub.has_type || !sub.returns_int)) {
-      return reject_at(sub.start, Rule::bad_func_info, EINVAL,
-                       "{}", sub.has_type ? "LD_ABS is only allowed in functions that return 'int'."
-                                          : "LD_ABS is not allowed in subprogs without BTF");
+      return reject_at(sub.start, Rule::bad_func_info, EINVAL, "{}",
+                       sub.has_type ? "LD_ABS is only allowed in functions that return 'int'."
+                                    : "LD_ABS is not allowed in subprogs without BTF");
     }
     if (sub.has_tail_call && (!sub.has_type || !sub.returns_int)) {
-      return reject_at(sub.start, Rule::bad_func_info, EINVAL,
-                       "{}", sub.has_type ? "tail_call is only allowed in functions that return 'int'."
-                                          : "tail_call is not allowed in subprogs without BTF");
+      return reject_at(sub.start, Rule::bad_func_info, EINVAL, "{}",
+                       sub.has_type ? "tail_call is only allowed in functions that return 'int'."
+                                    : "tail_call is not allowed in subprogs without BTF");
     }
   }
   if (program_.line_info.empty()) return true;
-  if (program_.btf == nullptr) return reject_at(0, Rule::bad_line_info, EINVAL, "line_info without BTF");
+  if (program_.btf == nullptr)
+    return reject_at(0, Rule::bad_line_info, EINVAL, "line_info without BTF");
   size_t sub = 0;
   for (size_t i = 0; i < program_.line_info.size(); ++i) {
     const LineInfo& info = program_.line_info[i];
     const uint32_t previous = i == 0 ? 0 : program_.line_info[i - 1].insn_off;
     if ((i != 0 && info.insn_off <= previous) || info.insn_off >= count_) {
       return reject_at(0, Rule::bad_line_info, EINVAL,
-                       "Invalid line_info[{}].insn_off:{} (prev_offset:{} prog->len:{})", i, info.insn_off,
-                       previous, count_);
+                       "Invalid line_info[{}].insn_off:{} (prev_offset:{} prog->len:{})", i,
+                       info.insn_off, previous, count_);
     }
     if (!program_.btf->has_string(info.line_off) || !program_.btf->has_string(info.file_name_off)) {
-      return reject_at(0, Rule::bad_line_info, EINVAL, "Invalid line_info[{}].line_off or .file_name_off",
-                       i);
+      return reject_at(0, Rule::bad_line_info, EINVAL,
+                       "Invalid line_info[{}].line_off or .file_name_off", i);
     }
     if (sub < subs_.size() && info.insn_off == subs_[sub].start) {
       ++sub;
     } else if (sub < subs_.size() && info.insn_off > subs_[sub].start) {
-      return reject_at(subs_[sub].start, Rule::bad_line_info, EINVAL, "missing bpf_line_info for func#{}",
-                       sub);
+      return reject_at(subs_[sub].start, Rule::bad_line_info, EINVAL,
+                       "missing bpf_line_info for func#{}", sub);
     }
   }
   if (sub != subs_.size()) {
-    return reject_at(0, Rule::bad_line_info, EINVAL, "missing bpf_line_info for {} funcs starting from func#{}",
-                     subs_.size() - sub, sub);
+    return reject_at(0, Rule::bad_line_info, EINVAL,
+                     "missing bpf_line_info for {} funcs starting from func#{}", subs_.size() - sub,
+                     sub);
   }
   return true;
 }
@@ -471,7 +493,8 @@ void Verifier::find_packet_changers() {
           const int callee = subprogram_at(static_cast<uint32_t>(int64_t{i} + 1 + insn.imm));
           sub.changes_packet = callee >= 0 && subs_[callee].changes_packet;
         } else if (insn.src == 0 && insn.imm > 0) {
-          const spec::Helper* helper = spec::find_helper(static_cast<uint32_t>(insn.imm), program_.type);
+          const spec::Helper* helper =
+              spec::find_helper(static_cast<uint32_t>(insn.imm), program_.type);
           sub.changes_packet = helper != nullptr && helper->changes_packet;
         }
       }
@@ -481,8 +504,8 @@ void Verifier::find_packet_changers() {
 }
 
 bool Verifier::check_text() {
-  return find_subprograms() && check_jumps_stay_inside() && check_debug_info() && resolve_immediates() &&
-         check_control_flow();
+  return find_subprograms() && check_jumps_stay_inside() && check_debug_info() &&
+         resolve_immediates() && check_control_flow();
 }
 
 }  // namespace skep::verifier

@@ -16,8 +16,9 @@ namespace {
 // Offsets beyond are refused before they can overflow anything.
 constexpr int64_t kMaxOffset = int64_t{1} << 29;
 
-constexpr std::string_view kOperators[16] = {"+=",  "-=", "*=", "/=", "|=", "&=",   "<<=", ">>=",
-                                             "neg", "%=", "^=", "=",  "s>>=", "endian", "?", "?"};
+constexpr std::string_view kOperators[16] = {"+=",   "-=",     "*=",  "/=", "|=", "&=",
+                                             "<<=",  ">>=",    "neg", "%=", "^=", "=",
+                                             "s>>=", "endian", "?",   "?"};
 
 }  // namespace
 
@@ -41,23 +42,25 @@ bool Verifier::check_pointer_sane(const RegState& reg, Base base, Flags flags) {
     }
   }
   if (reg.is_pointer() && (reg.off >= kMaxOffset || reg.off <= -kMaxOffset)) {
-    return reject(Rule::pointer_out_of_range, EINVAL, "{} pointer offset {} is not allowed", type(), reg.off);
+    return reject(Rule::pointer_out_of_range, EINVAL, "{} pointer offset {} is not allowed", type(),
+                  reg.off);
   }
   const int64_t smin = reg.number.smin;
   if (smin == std::numeric_limits<int64_t>::min()) {
     return reject(Rule::pointer_out_of_range, EINVAL,
-                  "math between {} pointer and register with unbounded min value is not allowed", type());
+                  "math between {} pointer and register with unbounded min value is not allowed",
+                  type());
   }
   if (smin >= kMaxOffset || smin <= -kMaxOffset) {
-    return reject(Rule::pointer_out_of_range, EINVAL, "value {} makes {} pointer be out of bounds", smin,
-                  type());
+    return reject(Rule::pointer_out_of_range, EINVAL, "value {} makes {} pointer be out of bounds",
+                  smin, type());
   }
   return true;
 }
 
 // dst = pointer op scalar, or scalar + pointer where the pointer is the source operand.
-bool Verifier::adjust_pointer(const Insn& insn, const RegState& pointer_in, const RegState& scalar_in,
-                              bool pointer_is_source) {
+bool Verifier::adjust_pointer(const Insn& insn, const RegState& pointer_in,
+                              const RegState& scalar_in, bool pointer_is_source) {
   const RegState pointer = pointer_in, scalar = scalar_in;  // dst is one of them
   RegState& dst = regs()[insn.dst];
   const unsigned number = insn.dst;
@@ -66,30 +69,46 @@ bool Verifier::adjust_pointer(const Insn& insn, const RegState& pointer_in, cons
       mark_unknown(dst);
       return true;
     }
-    return reject(Rule::pointer_arithmetic, EACCES, "R{} 32-bit pointer arithmetic prohibited", number);
+    return reject(Rule::pointer_arithmetic, EACCES, "R{} 32-bit pointer arithmetic prohibited",
+                  number);
   }
   if (pointer.maybe_null()) {
     return reject(Rule::maybe_null_dereferenced, EACCES,
-                  "R{} pointer arithmetic on {} prohibited, null-check it first", number, type_text(pointer));
+                  "R{} pointer arithmetic on {} prohibited, null-check it first", number,
+                  type_text(pointer));
   }
   const bool known = scalar.number.is_constant();
   const auto value = static_cast<int64_t>(scalar.number.constant());
   bool allowed = false;
   switch (pointer.base) {
-    case Base::ctx: case Base::map_value: case Base::map_key: case Base::stack: case Base::packet:
-    case Base::packet_meta: case Base::tp_buffer: case Base::btf_id: case Base::mem: case Base::buf:
-    case Base::func: case Base::dynptr: case Base::arena:
-      allowed = true;
-      break;
+    case Base::ctx:
+    case Base::map_value:
+    case Base::map_key:
+    case Base::stack:
+    case Base::packet:
+    case Base::packet_meta:
+    case Base::tp_buffer:
+    case Base::btf_id:
+    case Base::mem:
+    case Base::buf:
+    case Base::func:
+    case Base::dynptr:
+    case Base::arena: allowed = true; break;
     case Base::flow_keys: allowed = known; break;
-    case Base::const_map: case Base::socket: case Base::sock_common: case Base::tcp_sock:
-    case Base::xdp_sock: case Base::packet_end: case Base::not_init: case Base::scalar:
-      break;
+    case Base::const_map:
+    case Base::socket:
+    case Base::sock_common:
+    case Base::tcp_sock:
+    case Base::xdp_sock:
+    case Base::packet_end:
+    case Base::not_init:
+    case Base::scalar: break;
   }
-  if (!allowed && pointer.base == Base::const_map) allowed = known && value == 0 && insn.op() == BPF_ADD;
+  if (!allowed && pointer.base == Base::const_map)
+    allowed = known && value == 0 && insn.op() == BPF_ADD;
   if (!allowed) {
-    return reject(Rule::pointer_arithmetic, EACCES, "R{} pointer arithmetic on {} prohibited", number,
-                  type_text(pointer));
+    return reject(Rule::pointer_arithmetic, EACCES, "R{} pointer arithmetic on {} prohibited",
+                  number, type_text(pointer));
   }
   if (!check_pointer_sane(scalar, pointer.base, pointer.flags) ||
       !check_pointer_sane(pointer, pointer.base, pointer.flags)) {
@@ -117,11 +136,12 @@ bool Verifier::adjust_pointer(const Insn& insn, const RegState& pointer_in, cons
     }
     case BPF_SUB: {
       if (pointer_is_source) {
-        return reject(Rule::pointer_arithmetic, EACCES, "R{} tried to subtract pointer from scalar", number);
+        return reject(Rule::pointer_arithmetic, EACCES, "R{} tried to subtract pointer from scalar",
+                      number);
       }
       if (pointer.is(Base::stack)) {
-        return reject(Rule::pointer_arithmetic, EACCES, "R{} subtraction from stack pointer prohibited",
-                      number);
+        return reject(Rule::pointer_arithmetic, EACCES,
+                      "R{} subtraction from stack pointer prohibited", number);
       }
       const int64_t off = int64_t{pointer.off} - value;
       dst = pointer;
@@ -136,12 +156,16 @@ bool Verifier::adjust_pointer(const Insn& insn, const RegState& pointer_in, cons
       }
       break;
     }
-    case BPF_AND: case BPF_OR: case BPF_XOR:
-      return reject(Rule::pointer_arithmetic, EACCES, "R{} bitwise operator {} on pointer prohibited", number,
+    case BPF_AND:
+    case BPF_OR:
+    case BPF_XOR:
+      return reject(Rule::pointer_arithmetic, EACCES,
+                    "R{} bitwise operator {} on pointer prohibited", number,
                     kOperators[insn.op() >> 4]);
     default:
       return reject(Rule::pointer_arithmetic, EACCES,
-                    "R{} pointer arithmetic with {} operator prohibited", number, kOperators[insn.op() >> 4]);
+                    "R{} pointer arithmetic with {} operator prohibited", number,
+                    kOperators[insn.op() >> 4]);
   }
   if (!check_pointer_sane(dst, dst.base, dst.flags)) return false;
   if (!sync_bounds(dst.number)) dst.number = Scalar{};
@@ -162,7 +186,8 @@ bool Verifier::adjust_pointer(const Insn& insn, const RegState& pointer_in, cons
   }
   if (dst.is(Base::map_value) && !check_map_access(number, 0, 1, false, true)) {
     return reject(Rule::map_value_out_of_bounds, EACCES,
-                  "R{} pointer arithmetic of map value goes out of range, prohibited for !root", number);
+                  "R{} pointer arithmetic of map value goes out of range, prohibited for !root",
+                  number);
   }
   return true;
 }
@@ -199,9 +224,13 @@ bool Verifier::check_alu_values(const Insn& insn) {
   const std::optional<AluOp> op = alu_op(insn);
   if (!op) return reject(Rule::bad_opcode, EINVAL, "unknown opcode {:02x}", insn.opcode);
   switch (*op) {
-    case AluOp::div: case AluOp::mod: case AluOp::sdiv: case AluOp::smod: {
-      const bool zero = is64 ? src->number.contains(0)
-                             : src->number.u32_min == 0 && tnum_subreg(src->number.var_off).contains(0);
+    case AluOp::div:
+    case AluOp::mod:
+    case AluOp::sdiv:
+    case AluOp::smod: {
+      const bool zero =
+          is64 ? src->number.contains(0)
+               : src->number.u32_min == 0 && tnum_subreg(src->number.var_off).contains(0);
       if (zero) aux_[insn_].divisor_may_be_zero = true;
       break;
     }
@@ -256,8 +285,9 @@ bool Verifier::check_alu(const Insn& insn) {
       return true;
     }
     if (insn.off == 1) {
-      return reject(Rule::not_supported_here, EINVAL,
-                    "addr_space_cast insn can only be used in a program that has an associated arena");
+      return reject(
+          Rule::not_supported_here, EINVAL,
+          "addr_space_cast insn can only be used in a program that has an associated arena");
     }
     if (!check_read(insn.src) || !check_write(d, false)) return false;
     RegState& src = regs()[insn.src];
@@ -292,7 +322,8 @@ bool Verifier::check_alu(const Insn& insn) {
       dst.id = 0;
       dst.off = 0;
     }
-    dst.number = insn.off != 0 ? scalar_sign_extend(dst.number, bits, is64) : scalar_zero_extend32(dst.number);
+    dst.number = insn.off != 0 ? scalar_sign_extend(dst.number, bits, is64)
+                               : scalar_zero_extend32(dst.number);
     if (!sync_bounds(dst.number)) dst.number = is64 ? Scalar{} : scalar_zero_extend32(Scalar{});
     return true;
   }
@@ -302,7 +333,8 @@ bool Verifier::check_alu(const Insn& insn) {
   if ((insn.op() == BPF_MOD || insn.op() == BPF_DIV) && !insn.uses_src_reg() && insn.imm == 0) {
     return reject(Rule::division_by_zero, EINVAL, "div by zero");
   }
-  if ((insn.op() == BPF_LSH || insn.op() == BPF_RSH || insn.op() == BPF_ARSH) && !insn.uses_src_reg()) {
+  if ((insn.op() == BPF_LSH || insn.op() == BPF_RSH || insn.op() == BPF_ARSH) &&
+      !insn.uses_src_reg()) {
     const int32_t width = is64 ? 64 : 32;
     if (insn.imm < 0 || insn.imm >= width) {
       return reject(Rule::bad_shift, EINVAL, "invalid shift {}", insn.imm);

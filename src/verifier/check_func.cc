@@ -12,7 +12,8 @@ using namespace isa;
 
 bool Verifier::enter_function(VerifierState& state, uint32_t subprogram, uint32_t callsite) {
   if (state.current + 1 >= kMaxCallFrames) {
-    return reject(Rule::too_many_frames, E2BIG, "the call stack of {} frames is too deep", state.current + 2);
+    return reject(Rule::too_many_frames, E2BIG, "the call stack of {} frames is too deep",
+                  state.current + 2);
   }
   FuncState& caller = state.frame();
   FuncState* callee = new_frame();
@@ -31,8 +32,8 @@ bool Verifier::check_global_arguments(uint32_t subprogram) {
   if (!read_function_arguments(sub)) return false;
   insn_ = here;
   const auto caller_passes = [&] {
-    return reject(Rule::argument_mismatch, EINVAL, "Caller passes invalid args into func#{} ('{}')", subprogram,
-                  sub.name);
+    return reject(Rule::argument_mismatch, EINVAL, "Caller passes invalid args into func#{} ('{}')",
+                  subprogram, sub.name);
   };
   for (unsigned i = 0; i < sub.arguments.size(); ++i) {
     const FunctionArgument& argument = sub.arguments[i];
@@ -91,7 +92,8 @@ Step Verifier::check_function_call(const Insn& insn) {
   if (sub.global) {
     if (cur_->active_locks != 0) {
       reject(Rule::lock_held, EINVAL,
-             "global function calls are not allowed while holding a lock,\nuse static function instead");
+             "global function calls are not allowed while holding a lock,\nuse static function "
+             "instead");
       return Step::failed;
     }
     if (!check_global_arguments(subprogram)) return Step::failed;
@@ -122,23 +124,25 @@ Step Verifier::check_function_call(const Insn& insn) {
   return Step::jumped;
 }
 
-bool Verifier::set_callback_arguments(const spec::Helper& helper, const CallMeta& meta, const FuncState& caller,
-                                      FuncState& callee) {
+bool Verifier::set_callback_arguments(const spec::Helper& helper, const CallMeta& meta,
+                                      const FuncState& caller, FuncState& callee) {
   callee.in_callback = true;
   callee.return_min = 0;
   callee.return_max = 1;
   if (helper.id == spec::BPF_FUNC_loop) {
-    mark_unknown(callee.regs[1]);       // the index
-    callee.regs[2] = caller.regs[3];    // what the caller passes through
+    mark_unknown(callee.regs[1]);     // the index
+    callee.regs[2] = caller.regs[3];  // what the caller passes through
     return true;
   }
   // bpf_for_each_map_elem: map, key, value, what the caller passes through.
   const MapInfo& info = maps_[meta.map];
   switch (info.map->type) {
-    case MapType::BPF_MAP_TYPE_HASH: case MapType::BPF_MAP_TYPE_LRU_HASH: case MapType::BPF_MAP_TYPE_ARRAY:
-    case MapType::BPF_MAP_TYPE_PERCPU_HASH: case MapType::BPF_MAP_TYPE_LRU_PERCPU_HASH:
-    case MapType::BPF_MAP_TYPE_PERCPU_ARRAY:
-      break;
+    case MapType::BPF_MAP_TYPE_HASH:
+    case MapType::BPF_MAP_TYPE_LRU_HASH:
+    case MapType::BPF_MAP_TYPE_ARRAY:
+    case MapType::BPF_MAP_TYPE_PERCPU_HASH:
+    case MapType::BPF_MAP_TYPE_LRU_PERCPU_HASH:
+    case MapType::BPF_MAP_TYPE_PERCPU_ARRAY: break;
     default: return reject(Rule::bad_callback, EOPNOTSUPP, "callback function not allowed for map");
   }
   mark_pointer(callee.regs[1], Base::const_map);
@@ -155,7 +159,8 @@ bool Verifier::set_callback_arguments(const spec::Helper& helper, const CallMeta
 }
 
 // This path goes on as if the helper were done calling; another one walks one more call.
-bool Verifier::push_callback(const Insn&, uint32_t subprogram, const spec::Helper& helper, const CallMeta& meta) {
+bool Verifier::push_callback(const Insn&, uint32_t subprogram, const spec::Helper& helper,
+                             const CallMeta& meta) {
   SubprogramInfo& sub = subs_[subprogram];
   if (sub.global) return reject(Rule::bad_callback, EINVAL, "callback function not static");
   sub.is_callback = true;
@@ -177,7 +182,8 @@ bool Verifier::leave_function() {
   FuncState& callee = frame();
   RegState& r0 = callee.regs[0];
   if (r0.is(Base::stack)) {
-    return reject(Rule::stack_pointer_returned, EINVAL, "cannot return stack pointer to the caller");
+    return reject(Rule::stack_pointer_returned, EINVAL,
+                  "cannot return stack pointer to the caller");
   }
   FuncState& caller = *cur_->frames[cur_->current - 1];
   const uint32_t callsite = callee.callsite;
@@ -235,8 +241,8 @@ bool Verifier::check_stack_depths() {
 
   struct Node {
     std::vector<uint32_t> callees;
-    uint8_t state = 0;     // 0 new, 1 open, 2 done
-    uint32_t below = 0;    // of itself and the deepest that it calls
+    uint8_t state = 0;   // 0 new, 1 open, 2 done
+    uint32_t below = 0;  // of itself and the deepest that it calls
     uint32_t frames = 0;
   };
   std::vector<Node> nodes(subs_.size());
@@ -249,22 +255,24 @@ bool Verifier::check_stack_depths() {
       const bool names = is_ld_imm64(insn) && insn.src == BPF_PSEUDO_FUNC;
       if (calls || names) {
         const int to = subprogram_at(static_cast<uint32_t>(int64_t{i} + 1 + insn.imm));
-        if (to >= 0 && !(names && subs_[to].is_async_callback)) nodes[s].callees.push_back(static_cast<uint32_t>(to));
+        if (to >= 0 && !(names && subs_[to].is_async_callback))
+          nodes[s].callees.push_back(static_cast<uint32_t>(to));
       }
       if (is_ld_imm64(insn)) ++i;
     }
     std::sort(nodes[s].callees.begin(), nodes[s].callees.end());
-    nodes[s].callees.erase(std::unique(nodes[s].callees.begin(), nodes[s].callees.end()), nodes[s].callees.end());
+    nodes[s].callees.erase(std::unique(nodes[s].callees.begin(), nodes[s].callees.end()),
+                           nodes[s].callees.end());
   }
   // Tracing programs do not nest on one stack: large frames may lie elsewhere.
   bool private_stacks = false;
   if (!any_tail_call && subs_.size() > 1 && profile_.version >= kernel_version(6, 13)) {
     switch (program_.type) {
-      case ProgType::BPF_PROG_TYPE_KPROBE: case ProgType::BPF_PROG_TYPE_TRACEPOINT:
-      case ProgType::BPF_PROG_TYPE_PERF_EVENT: case ProgType::BPF_PROG_TYPE_RAW_TRACEPOINT:
-      case ProgType::BPF_PROG_TYPE_TRACING:
-        private_stacks = true;
-        break;
+      case ProgType::BPF_PROG_TYPE_KPROBE:
+      case ProgType::BPF_PROG_TYPE_TRACEPOINT:
+      case ProgType::BPF_PROG_TYPE_PERF_EVENT:
+      case ProgType::BPF_PROG_TYPE_RAW_TRACEPOINT:
+      case ProgType::BPF_PROG_TYPE_TRACING: private_stacks = true; break;
       default: break;
     }
   }
@@ -286,7 +294,8 @@ bool Verifier::check_stack_depths() {
         const uint32_t to = node.callees[open.edge++];
         if (nodes[to].state == 1) {
           return reject_at(subs_[open.sub].start, Rule::too_many_frames, EMLINK,
-                           "recursive call from {}() to {}()", subs_[open.sub].name, subs_[to].name);
+                           "recursive call from {}() to {}()", subs_[open.sub].name,
+                           subs_[to].name);
         }
         if (nodes[to].state == 0) {
           nodes[to].state = 1;
@@ -308,18 +317,19 @@ bool Verifier::check_stack_depths() {
     const uint32_t own = rounded(subs_[s].stack_depth);
     const bool elsewhere = private_stacks && own >= kMinPrivate;
     if (own > kMaxStackBytes) {
-      return reject_at(subs_[s].start, Rule::stack_too_deep, EACCES, "stack size of subprog {} is {}. Too large", s,
-                       own);
+      return reject_at(subs_[s].start, Rule::stack_too_deep, EACCES,
+                       "stack size of subprog {} is {}. Too large", s, own);
     }
     nodes[s].below = below + (elsewhere ? 0 : own);
     nodes[s].frames = frames + 1;
     if (nodes[s].frames > kMaxCallFrames) {
-      return reject_at(subs_[s].start, Rule::too_many_frames, E2BIG, "the call stack of {} frames is too deep !",
-                       nodes[s].frames);
+      return reject_at(subs_[s].start, Rule::too_many_frames, E2BIG,
+                       "the call stack of {} frames is too deep !", nodes[s].frames);
     }
     if (nodes[s].below > kMaxStackBytes) {
       return reject_at(subs_[s].start, Rule::stack_too_deep, EACCES,
-                       "combined stack size of {} calls is {}. Too large", nodes[s].frames, nodes[s].below);
+                       "combined stack size of {} calls is {}. Too large", nodes[s].frames,
+                       nodes[s].below);
     }
   }
   // What callers hold when a function is reached; a tail call keeps it, up to 33 times over.
@@ -327,9 +337,10 @@ bool Verifier::check_stack_depths() {
   for (size_t i = order.size(); i-- > 0;) {
     const uint32_t s = order[i];
     if (s != 0 && subs_[s].has_tail_call && above[s] >= 256) {
-      return reject_at(subs_[s].start, Rule::stack_too_deep, EACCES,
-                       "tail_calls are not allowed when call stack of previous frames is {} bytes. Too large",
-                       above[s]);
+      return reject_at(
+          subs_[s].start, Rule::stack_too_deep, EACCES,
+          "tail_calls are not allowed when call stack of previous frames is {} bytes. Too large",
+          above[s]);
     }
     for (const uint32_t callee : nodes[s].callees) {
       above[callee] = std::max(above[callee], above[s] + rounded(subs_[s].stack_depth));

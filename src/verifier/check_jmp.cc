@@ -32,8 +32,8 @@ bool any_packet(const RegState& reg) { return reg.is_packet() || reg.is(Base::pa
 
 // The packet's first byte, as the context gives it.
 bool is_packet_start(const RegState& reg) {
-  return reg.is(Base::packet) && reg.off == 0 && reg.number.is_constant() && reg.number.constant() == 0 &&
-         reg.id == 0;
+  return reg.is(Base::packet) && reg.off == 0 && reg.number.is_constant() &&
+         reg.number.constant() == 0 && reg.id == 0;
 }
 
 // Comparing with the packet's end a second time.
@@ -60,9 +60,13 @@ int packet_branch_taken(const RegState& dst, const RegState& src, uint8_t op) {
 bool never_null(const RegState& reg) {
   if (reg.maybe_null()) return false;
   switch (reg.base) {
-    case Base::map_value: case Base::map_key: case Base::socket: case Base::sock_common:
-    case Base::tcp_sock: case Base::mem: case Base::const_map:
-      return (reg.flags & kUntrusted) == 0;
+    case Base::map_value:
+    case Base::map_key:
+    case Base::socket:
+    case Base::sock_common:
+    case Base::tcp_sock:
+    case Base::mem:
+    case Base::const_map: return (reg.flags & kUntrusted) == 0;
     case Base::btf_id: return (reg.flags & kTrusted) != 0;
     default: return false;
   }
@@ -76,7 +80,8 @@ void Verifier::collect_linked(VerifierState& state, uint32_t id_in, LinkedSet& s
     if (!reg.is_scalar() || (reg.id & ~kAddConstant) != id) return;
     for (unsigned i = 0; i < set.size(); ++i) {
       const LinkedSet::Item item = set.at(i);
-      if (item.frame == frame_number && item.index == index && item.is_register == is_register) return;
+      if (item.frame == frame_number && item.index == index && item.is_register == is_register)
+        return;
     }
     if (set.full()) {
       reg.id = 0;
@@ -109,14 +114,16 @@ void Verifier::sync_linked(VerifierState& state, const RegState& known_in, const
       continue;
     }
     const int64_t delta = int64_t{reg.off} - known.off;
-    reg.number = scalar_alu(AluOp::add, true, known.number, scalar_constant(static_cast<uint64_t>(delta)));
+    reg.number =
+        scalar_alu(AluOp::add, true, known.number, scalar_constant(static_cast<uint64_t>(delta)));
     if (!sync_bounds(reg.number)) reg.number = Scalar{};
   }
 }
 
 // Every pointer with this one's variable part now has `off` bytes of packet behind it (and one more
 // if it was strictly below the end).
-void Verifier::grow_packet_ranges(VerifierState& state, const RegState& pointer_in, bool range_right_open) {
+void Verifier::grow_packet_ranges(VerifierState& state, const RegState& pointer_in,
+                                  bool range_right_open) {
   const RegState pointer = pointer_in;
   if (pointer.off < 0 || (pointer.off == 0 && range_right_open)) return;
   if (pointer.number.umax > kMaxPacketOffset ||
@@ -209,7 +216,8 @@ void Verifier::mark_or_null(VerifierState& state, unsigned number, bool is_null)
     }
     mark_not_null(reg);
     // A lock is known by its pointer's id.
-    const bool keeps_id = reg.is(Base::map_value) && maps_[reg.map].field(SpecialField::Kind::spin_lock);
+    const bool keeps_id =
+        reg.is(Base::map_value) && maps_[reg.map].field(SpecialField::Kind::spin_lock);
     if (!keeps_id) reg.id = 0;
   });
 }
@@ -243,7 +251,8 @@ Step Verifier::check_jump(const Insn& insn) {
   if (uses_src) {
     src = &regs()[insn.src];
     if (!(any_packet(dst) && any_packet(*src)) && is_pointer_value(insn.src)) {
-      reject(Rule::pointer_compared, EACCES, "R{} pointer comparison prohibited", unsigned{insn.src});
+      reject(Rule::pointer_compared, EACCES, "R{} pointer comparison prohibited",
+             unsigned{insn.src});
       return Step::failed;
     }
   } else {
@@ -270,7 +279,8 @@ Step Verifier::check_jump(const Insn& insn) {
       const bool can_not = refine_branch(op, is_jmp32, other_dst, other_src, false);
       if (!can) taken = 0;
       if (!can_not) taken = 1;
-      if (!can && !can_not) taken = -1, taken_dst = other_dst = dst.number, taken_src = other_src = src->number;
+      if (!can && !can_not)
+        taken = -1, taken_dst = other_dst = dst.number, taken_src = other_src = src->number;
     }
   } else if (!is_jmp32 && (op == BPF_JEQ || op == BPF_JNE)) {
     const RegState& pointer = dst.is_pointer() ? dst : *src;
@@ -281,8 +291,12 @@ Step Verifier::check_jump(const Insn& insn) {
     // The decision relied on both numbers.
     if (dst.is_scalar()) mark_precise(insn.dst);
     if (uses_src && src->is_scalar()) mark_precise(insn.src);
-    (taken != 0 ? aux.taken_seen : aux.fallthrough_seen) = true;
-    if (logging_all() || logging()) log_changed_state();
+    if (taken != 0) {
+      aux.taken_seen = true;
+    } else {
+      aux.fallthrough_seen = true;
+    }
+    if (logging()) log_changed_state();
     insn_ = taken != 0 ? target : here + 1;
     return Step::jumped;
   }
@@ -327,7 +341,8 @@ Step Verifier::check_jump(const Insn& insn) {
     const unsigned number = dst.maybe_null() ? insn.dst : insn.src;
     mark_not_null((op == BPF_JEQ ? other_regs : regs())[number]);
   }
-  if (!is_jmp32 && !uses_src && insn.imm == 0 && (op == BPF_JEQ || op == BPF_JNE) && dst.maybe_null()) {
+  if (!is_jmp32 && !uses_src && insn.imm == 0 && (op == BPF_JEQ || op == BPF_JNE) &&
+      dst.maybe_null()) {
     mark_or_null(*cur_, insn.dst, op == BPF_JNE);
     mark_or_null(*other, insn.dst, op == BPF_JEQ);
   } else if (!try_packet_compare(insn, *other) && is_pointer_value(insn.dst)) {

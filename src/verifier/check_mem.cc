@@ -17,9 +17,12 @@ constexpr int kIpAlign = 2;  // what the kernel assumes of where a packet starts
 // One instruction's code is made for one kind of these.
 bool needs_one_kind(Base base, Flags flags) {
   switch (base) {
-    case Base::ctx: case Base::socket: case Base::sock_common: case Base::tcp_sock: case Base::xdp_sock:
-    case Base::arena:
-      return true;
+    case Base::ctx:
+    case Base::socket:
+    case Base::sock_common:
+    case Base::tcp_sock:
+    case Base::xdp_sock:
+    case Base::arena: return true;
     case Base::btf_id: return (flags & kUntrusted) == 0;
     default: return false;
   }
@@ -47,7 +50,8 @@ bool Verifier::check_alignment(const RegState& reg, int32_t off, unsigned size, 
   std::string_view what;
   int ip_align = -1;
   switch (reg.base) {
-    case Base::packet: case Base::packet_meta: ip_align = kIpAlign; break;
+    case Base::packet:
+    case Base::packet_meta: ip_align = kIpAlign; break;
     case Base::flow_keys: what = "flow keys "; break;
     case Base::map_key: what = "key "; break;
     case Base::map_value: what = "value "; break;
@@ -69,18 +73,20 @@ bool Verifier::check_alignment(const RegState& reg, int32_t off, unsigned size, 
   if (tnum_is_aligned(at, size)) return true;
   const std::string variable = tnum_text(reg.number.var_off);
   if (ip_align >= 0) {
-    return reject(Rule::misaligned_access, EACCES, "misaligned packet access off {}+{}+{}+{} size {}",
-                  ip_align, variable, reg.off, off, size);
+    return reject(Rule::misaligned_access, EACCES,
+                  "misaligned packet access off {}+{}+{}+{} size {}", ip_align, variable, reg.off,
+                  off, size);
   }
-  return reject(Rule::misaligned_access, EACCES, "misaligned {}access off {}+{}+{} size {}", what, variable,
-                reg.off, off, size);
+  return reject(Rule::misaligned_access, EACCES, "misaligned {}access off {}+{}+{} size {}", what,
+                variable, reg.off, off, size);
 }
 
 // [off, off + size) lies in [0, region).
 bool Verifier::check_region_fixed(unsigned number, int64_t off, int64_t size, uint64_t region,
                                   bool zero_size_allowed) {
   const bool size_ok = size > 0 || (size == 0 && zero_size_allowed);
-  if (off >= 0 && size_ok && static_cast<uint64_t>(off) + static_cast<uint64_t>(size) <= region) return true;
+  if (off >= 0 && size_ok && static_cast<uint64_t>(off) + static_cast<uint64_t>(size) <= region)
+    return true;
   const RegState& reg = regs()[number];
   switch (reg.base) {
     case Base::map_key:
@@ -89,19 +95,25 @@ bool Verifier::check_region_fixed(unsigned number, int64_t off, int64_t size, ui
     case Base::map_value:
       note("invalid access to map value, value_size={} off={} size={}\n", region, off, size);
       break;
-    case Base::packet: case Base::packet_meta: case Base::packet_end:
-      note("invalid access to packet, off={} size={}, R{}(id={},off={},r={})\n", off, size, number, reg.id,
-           off, static_cast<int64_t>(region));
+    case Base::packet:
+    case Base::packet_meta:
+    case Base::packet_end:
+      note("invalid access to packet, off={} size={}, R{}(id={},off={},r={})\n", off, size, number,
+           reg.id, off, static_cast<int64_t>(region));
       break;
-    default: note("invalid access to memory, mem_size={} off={} size={}\n", region, off, size); break;
+    default:
+      note("invalid access to memory, mem_size={} off={} size={}\n", region, off, size);
+      break;
   }
   return false;
 }
 
 static Rule rule_of(const RegState& reg) {
   switch (reg.base) {
-    case Base::map_key: case Base::map_value: return Rule::map_value_out_of_bounds;
-    case Base::packet: case Base::packet_meta: return Rule::packet_out_of_bounds;
+    case Base::map_key:
+    case Base::map_value: return Rule::map_value_out_of_bounds;
+    case Base::packet:
+    case Base::packet_meta: return Rule::packet_out_of_bounds;
     default: return Rule::mem_out_of_bounds;
   }
 }
@@ -110,28 +122,51 @@ bool Verifier::check_region(unsigned number, int64_t off, int64_t size, uint64_t
                             bool zero_size_allowed) {
   const RegState& reg = regs()[number];
   const int64_t smin = reg.number.smin;
+  const auto known = [&] {
+    if (reg.number.is_constant()) {
+      explain("Here R{} + {} to {} is accessed; the {} has bytes 0 to {}.", number, smin + off,
+              smin + off + size - 1, type_text(reg), static_cast<int64_t>(region) - 1);
+      return;
+    }
+    const std::string most = reg.number.umax < kMaxOffset
+                                 ? fmt::format("{}", static_cast<int64_t>(reg.number.umax) + off)
+                                 : "anything";
+    explain(
+        "Here the offset of {} bytes from R{} may be {} to {}; the {} has {} bytes, so it must be "
+        "0 to {}.",
+        size, number,
+        smin < -static_cast<int64_t>(kMaxOffset) ? "anything" : fmt::format("{}", smin + off), most,
+        type_text(reg), region, static_cast<int64_t>(region) - size);
+  };
   if (smin < 0 && (smin < -static_cast<int64_t>(kMaxOffset) || smin + off < 0)) {
-    return reject(Rule::negative_offset, EACCES,
-                  "R{} min value is negative, either use unsigned index or do a if (index >=0) check.",
-                  number);
+    known();
+    return reject(
+        Rule::negative_offset, EACCES,
+        "R{} min value is negative, either use unsigned index or do a if (index >=0) check.",
+        number);
   }
   if (smin > static_cast<int64_t>(kMaxOffset) ||
       !check_region_fixed(number, smin + off, size, region, zero_size_allowed)) {
-    return reject(rule_of(reg), EACCES, "R{} min value is outside of the allowed memory range", number);
+    known();
+    return reject(rule_of(reg), EACCES, "R{} min value is outside of the allowed memory range",
+                  number);
   }
   if (reg.number.umax >= kMaxOffset) {
+    known();
     return reject(Rule::unbounded_access, EACCES,
                   "R{} unbounded memory access, make sure to bounds check any such access", number);
   }
   if (!check_region_fixed(number, static_cast<int64_t>(reg.number.umax) + off, size, region,
                           zero_size_allowed)) {
-    return reject(rule_of(reg), EACCES, "R{} max value is outside of the allowed memory range", number);
+    known();
+    return reject(rule_of(reg), EACCES, "R{} max value is outside of the allowed memory range",
+                  number);
   }
   return true;
 }
 
-bool Verifier::check_map_access(unsigned number, int32_t off_in, unsigned size, bool zero_size_allowed,
-                                bool by_helper) {
+bool Verifier::check_map_access(unsigned number, int32_t off_in, unsigned size,
+                                bool zero_size_allowed, bool by_helper) {
   const RegState& reg = regs()[number];
   const MapInfo& info = maps_[reg.map];
   const int64_t off = int64_t{off_in} + (by_helper ? reg.off : 0);
@@ -141,10 +176,11 @@ bool Verifier::check_map_access(unsigned number, int32_t off_in, unsigned size, 
     const int64_t past = static_cast<int64_t>(reg.number.umax) + off + size;
     if (first >= field.offset + field.size || field.offset >= past) continue;
     if (field.kind == SpecialField::Kind::kptr) {
-      return reject(Rule::special_field_accessed, EACCES, "kptr access is not supported by this engine");
+      return reject(Rule::special_field_accessed, EACCES,
+                    "kptr access is not supported by this engine");
     }
-    return reject(Rule::special_field_accessed, EACCES, "{} cannot be accessed directly by load/store",
-                  field.name);
+    return reject(Rule::special_field_accessed, EACCES,
+                  "{} cannot be accessed directly by load/store", field.name);
   }
   return true;
 }
@@ -152,12 +188,14 @@ bool Verifier::check_map_access(unsigned number, int32_t off_in, unsigned size, 
 bool Verifier::check_map_permission(unsigned number, int32_t off, unsigned size, Access access) {
   const MapDescriptor& map = *maps_[regs()[number].map].map;
   if (access == Access::write && (map.map_flags & BPF_F_RDONLY_PROG) != 0) {
-    return reject(Rule::map_permission, EACCES, "write into map forbidden, value_size={} off={} size={}",
-                  map.value_size, off + static_cast<int64_t>(regs()[number].number.smin), size);
+    return reject(Rule::map_permission, EACCES,
+                  "write into map forbidden, value_size={} off={} size={}", map.value_size,
+                  off + static_cast<int64_t>(regs()[number].number.smin), size);
   }
   if (access == Access::read && (map.map_flags & BPF_F_WRONLY_PROG) != 0) {
-    return reject(Rule::map_permission, EACCES, "read from map forbidden, value_size={} off={} size={}",
-                  map.value_size, off + static_cast<int64_t>(regs()[number].number.smin), size);
+    return reject(Rule::map_permission, EACCES,
+                  "read from map forbidden, value_size={} off={} size={}", map.value_size,
+                  off + static_cast<int64_t>(regs()[number].number.smin), size);
   }
   return true;
 }
@@ -168,18 +206,25 @@ bool Verifier::may_access_packet(Access access, const CallMeta* meta) const {
   return access == Access::read || prog_type_->can_write_packet;
 }
 
-bool Verifier::check_packet_access(unsigned number, int32_t off, unsigned size, bool zero_size_allowed) {
+bool Verifier::check_packet_access(unsigned number, int32_t off, unsigned size,
+                                   bool zero_size_allowed) {
   const RegState& reg = regs()[number];
   if (reg.number.smin < 0) {
-    return reject(Rule::negative_offset, EACCES,
-                  "R{} min value is negative, either use unsigned index or do a if (index >=0) check.",
-                  number);
+    return reject(
+        Rule::negative_offset, EACCES,
+        "R{} min value is negative, either use unsigned index or do a if (index >=0) check.",
+        number);
   }
   // The range is counted from where the variable part ends: `off` is all that there is to compare.
   if (!(reg.range < 0 && size != 0) &&
-      check_region_fixed(number, off, size, static_cast<uint64_t>(std::max(reg.range, 0)), zero_size_allowed)) {
+      check_region_fixed(number, off, size, static_cast<uint64_t>(std::max(reg.range, 0)),
+                         zero_size_allowed)) {
     return true;
   }
+  explain("{} bytes at offset {} are accessed; {}.", size, off,
+          reg.range > 0
+              ? fmt::format("only the first {} were compared with the packet's end", reg.range)
+              : std::string("no byte was compared with the packet's end on this path"));
   return reject(Rule::packet_out_of_bounds, EACCES, "R{} offset is outside of the packet", number);
 }
 
@@ -187,16 +232,16 @@ bool Verifier::check_packet_access(unsigned number, int32_t off, unsigned size, 
 bool Verifier::check_fixed_pointer(const RegState& reg, unsigned number, bool fixed_ok) {
   const std::string type = type_text(reg);
   if (reg.off < 0) {
-    return reject(Rule::negative_offset, EACCES, "negative offset {} ptr R{} off={} disallowed", type, number,
-                  reg.off);
-  }
-  if (!fixed_ok && reg.off != 0) {
-    return reject(Rule::pointer_arithmetic, EACCES, "dereference of modified {} ptr R{} off={} disallowed",
+    return reject(Rule::negative_offset, EACCES, "negative offset {} ptr R{} off={} disallowed",
                   type, number, reg.off);
   }
+  if (!fixed_ok && reg.off != 0) {
+    return reject(Rule::pointer_arithmetic, EACCES,
+                  "dereference of modified {} ptr R{} off={} disallowed", type, number, reg.off);
+  }
   if (!reg.number.is_constant() || reg.number.constant() != 0) {
-    return reject(Rule::pointer_arithmetic, EACCES, "variable {} access var_off={} disallowed", type,
-                  tnum_text(reg.number.var_off));
+    return reject(Rule::pointer_arithmetic, EACCES, "variable {} access var_off={} disallowed",
+                  type, tnum_text(reg.number.var_off));
   }
   return true;
 }
@@ -204,8 +249,8 @@ bool Verifier::check_fixed_pointer(const RegState& reg, unsigned number, bool fi
 bool Verifier::check_buffer(const RegState& reg, unsigned number, int32_t off, int size,
                             std::string_view what, bool zero_size_allowed, uint32_t& max) {
   if (off < 0 || (size == 0 && !zero_size_allowed)) {
-    return reject(Rule::mem_out_of_bounds, EACCES, "R{} invalid {} buffer access: off={}, size={}", number, what,
-                  off, size);
+    return reject(Rule::mem_out_of_bounds, EACCES, "R{} invalid {} buffer access: off={}, size={}",
+                  number, what, off, size);
   }
   if (!reg.number.is_constant() || reg.number.constant() != 0) {
     return reject(Rule::mem_out_of_bounds, EACCES,
@@ -219,8 +264,9 @@ bool Verifier::check_buffer(const RegState& reg, unsigned number, int32_t off, i
 // Frozen maps that programs can't write are constants.
 bool Verifier::constant_map_load(const RegState& reg, int32_t off, unsigned size, uint64_t& value) {
   const MapDescriptor& map = *maps_[reg.map].map;
-  if (!reg.number.is_constant() || map.constant_value.empty() || (map.map_flags & BPF_F_RDONLY_PROG) == 0 ||
-      !map.frozen || map.type != MapType::BPF_MAP_TYPE_ARRAY || map.max_entries != 1) {
+  if (!reg.number.is_constant() || map.constant_value.empty() ||
+      (map.map_flags & BPF_F_RDONLY_PROG) == 0 || !map.frozen ||
+      map.type != MapType::BPF_MAP_TYPE_ARRAY || map.max_entries != 1) {
     return false;
   }
   const uint64_t at = static_cast<uint64_t>(off) + reg.number.constant();
@@ -233,7 +279,8 @@ bool Verifier::constant_map_load(const RegState& reg, int32_t off, unsigned size
 void Verifier::truncate_loaded(RegState& reg, unsigned size, bool sign_extended) {
   if (size >= 8) return;
   // What comes back differs from what was there unless the cut bits were clear.
-  const uint64_t fits = sign_extended ? (uint64_t{1} << (8 * size - 1)) - 1 : (uint64_t{1} << (8 * size)) - 1;
+  const uint64_t fits =
+      sign_extended ? (uint64_t{1} << (8 * size - 1)) - 1 : (uint64_t{1} << (8 * size)) - 1;
   if (reg.number.umax > fits) {
     reg.id = 0;
     reg.off = 0;
@@ -243,13 +290,14 @@ void Verifier::truncate_loaded(RegState& reg, unsigned size, bool sign_extended)
   if (!sync_bounds(reg.number)) reg.number = scalar_of_load(size, sign_extended);
 }
 
-bool Verifier::check_access(unsigned number, int32_t insn_off, unsigned size, Access access, int value,
-                            bool strict_once, bool sign_extended) {
+bool Verifier::check_access(unsigned number, int32_t insn_off, unsigned size, Access access,
+                            int value, bool strict_once, bool sign_extended) {
   const RegState reg = regs()[number];  // `value` may be the same register
   if (!check_alignment(reg, insn_off, size, strict_once)) return false;
   const int64_t wide = int64_t{insn_off} + reg.off;
   if (wide != static_cast<int32_t>(wide)) {
-    return reject(Rule::pointer_out_of_range, EACCES, "{} pointer offset {} is not allowed", type_text(reg), wide);
+    return reject(Rule::pointer_out_of_range, EACCES, "{} pointer offset {} is not allowed",
+                  type_text(reg), wide);
   }
   const auto off = static_cast<int32_t>(wide);
   const bool writes = access == Access::write;
@@ -268,7 +316,9 @@ bool Verifier::check_access(unsigned number, int32_t insn_off, unsigned size, Ac
 
   switch (reg.base) {
     case Base::map_key: {
-      if (writes) return reject(Rule::read_only_memory, EACCES, "write to change key R{} not allowed", number);
+      if (writes)
+        return reject(Rule::read_only_memory, EACCES, "write to change key R{} not allowed",
+                      number);
       if (!check_region(number, off, size, maps_[reg.map].map->key_size, false)) return false;
       loaded_number();
       break;
@@ -289,7 +339,8 @@ bool Verifier::check_access(unsigned number, int32_t insn_off, unsigned size, Ac
     }
     case Base::mem: {
       if (writes && (reg.flags & kRdonly) != 0) {
-        return reject(Rule::read_only_memory, EACCES, "R{} cannot write into {}", number, type_text(reg));
+        return reject(Rule::read_only_memory, EACCES, "R{} cannot write into {}", number,
+                      type_text(reg));
       }
       if (!leaks("mem") || !check_region(number, off, size, reg.mem_size, false)) return false;
       if ((reg.flags & kUntrusted) != 0) aux_[insn_].probe = true;
@@ -302,7 +353,8 @@ bool Verifier::check_access(unsigned number, int32_t insn_off, unsigned size, Ac
       break;
     case Base::stack:
       if (!check_stack_bounds(number, off, size, false, access)) return false;
-      if (!(writes ? check_stack_write(number, off, size, value) : check_stack_read(number, off, size, value))) {
+      if (!(writes ? check_stack_write(number, off, size, value)
+                   : check_stack_read(number, off, size, value))) {
         return false;
       }
       break;
@@ -323,14 +375,16 @@ bool Verifier::check_access(unsigned number, int32_t insn_off, unsigned size, Ac
     case Base::tcp_sock:
     case Base::xdp_sock:
       if (writes) {
-        return reject(Rule::read_only_memory, EACCES, "R{} cannot write into {}", number, type_text(reg));
+        return reject(Rule::read_only_memory, EACCES, "R{} cannot write into {}", number,
+                      type_text(reg));
       }
       if (!check_socket_access(number, off, size, access)) return false;
       loaded_number();
       break;
     case Base::tp_buffer: {
       uint32_t max = 0;
-      if (!check_buffer(reg, number, off, static_cast<int>(size), "tracepoint", false, max)) return false;
+      if (!check_buffer(reg, number, off, static_cast<int>(size), "tracepoint", false, max))
+        return false;
       loaded_number();
       break;
     }
@@ -339,19 +393,27 @@ bool Verifier::check_access(unsigned number, int32_t insn_off, unsigned size, Ac
       break;
     case Base::buf: {
       if (writes && (reg.flags & kRdonly) != 0) {
-        return reject(Rule::read_only_memory, EACCES, "R{} cannot write into {}", number, type_text(reg));
+        return reject(Rule::read_only_memory, EACCES, "R{} cannot write into {}", number,
+                      type_text(reg));
       }
       uint32_t max = 0;
       const std::string_view what = (reg.flags & kRdonly) != 0 ? "rdonly" : "rdwr";
-      if (!leaks("mem") || !check_buffer(reg, number, off, static_cast<int>(size), what, false, max)) return false;
+      if (!leaks("mem") ||
+          !check_buffer(reg, number, off, static_cast<int>(size), what, false, max))
+        return false;
       loaded_number();
       break;
     }
-    case Base::not_init: case Base::scalar: case Base::const_map: case Base::packet_end: case Base::func:
-    case Base::dynptr: case Base::arena:
-      return bad_pointer();
+    case Base::not_init:
+    case Base::scalar:
+    case Base::const_map:
+    case Base::packet_end:
+    case Base::func:
+    case Base::dynptr:
+    case Base::arena: return bad_pointer();
   }
-  if (!writes && value >= 0 && regs()[value].is_scalar()) truncate_loaded(regs()[value], size, sign_extended);
+  if (!writes && value >= 0 && regs()[value].is_scalar())
+    truncate_loaded(regs()[value], size, sign_extended);
   return true;
 }
 
@@ -377,26 +439,32 @@ bool Verifier::check_atomic(const Insn& insn) {
   const auto pointer_ok = [&](unsigned number) {
     const RegState& reg = regs()[number];
     switch (reg.base) {
-      case Base::ctx: case Base::packet: case Base::packet_meta: case Base::flow_keys: case Base::socket:
-      case Base::sock_common: case Base::tcp_sock: case Base::xdp_sock:
-        return false;
+      case Base::ctx:
+      case Base::packet:
+      case Base::packet_meta:
+      case Base::flow_keys:
+      case Base::socket:
+      case Base::sock_common:
+      case Base::tcp_sock:
+      case Base::xdp_sock: return false;
       default: return true;
     }
   };
   if (insn.imm == BPF_LOAD_ACQ) {
     if (!check_read(insn.src) || !check_write(insn.dst, false)) return false;
     if (!pointer_ok(insn.src)) {
-      return reject(Rule::bad_atomic, EACCES, "BPF_ATOMIC loads from R{} {} is not allowed", unsigned{insn.src},
-                    type_text(regs()[insn.src]));
+      return reject(Rule::bad_atomic, EACCES, "BPF_ATOMIC loads from R{} {} is not allowed",
+                    unsigned{insn.src}, type_text(regs()[insn.src]));
     }
     const RegState pointer = regs()[insn.src];
-    return check_access(insn.src, insn.off, size, Access::read, insn.dst, true) && note_pointer_type(pointer);
+    return check_access(insn.src, insn.off, size, Access::read, insn.dst, true) &&
+           note_pointer_type(pointer);
   }
   if (insn.imm == BPF_STORE_REL) {
     if (!check_read(insn.src) || !check_read(insn.dst)) return false;
     if (!pointer_ok(insn.dst)) {
-      return reject(Rule::bad_atomic, EACCES, "BPF_ATOMIC stores into R{} {} is not allowed", unsigned{insn.dst},
-                    type_text(regs()[insn.dst]));
+      return reject(Rule::bad_atomic, EACCES, "BPF_ATOMIC stores into R{} {} is not allowed",
+                    unsigned{insn.dst}, type_text(regs()[insn.dst]));
     }
     const RegState pointer = regs()[insn.dst];
     return check_access(insn.dst, insn.off, size, Access::write, insn.src, true) &&
@@ -412,8 +480,8 @@ bool Verifier::check_atomic(const Insn& insn) {
     return reject(Rule::pointer_leaked, EACCES, "R{} leaks addr into mem", unsigned{insn.src});
   }
   if (!pointer_ok(insn.dst)) {
-    return reject(Rule::bad_atomic, EACCES, "BPF_ATOMIC stores into R{} {} is not allowed", unsigned{insn.dst},
-                  type_text(regs()[insn.dst]));
+    return reject(Rule::bad_atomic, EACCES, "BPF_ATOMIC stores into R{} {} is not allowed",
+                  unsigned{insn.dst}, type_text(regs()[insn.dst]));
   }
   int fetched = -1;
   if ((insn.imm & BPF_FETCH) != 0) fetched = insn.imm == BPF_CMPXCHG ? 0 : insn.src;

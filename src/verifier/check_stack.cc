@@ -33,10 +33,11 @@ void Verifier::use_stack_depth(FuncState& of, int off) {
   sub.stack_depth = std::max(sub.stack_depth, static_cast<uint32_t>(-off));
 }
 
-bool Verifier::check_stack_bounds(unsigned number, int64_t off, int64_t size, bool by_helper, Access access) {
+bool Verifier::check_stack_bounds(unsigned number, int64_t off, int64_t size, bool by_helper,
+                                  Access access) {
   const RegState& reg = regs()[number];
   FuncState& of = frame_of(reg);
-  const std::string_view what = by_helper ? " indirect access to"
+  const std::string_view what = by_helper                ? " indirect access to"
                                 : access == Access::read ? " read from"
                                                          : " write to";
   int64_t min, max;
@@ -45,8 +46,8 @@ bool Verifier::check_stack_bounds(unsigned number, int64_t off, int64_t size, bo
     max = min + size;
   } else {
     if (reg.number.smax >= kMaxOffset || reg.number.smin <= -kMaxOffset) {
-      return reject(Rule::stack_out_of_bounds, EACCES, "invalid unbounded variable-offset{} stack R{}", what,
-                    number);
+      return reject(Rule::stack_out_of_bounds, EACCES,
+                    "invalid unbounded variable-offset{} stack R{}", what, number);
     }
     min = reg.number.smin + off;
     max = reg.number.smax + off + size;
@@ -57,16 +58,16 @@ bool Verifier::check_stack_bounds(unsigned number, int64_t off, int64_t size, bo
                              : -static_cast<int64_t>(of.stack.size()) * 8;
   if (min < lowest || min > -1 || max > 0 || size < 0) {
     if (reg.number.is_constant()) {
-      return reject(Rule::stack_out_of_bounds, EACCES, "invalid{} stack R{} off={} size={}", what, number, min,
-                    size);
+      return reject(Rule::stack_out_of_bounds, EACCES, "invalid{} stack R{} off={} size={}", what,
+                    number, min, size);
     }
     return reject(Rule::stack_out_of_bounds, EACCES,
                   "invalid variable-offset{} stack R{} var_off={} off={} size={}", what, number,
                   tnum_text(reg.number.var_off), off, size);
   }
   if (!grow_stack(of, static_cast<unsigned>((-min + 7) / 8))) {
-    return reject(Rule::stack_out_of_bounds, EACCES, "invalid{} stack R{} off={} size={}", what, number, min,
-                  size);
+    return reject(Rule::stack_out_of_bounds, EACCES, "invalid{} stack R{} off={} size={}", what,
+                  number, min, size);
   }
   use_stack_depth(of, static_cast<int>(min));
   return true;
@@ -77,7 +78,8 @@ bool Verifier::check_stack_bounds(unsigned number, int64_t off, int64_t size, bo
 void Verifier::scrub(StackSlot& s) {
   mark_not_init(s.spilled);
   for (SlotByte& b : s.bytes) {
-    if (b == SlotByte::spill || b == SlotByte::dynptr || b == SlotByte::iterator) b = SlotByte::misc;
+    if (b == SlotByte::spill || b == SlotByte::dynptr || b == SlotByte::iterator)
+      b = SlotByte::misc;
   }
 }
 
@@ -100,7 +102,8 @@ bool Verifier::write_stack_fixed(FuncState& of, int off, unsigned size, int valu
   const Insn& insn = insns_[insn_];
   const bool is_st = insn.cls() == BPF_ST && insn.mode() == BPF_MEM;
   if (!allow_leaks_ && s.is_spill() && !s.spilled.is_scalar() && size != 8) {
-    return reject(Rule::stack_spill_corrupted, EACCES, "attempt to corrupt spilled pointer on stack");
+    return reject(Rule::stack_spill_corrupted, EACCES,
+                  "attempt to corrupt spilled pointer on stack");
   }
   RegState* reg = value >= 0 ? &regs()[value] : nullptr;
   scratch_slot(index);
@@ -155,7 +158,8 @@ bool Verifier::write_stack_fixed(FuncState& of, int off, unsigned size, int valu
   return true;
 }
 
-bool Verifier::write_stack_variable(FuncState& of, unsigned number, int off, unsigned size, int value) {
+bool Verifier::write_stack_variable(FuncState& of, unsigned number, int off, unsigned size,
+                                    int value) {
   const RegState& pointer = regs()[number];
   const int min = static_cast<int>(pointer.number.smin) + off;
   const int max = static_cast<int>(pointer.number.smax) + off + static_cast<int>(size);
@@ -172,7 +176,8 @@ bool Verifier::write_stack_variable(FuncState& of, unsigned number, int off, uns
     stack_liveness_.mark_read(of.frame, slot_bit(index));
     if (!allow_leaks_ && b != SlotByte::misc && b != SlotByte::zero) {
       return reject(Rule::stack_variable_offset, EINVAL,
-                    "spilled ptr in range of var-offset stack write; insn {}, ptr off: {}", insn_, i);
+                    "spilled ptr in range of var-offset stack write; insn {}, ptr off: {}", insn_,
+                    i);
     }
     if (writes_zero && b == SlotByte::spill && s.is_scalar_spill() && s.spilled.is_null()) {
       zero_used = true;
@@ -190,9 +195,10 @@ bool Verifier::write_stack_variable(FuncState& of, unsigned number, int off, uns
       zero_used = true;
     }
     if (was == SlotByte::invalid && !allow_uninit_stack_) {
-      return reject(Rule::stack_uninitialized, EINVAL,
-                    "uninit stack in range of var-offset write prohibited for !root; insn {}, off: {}", insn_,
-                    i);
+      return reject(
+          Rule::stack_uninitialized, EINVAL,
+          "uninit stack in range of var-offset write prohibited for !root; insn {}, off: {}", insn_,
+          i);
     }
     b = now;
   }
@@ -214,11 +220,13 @@ bool Verifier::fill_stack(FuncState& of, int off, int size) {
     StackSlot& s = slot(of, index);
     scratch_slot(index);
     if (!allow_leaks_ && s.is_spill() && !s.spilled.is_scalar()) {
-      return reject(Rule::stack_spill_corrupted, EACCES, "attempt to corrupt spilled pointer on stack");
+      return reject(Rule::stack_spill_corrupted, EACCES,
+                    "attempt to corrupt spilled pointer on stack");
     }
     if (s.is_special()) scrub(s);
     s.bytes[byte_of(i)] = SlotByte::misc;
-    if (byte_of(i) == 7 && i + 8 <= off + size) stack_liveness_.mark_write(of.frame, slot_bit(index));
+    if (byte_of(i) == 7 && i + 8 <= off + size)
+      stack_liveness_.mark_write(of.frame, slot_bit(index));
   }
   return true;
 }
@@ -250,14 +258,15 @@ bool Verifier::read_stack_fixed(FuncState& of, int off, unsigned size, int value
   fill.frame = static_cast<uint8_t>(of.frame);
   fill.slot = static_cast<uint8_t>(index);
   const auto invalid = [&](unsigned i) {
-    return reject(Rule::stack_uninitialized, EACCES, "invalid read from stack off {}+{} size {}", off, i,
-                  size);
+    return reject(Rule::stack_uninitialized, EACCES, "invalid read from stack off {}+{} size {}",
+                  off, i, size);
   };
 
   if (!s.is_spill()) {
     for (unsigned i = 0; i < size; ++i) {
       const SlotByte b = s.bytes[byte_of(off + static_cast<int>(i))];
-      if (b == SlotByte::misc || b == SlotByte::zero || (b == SlotByte::invalid && allow_uninit_stack_)) {
+      if (b == SlotByte::misc || b == SlotByte::zero ||
+          (b == SlotByte::invalid && allow_uninit_stack_)) {
         continue;
       }
       return invalid(i);
@@ -322,14 +331,16 @@ bool Verifier::check_stack_read(unsigned number, int32_t off, unsigned size, int
     return read_stack_fixed(of, off + static_cast<int32_t>(reg.number.constant()), size, value);
   }
   if (value < 0) {
-    return reject(Rule::stack_variable_offset, EACCES,
-                  "variable offset stack pointer cannot be passed into helper function; var_off={} off={} "
-                  "size={}",
-                  tnum_text(reg.number.var_off), off, size);
+    return reject(
+        Rule::stack_variable_offset, EACCES,
+        "variable offset stack pointer cannot be passed into helper function; var_off={} off={} "
+        "size={}",
+        tnum_text(reg.number.var_off), off, size);
   }
   const int min = static_cast<int>(reg.number.smin) + off;
   const int max = static_cast<int>(reg.number.smax) + off + static_cast<int>(size);
-  if (!check_stack_initialized(number, off, static_cast<int>(size), false, true, nullptr, Access::read)) {
+  if (!check_stack_initialized(number, off, static_cast<int>(size), false, true, nullptr,
+                               Access::read)) {
     return false;
   }
   read_stack_mixed(of, min, max, value);
@@ -337,14 +348,16 @@ bool Verifier::check_stack_read(unsigned number, int32_t off, unsigned size, int
 }
 
 // All bytes that an access may read were written. A helper that writes leaves unknown numbers.
-bool Verifier::check_stack_initialized(unsigned number, int32_t off, int size, bool zero_size_allowed,
-                                       bool direct, CallMeta* meta, Access access) {
+bool Verifier::check_stack_initialized(unsigned number, int32_t off, int size,
+                                       bool zero_size_allowed, bool direct, CallMeta* meta,
+                                       Access access) {
   const RegState reg = regs()[number];
   const std::string_view indirect = direct ? "" : " indirect";
   if (size == 0 && !zero_size_allowed) {
     return reject(Rule::bad_size_argument, EACCES, "invalid zero-sized read");
   }
-  if (!check_stack_bounds(number, off, size, !direct, direct ? Access::read : Access::write)) return false;
+  if (!check_stack_bounds(number, off, size, !direct, direct ? Access::read : Access::write))
+    return false;
   FuncState& of = frame_of(reg);
   int64_t min = off, max = off;
   bool raw = meta != nullptr && meta->raw_mode;
@@ -353,8 +366,8 @@ bool Verifier::check_stack_initialized(unsigned number, int32_t off, int size, b
   } else {
     if (!allow_leaks_) {
       return reject(Rule::stack_variable_offset, EACCES,
-                    "R{}{} variable offset stack access prohibited for !root, var_off={}", number, indirect,
-                    tnum_text(reg.number.var_off));
+                    "R{}{} variable offset stack access prohibited for !root, var_off={}", number,
+                    indirect, tnum_text(reg.number.var_off));
     }
     // Where it will write is not known: what it would write over must be there already.
     raw = false;
@@ -365,8 +378,8 @@ bool Verifier::check_stack_initialized(unsigned number, int32_t off, int size, b
     for (int64_t i = min; i < max + size; ++i) {
       const StackSlot& s = slot(of, slot_of(static_cast<int>(i)));
       if (s.bytes[7] == SlotByte::dynptr) {
-        return reject(Rule::special_field_accessed, EACCES, "potential write to dynptr at off={} disallowed",
-                      i);
+        return reject(Rule::special_field_accessed, EACCES,
+                      "potential write to dynptr at off={} disallowed", i);
       }
     }
     meta->access_size = size;
@@ -389,11 +402,13 @@ bool Verifier::check_stack_initialized(unsigned number, int32_t off, int size, b
       continue;
     }
     if (reg.number.is_constant()) {
-      return reject(Rule::stack_uninitialized, EACCES, "invalid{} read from stack R{} off {}+{} size {}",
-                    indirect, number, min, i - min, size);
+      return reject(Rule::stack_uninitialized, EACCES,
+                    "invalid{} read from stack R{} off {}+{} size {}", indirect, number, min,
+                    i - min, size);
     }
-    return reject(Rule::stack_uninitialized, EACCES, "invalid{} read from stack R{} var_off {}+{} size {}",
-                  indirect, number, tnum_text(reg.number.var_off), i - min, size);
+    return reject(Rule::stack_uninitialized, EACCES,
+                  "invalid{} read from stack R{} var_off {}+{} size {}", indirect, number,
+                  tnum_text(reg.number.var_off), i - min, size);
   }
   return true;
 }

@@ -32,17 +32,18 @@ void mark_loaded_pointer(RegState& reg, spec::PointerKind kind) {
 
 }  // namespace
 
-bool Verifier::check_context_access(const RegState& reg, unsigned number, int32_t off, unsigned size,
-                                    Access access, int value, bool sign_extended) {
+bool Verifier::check_context_access(const RegState& reg, unsigned number, int32_t off,
+                                    unsigned size, Access access, int value, bool sign_extended) {
   if (!check_fixed_pointer(reg, number, false)) return false;
   const bool writes = access == Access::write;
   const spec::ContextRow* row = spec::find_context(program_.type);
   const auto refuse = [&] {
-    return reject(Rule::context_access, EACCES, "invalid bpf_context access off={} size={}", off, size);
+    return reject(Rule::context_access, EACCES, "invalid bpf_context access off={} size={}", off,
+                  size);
   };
   if (row == nullptr) return refuse();
-  const spec::ContextAccess answer = spec::check_context_access(program_.type, program_.expected_attach_type, off,
-                                                                size, writes, sign_extended);
+  const spec::ContextAccess answer = spec::check_context_access(
+      program_.type, program_.expected_attach_type, off, size, writes, sign_extended);
   if (answer.denial != spec::ContextDenial::none) return refuse();
   if (row->rule == spec::ContextRule::arguments) {
     RegState loaded;
@@ -81,24 +82,29 @@ bool Verifier::check_socket_access(unsigned number, int32_t off, unsigned size, 
   }
   const bool flow_keys = reg.is(Base::flow_keys);
   if (!flow_keys && reg.number.smin < 0) {
-    return reject(Rule::negative_offset, EACCES,
-                  "R{} min value is negative, either use unsigned index or do a if (index >=0) check.", number);
+    return reject(
+        Rule::negative_offset, EACCES,
+        "R{} min value is negative, either use unsigned index or do a if (index >=0) check.",
+        number);
   }
   if (!reg.number.is_constant()) {
-    return reject(Rule::pointer_arithmetic, EACCES, "variable {} access var_off={} disallowed", type_text(reg),
-                  tnum_text(reg.number.var_off));
+    return reject(Rule::pointer_arithmetic, EACCES, "variable {} access var_off={} disallowed",
+                  type_text(reg), tnum_text(reg.number.var_off));
   }
   const int64_t at = off + static_cast<int64_t>(reg.number.constant());
-  const spec::ContextAccess answer = spec::check_pointed_access(which, at, size, access == Access::write);
+  const spec::ContextAccess answer =
+      spec::check_pointed_access(which, at, size, access == Access::write);
   if (answer.denial == spec::ContextDenial::none) {
-    if (answer.field != nullptr && answer.field->hidden != 0) aux_[insn_].context_field = answer.field;
+    if (answer.field != nullptr && answer.field->hidden != 0)
+      aux_[insn_].context_field = answer.field;
     return true;
   }
   if (flow_keys) {
-    return reject(Rule::context_access, EACCES, "invalid access to flow keys off={} size={}", at, size);
+    return reject(Rule::context_access, EACCES, "invalid access to flow keys off={} size={}", at,
+                  size);
   }
-  return reject(Rule::context_access, EACCES, "R{} invalid {} access off={} size={}", number, type_text(reg), at,
-                size);
+  return reject(Rule::context_access, EACCES, "R{} invalid {} access off={} size={}", number,
+                type_text(reg), at, size);
 }
 
 // What the program is for exists, and it may be loaded for that.
@@ -118,12 +124,14 @@ bool Verifier::check_attach_target() {
     return reject(Rule::not_privileged, EPERM, "program type {} needs CAP_BPF", prog_type_->name);
   }
   if ((program_.flags & kSleepableFlag) != 0 && !prog_type_->can_sleep) {
-    return reject(Rule::bad_attach_target, EINVAL,
-                  "Only fentry/fexit/fmod_ret, lsm, iter, uprobe, and struct_ops programs can be sleepable");
+    return reject(
+        Rule::bad_attach_target, EINVAL,
+        "Only fentry/fexit/fmod_ret, lsm, iter, uprobe, and struct_ops programs can be sleepable");
   }
   if (!spec::attach_type_allowed(program_.type, program_.expected_attach_type)) {
-    return reject(Rule::bad_attach_target, EINVAL, "program type {} can't have expected attach type {}",
-                  prog_type_->name, static_cast<uint32_t>(program_.expected_attach_type));
+    return reject(Rule::bad_attach_target, EINVAL,
+                  "program type {} can't have expected attach type {}", prog_type_->name,
+                  static_cast<uint32_t>(program_.expected_attach_type));
   }
   if (!prog_type_->needs_attach_btf) return true;
   if (program_.attach_btf == nullptr || program_.attach_btf_id == 0) {
@@ -140,10 +148,12 @@ bool Verifier::check_attach_target() {
   } else if (target.kind() == btf::Kind::Func) {
     proto = btf.type(target.referenced());
   } else {
-    return reject(Rule::bad_attach_target, EINVAL, "attach_btf_id {} is not a function", program_.attach_btf_id);
+    return reject(Rule::bad_attach_target, EINVAL, "attach_btf_id {} is not a function",
+                  program_.attach_btf_id);
   }
   if (proto.kind() != btf::Kind::FuncProto) {
-    return reject(Rule::bad_attach_target, EINVAL, "attach_btf_id {} is not a function", program_.attach_btf_id);
+    return reject(Rule::bad_attach_target, EINVAL, "attach_btf_id {} is not a function",
+                  program_.attach_btf_id);
   }
   attach_proto_ = proto.id();
   return true;

@@ -5,6 +5,8 @@
 // false on.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <cerrno>
 #include <cstdint>
 #include <deque>
@@ -15,8 +17,6 @@
 #include <string_view>
 #include <unordered_map>
 #include <vector>
-
-#include <fmt/format.h>
 
 #include "btf/btf.h"
 #include "object/program.h"
@@ -63,7 +63,7 @@ struct FunctionArgument {
 struct SubprogramInfo {
   uint32_t start = 0, end = 0;
   std::string_view name;
-  bool has_type = false;      // func_info names it
+  bool has_type = false;  // func_info names it
   bool global = false;
   bool returns_void = false;
   bool returns_int = true;
@@ -72,8 +72,8 @@ struct SubprogramInfo {
   bool changes_packet = false;
   bool might_sleep = false;
   bool called = false;
-  bool walked = false;        // any instruction of it was
-  uint32_t stack_depth = 0;   // bytes below r10, not yet rounded
+  bool walked = false;       // any instruction of it was
+  uint32_t stack_depth = 0;  // bytes below r10, not yet rounded
   std::vector<FunctionArgument> arguments;
   bool arguments_known = false;
 };
@@ -81,22 +81,22 @@ struct SubprogramInfo {
 struct InsnAux {
   uint32_t scc = 0;  // loop that it is part of; 0: none
   RegisterMask live = 0;
-  bool jump_point : 1 = false;        // needs a history entry: control may come from more than one place
-  bool prune_point : 1 = false;       // is_state_visited() is asked here
+  bool jump_point : 1 = false;   // needs a history entry: control may come from more than one place
+  bool prune_point : 1 = false;  // is_state_visited() is asked here
   bool force_checkpoint : 1 = false;  // a state is always remembered here
   bool calls_callback : 1 = false;
-  bool second_slot : 1 = false;       // of a ld_imm64
+  bool second_slot : 1 = false;  // of a ld_imm64
   bool seen : 1 = false;
   bool taken_seen : 1 = false, fallthrough_seen : 1 = false;
-  bool map_conflict : 1 = false;      // different maps came here
+  bool map_conflict : 1 = false;  // different maps came here
   bool key_unknown : 1 = false, key_seen : 1 = false;
   bool divisor_may_be_zero : 1 = false;
-  bool probe : 1 = false;             // memory access that may fault
+  bool probe : 1 = false;  // memory access that may fault
   bool zext_needed : 1 = false;
   bool nonlinear : 1 = false;
-  Base pointer = Base::not_init;      // of loads and stores: what they went through
+  Base pointer = Base::not_init;  // of loads and stores: what they went through
   Flags pointer_flags = 0;
-  int32_t map = -1;                   // calls of map helpers
+  int32_t map = -1;  // calls of map helpers
   uint32_t key = 0;
   const spec::ContextField* context_field = nullptr;  // to be converted
 };
@@ -181,6 +181,11 @@ class Verifier {
     finish_rejection(rule, error);
     return false;
   }
+  // What is known against what is needed, in plain words, for the rejection that follows.
+  template <class... Args>
+  void explain(fmt::format_string<Args...> format, Args&&... args) {
+    detail_ = fmt::format(format, std::forward<Args>(args)...);
+  }
   // After a first one, only adds to its message. already_logged: the message is in the log.
   void finish_rejection(Rule rule, int error, bool already_logged = false);
   void trim_log(size_t position) {
@@ -207,8 +212,8 @@ class Verifier {
   [[nodiscard]] bool check_control_flow();
   [[nodiscard]] bool resolve_immediates();
   void find_loops();
-  [[nodiscard]] int subprogram_at(uint32_t start) const;       // that starts there; -1
-  [[nodiscard]] uint32_t subprogram_of(uint32_t insn) const;   // that holds it
+  [[nodiscard]] int subprogram_at(uint32_t start) const;      // that starts there; -1
+  [[nodiscard]] uint32_t subprogram_of(uint32_t insn) const;  // that holds it
 
   // ---- walk.cc: paths and instructions
   [[nodiscard]] bool verify_subprogram(uint32_t subprogram);
@@ -224,7 +229,8 @@ class Verifier {
   [[nodiscard]] Step check_ld_abs(const Insn& insn);
   [[nodiscard]] bool check_return_value(unsigned reg);
   [[nodiscard]] bool check_resources_at_exit(std::string_view where);
-  [[nodiscard]] bool check_range(const RegState& reg, int32_t min, int32_t max, std::string_view where);
+  [[nodiscard]] bool check_range(const RegState& reg, int32_t min, int32_t max,
+                                 std::string_view where);
 
   // ---- state.cc
   FuncState* new_frame();
@@ -246,7 +252,7 @@ class Verifier {
   static void mark_not_init(RegState& reg) { reg = RegState{}; }
   static void mark_constant(RegState& reg, uint64_t value);
   static void mark_pointer(RegState& reg, Base base, Flags flags = 0);
-  [[nodiscard]] bool check_read(unsigned reg);        // r may be read
+  [[nodiscard]] bool check_read(unsigned reg);  // r may be read
   [[nodiscard]] bool check_write(unsigned reg, bool mark_result = true);
   void clear_caller_saved();
   [[nodiscard]] bool is_pointer_value(unsigned reg) {
@@ -300,7 +306,8 @@ class Verifier {
   void push_history(const HistoryEntry& facts);  // of this step; insn and previous are filled in
   void mark_precise(unsigned reg);
   void mark_precise_slot(unsigned frame, unsigned slot);
-  bool propagate_precision(const VerifierState& old, VerifierState& cur);  // something new was marked
+  bool propagate_precision(const VerifierState& old,
+                           VerifierState& cur);  // something new was marked
   void backtrack(VerifierState& start, Backtrack& what, bool& changed);
   [[nodiscard]] int backtrack_insn(uint32_t insn, int64_t next, const HistoryEntry* entry,
                                    Backtrack& what);
@@ -310,8 +317,8 @@ class Verifier {
   // ---- check_alu.cc
   [[nodiscard]] bool check_alu(const Insn& insn);
   [[nodiscard]] bool check_alu_values(const Insn& insn);
-  [[nodiscard]] bool adjust_pointer(const Insn& insn, const RegState& pointer, const RegState& scalar,
-                                    bool scalar_is_imm);
+  [[nodiscard]] bool adjust_pointer(const Insn& insn, const RegState& pointer,
+                                    const RegState& scalar, bool scalar_is_imm);
   [[nodiscard]] bool check_pointer_sane(const RegState& reg, Base base, Flags flags);
   void assign_scalar_id(RegState& reg);
 
@@ -329,16 +336,16 @@ class Verifier {
   [[nodiscard]] bool check_store(const Insn& insn);
   [[nodiscard]] bool check_atomic(const Insn& insn);
   // value: register that is written or loaded into; -1: none.
-  [[nodiscard]] bool check_access(unsigned reg, int32_t off, unsigned size, Access access, int value,
-                                  bool strict_once = false, bool sign_extended = false);
+  [[nodiscard]] bool check_access(unsigned reg, int32_t off, unsigned size, Access access,
+                                  int value, bool strict_once = false, bool sign_extended = false);
   [[nodiscard]] bool note_pointer_type(const RegState& reg);
   [[nodiscard]] bool check_alignment(const RegState& reg, int32_t off, unsigned size, bool strict);
   [[nodiscard]] bool check_region(unsigned reg, int64_t off, int64_t size, uint64_t region,
                                   bool zero_size_allowed);
   [[nodiscard]] bool check_region_fixed(unsigned reg, int64_t off, int64_t size, uint64_t region,
                                         bool zero_size_allowed);
-  [[nodiscard]] bool check_map_access(unsigned reg, int32_t off, unsigned size, bool zero_size_allowed,
-                                      bool by_helper);
+  [[nodiscard]] bool check_map_access(unsigned reg, int32_t off, unsigned size,
+                                      bool zero_size_allowed, bool by_helper);
   [[nodiscard]] bool check_map_permission(unsigned reg, int32_t off, unsigned size, Access access);
   [[nodiscard]] bool check_packet_access(unsigned reg, int32_t off, unsigned size,
                                          bool zero_size_allowed);
@@ -346,7 +353,8 @@ class Verifier {
   [[nodiscard]] bool check_fixed_pointer(const RegState& reg, unsigned number, bool fixed_ok);
   [[nodiscard]] bool check_buffer(const RegState& reg, unsigned number, int32_t off, int size,
                                   std::string_view what, bool zero_size_allowed, uint32_t& max);
-  [[nodiscard]] bool constant_map_load(const RegState& reg, int32_t off, unsigned size, uint64_t& value);
+  [[nodiscard]] bool constant_map_load(const RegState& reg, int32_t off, unsigned size,
+                                       uint64_t& value);
   void truncate_loaded(RegState& reg, unsigned size, bool sign_extended);
 
   [[nodiscard]] bool check_stack_bounds(unsigned reg, int64_t off, int64_t size, bool by_helper,
@@ -355,23 +363,27 @@ class Verifier {
   [[nodiscard]] bool check_stack_write(unsigned reg, int32_t off, unsigned size, int value);
   [[nodiscard]] bool read_stack_fixed(FuncState& of, int off, unsigned size, int value);
   [[nodiscard]] bool write_stack_fixed(FuncState& of, int off, unsigned size, int value);
-  [[nodiscard]] bool write_stack_variable(FuncState& of, unsigned reg, int off, unsigned size, int value);
+  [[nodiscard]] bool write_stack_variable(FuncState& of, unsigned reg, int off, unsigned size,
+                                          int value);
   void read_stack_mixed(FuncState& of, int min, int max, int value);
   void save_spill(FuncState& of, unsigned index, const RegState& reg, unsigned size);
   static void scrub(StackSlot& s);
-  [[nodiscard]] bool check_stack_initialized(unsigned reg, int32_t off, int size, bool zero_size_allowed,
-                                             bool direct, CallMeta* meta, Access access);
+  [[nodiscard]] bool check_stack_initialized(unsigned reg, int32_t off, int size,
+                                             bool zero_size_allowed, bool direct, CallMeta* meta,
+                                             Access access);
   void use_stack_depth(FuncState& of, int off);
   [[nodiscard]] bool fill_stack(FuncState& of, int off, int size);  // by a helper
 
   // ---- context.cc
-  [[nodiscard]] bool check_context_access(const RegState& reg, unsigned number, int32_t off, unsigned size,
-                                          Access access, int value, bool sign_extended);
+  [[nodiscard]] bool check_context_access(const RegState& reg, unsigned number, int32_t off,
+                                          unsigned size, Access access, int value,
+                                          bool sign_extended);
   [[nodiscard]] bool check_attach_target();
   [[nodiscard]] bool check_socket_access(unsigned reg, int32_t off, unsigned size, Access access);
 
   // ---- btf_access.cc
-  [[nodiscard]] bool check_btf_access(unsigned reg, int32_t off, unsigned size, Access access, int value);
+  [[nodiscard]] bool check_btf_access(unsigned reg, int32_t off, unsigned size, Access access,
+                                      int value);
   [[nodiscard]] bool context_argument(int32_t off, unsigned size, Access access, RegState& result);
   [[nodiscard]] std::string_view btf_type_name(const RegState& reg) const;
   void find_special_fields(MapInfo& info) const;
@@ -382,14 +394,17 @@ class Verifier {
   [[nodiscard]] bool check_helper_call(const Insn& insn);
   [[nodiscard]] bool check_argument(unsigned number, const spec::Argument& argument,
                                     const spec::Helper& helper, CallMeta& meta);
-  [[nodiscard]] bool check_argument_type(unsigned reg, const spec::Argument& argument, CallMeta& meta);
-  [[nodiscard]] bool check_argument_offset(unsigned reg, const spec::Argument& argument, bool release);
-  [[nodiscard]] bool check_helper_memory(unsigned reg, int size, Access access, bool zero_size_allowed,
-                                         CallMeta* meta);
+  [[nodiscard]] bool check_argument_type(unsigned reg, const spec::Argument& argument,
+                                         CallMeta& meta);
+  [[nodiscard]] bool check_argument_offset(unsigned reg, const spec::Argument& argument,
+                                           bool release);
+  [[nodiscard]] bool check_helper_memory(unsigned reg, int size, Access access,
+                                         bool zero_size_allowed, CallMeta* meta);
   [[nodiscard]] bool check_mem_size(unsigned mem_reg, unsigned size_reg, Access access,
                                     bool zero_size_allowed, CallMeta* meta);
   [[nodiscard]] bool check_map_compatible(int32_t map, const spec::Helper& helper);
-  [[nodiscard]] bool set_helper_result(const Insn& insn, const spec::Helper& helper, CallMeta& meta);
+  [[nodiscard]] bool set_helper_result(const Insn& insn, const spec::Helper& helper,
+                                       CallMeta& meta);
   [[nodiscard]] bool record_map(const CallMeta& meta);
   [[nodiscard]] bool record_key(const CallMeta& meta);
   void refine_helper_result(const spec::Helper& helper, CallMeta& meta);
@@ -400,8 +415,8 @@ class Verifier {
   [[nodiscard]] Step check_function_call(const Insn& insn);
   [[nodiscard]] bool check_global_arguments(uint32_t subprogram);
   [[nodiscard]] bool enter_function(VerifierState& state, uint32_t subprogram, uint32_t callsite);
-  [[nodiscard]] bool push_callback(const Insn& insn, uint32_t subprogram, const spec::Helper& helper,
-                                   const CallMeta& meta);
+  [[nodiscard]] bool push_callback(const Insn& insn, uint32_t subprogram,
+                                   const spec::Helper& helper, const CallMeta& meta);
   [[nodiscard]] bool set_callback_arguments(const spec::Helper& helper, const CallMeta& meta,
                                             const FuncState& caller, FuncState& callee);
   [[nodiscard]] bool leave_function();
@@ -438,7 +453,8 @@ class Verifier {
   std::vector<uint32_t> sub_of_start_;
   Predecessors before_;
   StackLiveness stack_liveness_;
-  std::string_view attach_name_;  // of the attach target, where there is one
+  const btf::Btf* kernel_btf_ = nullptr;  // the attach target's, else Options::kernel_btf
+  std::string_view attach_name_;          // of the attach target, where there is one
   btf::TypeId attach_proto_ = 0;
   bool attach_skips_argument_ = false;  // tp_btf: the first one is the kernel's own
 
@@ -448,7 +464,7 @@ class Verifier {
   bool have_history_of_step_ = false;
   bool path_switched_ = false;  // by this step: previous_insn_ is the new path's
   bool entered_path_ = false;   // the log has not shown where this path begins
-  uint32_t entry_sub_ = 0;  // the function whose verification this is
+  uint32_t entry_sub_ = 0;      // the function whose verification this is
   uint32_t next_id_ = 0;
   struct Pending {
     VerifierState* state;
@@ -476,6 +492,7 @@ class Verifier {
   // Log and outcome.
   std::string log_;
   std::string message_;
+  std::string detail_;
   uint32_t scratched_registers_ = 0;
   uint64_t scratched_slots_ = 0;
   size_t log_after_insn_ = 0, log_insn_width_ = 0;

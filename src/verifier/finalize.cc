@@ -9,8 +9,8 @@ namespace skep {
 // The only way to a VerifiedProgram.
 class VerifiedProgramMaker {
  public:
-  static VerifiedProgram make(Program program, std::vector<InsnFacts> facts, std::vector<Subprogram> subprograms,
-                              uint64_t insns_processed) {
+  static VerifiedProgram make(Program program, std::vector<InsnFacts> facts,
+                              std::vector<Subprogram> subprograms, uint64_t insns_processed) {
     VerifiedProgram made;
     made.program_ = std::move(program);
     made.facts_ = std::move(facts);
@@ -28,17 +28,19 @@ void Verifier::finish_stats(Report& report) {
   for (const SubprogramInfo& sub : subs_) stats_.stack_depths.push_back(sub.stack_depth);
   if ((options_.log_level & (kLogErrors | kLogAll | kLogStats)) != 0) {
     if ((options_.log_level & kLogStats) != 0) {
-      fmt::format_to(std::back_inserter(log_), "verification time {} usec\nstack depth ", stats_.time_ns / 1000);
+      fmt::format_to(std::back_inserter(log_), "verification time {} usec\nstack depth ",
+                     stats_.time_ns / 1000);
       for (size_t i = 0; i < stats_.stack_depths.size(); ++i) {
         fmt::format_to(std::back_inserter(log_), "{}{}", i == 0 ? "" : "+", stats_.stack_depths[i]);
       }
       log_ += '\n';
     }
-    fmt::format_to(std::back_inserter(log_),
-                   "processed {} insns (limit {}) max_states_per_insn {} total_states {} peak_states {} "
-                   "mark_read 0\n",
-                   stats_.insns_processed, profile_.max_processed, stats_.max_states_per_insn, stats_.states,
-                   stats_.peak_states);
+    fmt::format_to(
+        std::back_inserter(log_),
+        "processed {} insns (limit {}) max_states_per_insn {} total_states {} peak_states {} "
+        "mark_read 0\n",
+        stats_.insns_processed, profile_.max_processed, stats_.max_states_per_insn, stats_.states,
+        stats_.peak_states);
   }
   report.stats = std::move(stats_);
   report.log = std::move(log_);
@@ -75,10 +77,11 @@ void Verifier::finalize(Report& report) {
       fact.constant_key = key_known ? aux.key : 0;
     }
     if (insn.cls() == BPF_ALU || insn.cls() == BPF_ALU64) {
-      if (insn.op() == BPF_DIV || insn.op() == BPF_MOD) fact.divisor_is_nonzero = !aux.divisor_may_be_zero;
+      if (insn.op() == BPF_DIV || insn.op() == BPF_MOD)
+        fact.divisor_is_nonzero = !aux.divisor_may_be_zero;
     }
-    const bool conditional = (insn.cls() == BPF_JMP || insn.cls() == BPF_JMP32) && insn.op() != BPF_JA &&
-                             insn.op() != BPF_CALL && insn.op() != BPF_EXIT;
+    const bool conditional = (insn.cls() == BPF_JMP || insn.cls() == BPF_JMP32) &&
+                             insn.op() != BPF_JA && insn.op() != BPF_CALL && insn.op() != BPF_EXIT;
     if (conditional) {
       fact.jump_taken_seen = aux.taken_seen;
       fact.jump_not_taken_seen = aux.fallthrough_seen;
@@ -96,8 +99,8 @@ void Verifier::finalize(Report& report) {
     made.name = sub.name;
     subprograms.push_back(std::move(made));
   }
-  report.verified = VerifiedProgramMaker::make(std::move(program), std::move(facts), std::move(subprograms),
-                                               stats_.insns_processed);
+  report.verified = VerifiedProgramMaker::make(std::move(program), std::move(facts),
+                                               std::move(subprograms), stats_.insns_processed);
 }
 
 }  // namespace verifier

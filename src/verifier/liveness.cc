@@ -50,7 +50,8 @@ UseDef use_def(const Insn& insn) {
     case BPF_LD:
       if (insn.mode() == BPF_IMM) return {0, dst};
       // LD_ABS and LD_IND take the context from r6 and clobber as calls do.
-      return {static_cast<RegisterMask>(bit(6) | (insn.mode() == BPF_IND ? src : 0)), kCallClobbers};
+      return {static_cast<RegisterMask>(bit(6) | (insn.mode() == BPF_IND ? src : 0)),
+              kCallClobbers};
     case BPF_LDX: return {src, dst};
     case BPF_ST: return {dst, 0};
     case BPF_STX:
@@ -140,8 +141,8 @@ uint32_t StackLiveness::instance(uint32_t caller, uint32_t callsite, uint32_t st
   const auto [place, fresh] =
       index_.try_emplace({caller, callsite, start}, static_cast<uint32_t>(instances_.size()));
   if (fresh) {
-    Instance made{caller, callsite, start, end,
-                  caller == kNone ? 0 : instances_[caller].depth + 1, {}, {}};
+    Instance made{caller, callsite, start, end, caller == kNone ? 0 : instances_[caller].depth + 1,
+                  {},     {}};
     made.marks.resize(size_t{end - start} * (made.depth + 1));
     memory_ += made.marks.size() * sizeof(Marks);
     instances_.push_back(std::move(made));

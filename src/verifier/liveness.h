@@ -22,7 +22,7 @@
 
 namespace skep::verifier {
 
-using SlotMask = uint64_t;   // bit i: slot i (fp-8*(i+1))
+using SlotMask = uint64_t;  // bit i: slot i (fp-8*(i+1))
 using RegisterMask = uint16_t;
 
 // Instructions that may run after `insn`; at most two. Calls fall through.

@@ -32,9 +32,10 @@ std::string tnum_text(Tnum tnum) {
 
 std::string type_text(Base base, Flags flags) {
   static constexpr std::string_view kNames[] = {
-      "?",    "scalar",      "ctx",      "map_ptr", "map_value", "map_key", "fp",    "pkt",
-      "pkt_meta", "pkt_end", "flow_keys", "sock",   "sock_common", "tcp_sock", "tp_buffer", "xdp_sock",
-      "ptr_", "mem",         "arena",    "buf",     "func",      "dynptr_ptr"};
+      "?",           "scalar",   "ctx",       "map_ptr",   "map_value", "map_key",
+      "fp",          "pkt",      "pkt_meta",  "pkt_end",   "flow_keys", "sock",
+      "sock_common", "tcp_sock", "tp_buffer", "xdp_sock",  "ptr_",      "mem",
+      "arena",       "buf",      "func",      "dynptr_ptr"};
   std::string text;
   if ((flags & kRdonly) != 0) text += "rdonly_";
   if ((flags & kRingbuf) != 0) text += "ringbuf_";
@@ -59,7 +60,8 @@ void append_ranges(std::string& out, const Scalar& n, std::string_view& separato
     bool is_signed, omit;
   };
   const auto shown32 = [](int32_t v) {
-    return v >= -0x8000 && v <= 0x7fff ? static_cast<uint64_t>(int64_t{v}) : uint64_t{static_cast<uint32_t>(v)};
+    return v >= -0x8000 && v <= 0x7fff ? static_cast<uint64_t>(int64_t{v})
+                                       : uint64_t{static_cast<uint32_t>(v)};
   };
   using L = std::numeric_limits<int64_t>;
   using I = std::numeric_limits<int32_t>;
@@ -89,7 +91,8 @@ void append_ranges(std::string& out, const Scalar& n, std::string_view& separato
       out += bounds[k].name;
       out += '=';
     }
-    out += bounds[i].is_signed ? signed_text(static_cast<int64_t>(bounds[i].value)) : unsigned_text(bounds[i].value);
+    out += bounds[i].is_signed ? signed_text(static_cast<int64_t>(bounds[i].value))
+                               : unsigned_text(bounds[i].value);
   }
 }
 
@@ -136,7 +139,8 @@ void Verifier::print_register(std::string& out, const FuncState& of, const RegSt
   if (reg.is_packet()) add("r=" + unsigned_text(static_cast<uint64_t>(int64_t{reg.range})));
   if (reg.is(Base::mem)) add("sz=" + unsigned_text(reg.mem_size));
   if (reg.number.is_constant()) {
-    if (reg.number.constant() != 0) add("imm=" + signed_text(static_cast<int64_t>(reg.number.constant())));
+    if (reg.number.constant() != 0)
+      add("imm=" + signed_text(static_cast<int64_t>(reg.number.constant())));
   } else {
     append_ranges(out, reg.number, separator);
     if (!reg.number.var_off.is_unknown()) add("var_off=" + tnum_text(reg.number.var_off));
@@ -162,11 +166,13 @@ void Verifier::print_slot(std::string& out, const FuncState& of, unsigned index)
   print_register(out, of, s.spilled);
 }
 
-void Verifier::print_state(std::string& out, const VerifierState& state, unsigned number, bool all) const {
+void Verifier::print_state(std::string& out, const VerifierState& state, unsigned number,
+                           bool all) const {
   const FuncState& of = *state.frames[number];
   if (of.frame != 0) out += fmt::format(" frame{}:", of.frame);
   for (unsigned r = 0; r < isa::kRegisters; ++r) {
-    if (of.regs[r].base == Base::not_init || (!all && ((scratched_registers_ >> r) & 1) == 0)) continue;
+    if (of.regs[r].base == Base::not_init || (!all && ((scratched_registers_ >> r) & 1) == 0))
+      continue;
     out += fmt::format(" R{}=", r);
     print_register(out, of, of.regs[r]);
   }
@@ -228,8 +234,9 @@ void Verifier::log_instruction() {
 const LineInfo* Verifier::line_info(uint32_t insn) const {
   const auto& lines = program_.line_info;
   if (lines.empty() || program_.btf == nullptr) return nullptr;
-  auto after = std::upper_bound(lines.begin(), lines.end(), insn,
-                                [](uint32_t at, const LineInfo& line) { return at < line.insn_off; });
+  auto after =
+      std::upper_bound(lines.begin(), lines.end(), insn,
+                       [](uint32_t at, const LineInfo& line) { return at < line.insn_off; });
   return after == lines.begin() ? &lines.front() : &*std::prev(after);
 }
 
@@ -238,8 +245,8 @@ std::optional<SourceLine> Verifier::source_line(uint32_t insn) const {
   if (info == nullptr) return std::nullopt;
   std::string_view text = program_.btf->string(info->line_off);
   text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size()));
-  return SourceLine{std::string(program_.btf->string(info->file_name_off)), std::string(text), info->line(),
-                    info->column()};
+  return SourceLine{std::string(program_.btf->string(info->file_name_off)), std::string(text),
+                    info->line(), info->column()};
 }
 
 void Verifier::log_source_line(uint32_t insn, std::string_view prefix) {
@@ -255,7 +262,9 @@ void Verifier::log_source_line(uint32_t insn, std::string_view prefix) {
   log_ += line.text;
   if (profile_.source_at_file) {
     const size_t slash = line.file.rfind('/');
-    log_ += fmt::format(" @ {}:{}", slash == std::string::npos ? line.file : line.file.substr(slash + 1), line.line);
+    log_ += fmt::format(" @ {}:{}",
+                        slash == std::string::npos ? line.file : line.file.substr(slash + 1),
+                        line.line);
   }
   log_ += '\n';
   last_line_ = info;
@@ -268,11 +277,13 @@ std::string Verifier::insn_text(uint32_t insn) const {
     // Rows have names without the prefix that every log has.
     static const std::vector<std::string> kNames = [] {
       std::vector<std::string> names(spec::kHelperIds);
-      for (const spec::Helper& helper : spec::helpers()) names[helper.id] = "bpf_" + std::string(helper.name);
+      for (const spec::Helper& helper : spec::helpers())
+        names[helper.id] = "bpf_" + std::string(helper.name);
       return names;
     }();
-    return id > 0 && static_cast<size_t>(id) < kNames.size() ? std::string_view(kNames[static_cast<size_t>(id)])
-                                                             : std::string_view();
+    return id > 0 && static_cast<size_t>(id) < kNames.size()
+               ? std::string_view(kNames[static_cast<size_t>(id)])
+               : std::string_view();
   };
   return isa::disassemble(insns_, insn, options);
 }
@@ -301,6 +312,7 @@ void Verifier::finish_rejection(Rule rule, int error, bool already_logged) {
   made.source = source_line(made.insn);
   const RuleText& words = rule_text(rule);
   made.explanation = words.explanation;
+  if (!detail_.empty()) made.explanation += (made.explanation.empty() ? "" : " ") + detail_;
   made.suggestion = words.suggestion;
   if (cur_ != nullptr && cur_->frames[cur_->current] != nullptr) {
     const FuncState& of = frame();

@@ -99,7 +99,8 @@ bool is_fetch(const Insn& insn) {
 }  // namespace
 
 // One instruction backwards. `next` is the instruction that ran after it.
-int Verifier::backtrack_insn(uint32_t index, int64_t next, const HistoryEntry* entry, Backtrack& bt) {
+int Verifier::backtrack_insn(uint32_t index, int64_t next, const HistoryEntry* entry,
+                             Backtrack& bt) {
   const Insn& insn = insns_[index];
   const unsigned dst = insn.dst, src = insn.src;
   const uint8_t cls = insn.cls();
@@ -135,8 +136,8 @@ int Verifier::backtrack_insn(uint32_t index, int64_t next, const HistoryEntry* e
 
   if (bt.empty()) return kOk;
   if (logging_all()) {
-    log("mark_precise: frame{}: regs={} stack={} before {}: {}\n", bt.frame, mask_text(bt.registers[bt.frame]),
-        slots_text(bt.slots[bt.frame]), index, insn_text(index));
+    log("mark_precise: frame{}: regs={} stack={} before {}: {}\n", bt.frame,
+        mask_text(bt.registers[bt.frame]), slots_text(bt.slots[bt.frame]), index, insn_text(index));
   }
   sync_linked_marks();
 
@@ -211,7 +212,8 @@ int Verifier::backtrack_insn(uint32_t index, int64_t next, const HistoryEntry* e
     return kOk;
   }
   if (insn.op() == BPF_EXIT && cls == BPF_JMP) {
-    const bool from_call = next >= 1 && insns_[static_cast<size_t>(next - 1)].opcode == (BPF_JMP | BPF_CALL) &&
+    const bool from_call = next >= 1 &&
+                           insns_[static_cast<size_t>(next - 1)].opcode == (BPF_JMP | BPF_CALL) &&
                            insns_[static_cast<size_t>(next - 1)].src == BPF_PSEUDO_CALL;
     const bool r0 = from_call && bt.has(0);
     if (from_call && (bt.registers[bt.frame] & kArguments) != 0) return kGiveUp;
@@ -244,12 +246,14 @@ void Verifier::backtrack(VerifierState& start, Backtrack& bt, bool& changed) {
     const int64_t first = st->first_insn;
     size_t entries = st->history.size();
     if (logging_all()) {
-      log("mark_precise: frame{}: last_idx {} first_idx {} subseq_idx {} \n", bt.frame, last, first, next);
+      log("mark_precise: frame{}: last_idx {} first_idx {} subseq_idx {} \n", bt.frame, last, first,
+          next);
     }
     for (int64_t i = last;;) {
       const HistoryEntry* entry =
           entries > 0 && st->history[entries - 1].insn == i ? &st->history[entries - 1] : nullptr;
-      if (!skip && backtrack_insn(static_cast<uint32_t>(i), next, entry, bt) != kOk) return give_up();
+      if (!skip && backtrack_insn(static_cast<uint32_t>(i), next, entry, bt) != kOk)
+        return give_up();
       skip = false;
       if (bt.empty()) return;
       next = i;

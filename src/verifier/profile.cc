@@ -39,8 +39,9 @@ constexpr KernelProfile row(std::string_view name, unsigned major, unsigned mino
 }
 
 constexpr std::array kProfiles = {
-    row("4.19", 4, 19), row("5.4", 5, 4),   row("5.10", 5, 10), row("5.15", 5, 15), row("6.1", 6, 1),
-    row("6.6", 6, 6),   row("6.12", 6, 12), row("6.18", 6, 18), row("newest", 7, 3),
+    row("4.19", 4, 19), row("5.4", 5, 4),   row("5.10", 5, 10),
+    row("5.15", 5, 15), row("6.1", 6, 1),   row("6.6", 6, 6),
+    row("6.12", 6, 12), row("6.18", 6, 18), row("newest", 7, 3),
 };
 
 }  // namespace

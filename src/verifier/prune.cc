@@ -36,18 +36,19 @@ bool Verifier::same_scalar_ids(uint32_t old, uint32_t cur) {
 }
 
 bool Verifier::exactly_equal(const RegState& old, const RegState& cur) {
-  return old.base == cur.base && old.flags == cur.flags && old.off == cur.off && old.word == cur.word &&
-         old.map_uid == cur.map_uid && old.frame == cur.frame && old.number == cur.number &&
-         same_ids(old.id, cur.id) && same_ids(old.ref_id, cur.ref_id);
+  return old.base == cur.base && old.flags == cur.flags && old.off == cur.off &&
+         old.word == cur.word && old.map_uid == cur.map_uid && old.frame == cur.frame &&
+         old.number == cur.number && same_ids(old.id, cur.id) && same_ids(old.ref_id, cur.ref_id);
 }
 
 bool Verifier::register_covered(const RegState& old, const RegState& cur, Exactness exact) {
   if (exact == Exactness::exact) return exactly_equal(old, cur);
-  if (old.base == Base::not_init && (exact == Exactness::no || cur.base == Base::not_init)) return true;
+  if (old.base == Base::not_init && (exact == Exactness::no || cur.base == Base::not_init))
+    return true;
   if (old.base != cur.base || old.flags != cur.flags) return false;
   switch (old.base) {
     case Base::scalar:
-      if (!old.precise && exact == Exactness::no) return true;
+      if (!old.precise && exact == Exactness::no && !options_.every_number_matters) return true;
       if ((old.id & kAddConstant) != 0 && ((cur.id & kAddConstant) == 0 || old.off != cur.off)) {
         return false;
       }
@@ -69,7 +70,8 @@ bool Verifier::register_covered(const RegState& old, const RegState& cur, Exactn
       } else if (old.range > cur.range) {
         return false;
       }
-      return old.off == cur.off && same_ids(old.id, cur.id) && scalar_subset(old.number, cur.number);
+      return old.off == cur.off && same_ids(old.id, cur.id) &&
+             scalar_subset(old.number, cur.number);
     case Base::arena: return true;
     default: return exactly_equal(old, cur);
   }
@@ -126,7 +128,8 @@ bool Verifier::stack_covered(const FuncState& old, const FuncState& cur, Exactne
 
 bool Verifier::frames_equal(const FuncState& old, const FuncState& cur, RegisterMask live,
                             Exactness exact) {
-  if (old.callback_depth > cur.callback_depth || old.held_at_entry != cur.held_at_entry) return false;
+  if (old.callback_depth > cur.callback_depth || old.held_at_entry != cur.held_at_entry)
+    return false;
   for (unsigned r = 0; r < isa::kFramePointer; ++r) {
     if (((live >> r) & 1) != 0 && !register_covered(old.regs[r], cur.regs[r], exact)) return false;
   }
@@ -135,8 +138,8 @@ bool Verifier::frames_equal(const FuncState& old, const FuncState& cur, Register
 
 bool Verifier::resources_equal(const VerifierState& old, const VerifierState& cur) {
   if (old.references.size() != cur.references.size() || old.active_locks != cur.active_locks ||
-      old.active_preempt_locks != cur.active_preempt_locks || old.rcu_read_lock != cur.rcu_read_lock ||
-      old.sleepable != cur.sleepable) {
+      old.active_preempt_locks != cur.active_preempt_locks ||
+      old.rcu_read_lock != cur.rcu_read_lock || old.sleepable != cur.sleepable) {
     return false;
   }
   for (size_t i = 0; i < old.references.size(); ++i) {
@@ -381,7 +384,8 @@ void Verifier::remember_state() {
 Verifier::Visit Verifier::visit_state() {
   auto& list = cached_[insn_];
   const InsnAux& aux = aux_[insn_];
-  const bool force_new = options_.test_state_freq || aux.force_checkpoint || cur_->history.size() > 40;
+  const bool force_new =
+      options_.test_state_freq || aux.force_checkpoint || cur_->history.size() > 40;
   // Remembering costs; do it where some way was made since the last time.
   bool add_new = force_new || (jumps_processed_ - previous_jumps_ >= 2 &&
                                stats_.insns_processed - previous_processed_ >= 8);

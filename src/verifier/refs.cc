@@ -46,8 +46,9 @@ void Verifier::invalidate_packet_pointers(VerifierState& state) {
 bool Verifier::process_spin_lock(unsigned number, bool lock, CallMeta&) {
   const RegState& reg = regs()[number];
   if (!reg.number.is_constant()) {
-    return reject(Rule::lock_held, EINVAL,
-                  "R{} doesn't have constant offset. bpf_spin_lock has to be at the constant offset", number);
+    return reject(
+        Rule::lock_held, EINVAL,
+        "R{} doesn't have constant offset. bpf_spin_lock has to be at the constant offset", number);
   }
   const MapInfo& info = maps_[reg.map];
   if (info.map->btf == nullptr) {
@@ -61,7 +62,8 @@ bool Verifier::process_spin_lock(unsigned number, bool lock, CallMeta&) {
   const int64_t off = reg.off + static_cast<int64_t>(reg.number.constant());
   if (off != field->offset) {
     return reject(Rule::lock_held, EINVAL,
-                  "off {} doesn't point to 'struct bpf_spin_lock' that is at {}", off, field->offset);
+                  "off {} doesn't point to 'struct bpf_spin_lock' that is at {}", off,
+                  field->offset);
   }
   if (lock) {
     if (cur_->active_locks != 0) {
@@ -96,11 +98,19 @@ bool Verifier::check_resources_at_exit(std::string_view where) {
   for (const Reference& reference : cur_->references) {
     if (reference.kind != ReferenceKind::pointer) continue;
     note("Unreleased reference id={} alloc_insn={}\n", reference.id, reference.insn);
+    if (const auto line = source_line(reference.insn)) {
+      explain("It was acquired at insn {}, {}:{}: {}", reference.insn, line->file, line->line,
+              line->text);
+    } else {
+      explain("It was acquired at insn {}.", reference.insn);
+    }
     leaked = true;
   }
-  if (leaked) return reject(Rule::reference_leaked, EINVAL, "{} would lead to reference leak", where);
+  if (leaked)
+    return reject(Rule::reference_leaked, EINVAL, "{} would lead to reference leak", where);
   if (cur_->active_locks != 0) {
-    return reject(Rule::lock_held, EINVAL, "{} cannot be used inside bpf_spin_lock-ed region", where);
+    return reject(Rule::lock_held, EINVAL, "{} cannot be used inside bpf_spin_lock-ed region",
+                  where);
   }
   return true;
 }

@@ -137,8 +137,9 @@ struct ScalarDomain {
   static bool narrow_ranges(Tnum& bits, Wide& w, Half& h) {
     if (w.umin > w.umax || bits.min() > w.umax || bits.max() < w.umin) return false;
     w.narrow_to(bits);
-    h.narrow_to(low(bits));
-    return w.tighten() && h.tighten() && collapse_to_member(bits, w);
+    if (!w.tighten() || !collapse_to_member(bits, w)) return false;
+    h.narrow_to(low(bits));  // after: the bits may have become known
+    return h.tighten();
   }
   static bool deduce(Wide& w, Half& h) {
     narrow_half(h, w);

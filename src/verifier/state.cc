@@ -85,7 +85,8 @@ void Verifier::copy_state(VerifierState& to, const VerifierState& from) {
   to.history.assign(from.history.begin(), from.history.end());
 }
 
-void Verifier::init_frame(FuncState& frame, uint32_t callsite, uint32_t number, uint32_t subprogram) {
+void Verifier::init_frame(FuncState& frame, uint32_t callsite, uint32_t number,
+                          uint32_t subprogram) {
   for (RegState& reg : frame.regs) mark_not_init(reg);
   RegState& fp = frame.regs[isa::kFramePointer];
   mark_pointer(fp, Base::stack);

@@ -23,15 +23,35 @@
 namespace skep::verifier {
 
 enum class Base : uint8_t {
-  not_init, scalar, ctx, const_map, map_value, map_key, stack, packet, packet_meta, packet_end,
-  flow_keys, socket, sock_common, tcp_sock, tp_buffer, xdp_sock, btf_id, mem, arena, buf, func, dynptr,
+  not_init,
+  scalar,
+  ctx,
+  const_map,
+  map_value,
+  map_key,
+  stack,
+  packet,
+  packet_meta,
+  packet_end,
+  flow_keys,
+  socket,
+  sock_common,
+  tcp_sock,
+  tp_buffer,
+  xdp_sock,
+  btf_id,
+  mem,
+  arena,
+  buf,
+  func,
+  dynptr,
 };
 
 // Modifiers of a register's type.
 using Flags = uint16_t;
 inline constexpr Flags kMaybeNull = 1 << 0, kRdonly = 1 << 1, kRingbuf = 1 << 2, kUser = 1 << 3,
-    kPercpu = 1 << 4, kRcu = 1 << 5, kUntrusted = 1 << 6, kTrusted = 1 << 7, kAlloc = 1 << 8,
-    kNonOwning = 1 << 9;
+                       kPercpu = 1 << 4, kRcu = 1 << 5, kUntrusted = 1 << 6, kTrusted = 1 << 7,
+                       kAlloc = 1 << 8, kNonOwning = 1 << 9;
 
 // In RegState::id of a scalar: it is the id's number plus `off`.
 inline constexpr uint32_t kAddConstant = 1u << 31;
@@ -49,11 +69,11 @@ struct RegState {
   int32_t off = 0;  // pointers: fixed part. Linked scalars: the constant added to the id's number.
   Scalar number;    // pointers: variable part
   union {
-    int32_t range = 0;   // packet: bytes after the pointer's object start that are known to exist
-    uint32_t mem_size;   // mem
-    uint32_t map;        // const_map, map_value, map_key: index into Verifier::maps
-    uint32_t btf_type;   // btf_id
-    uint32_t subprogram; // func
+    int32_t range = 0;    // packet: bytes after the pointer's object start that are known to exist
+    uint32_t mem_size;    // mem
+    uint32_t map;         // const_map, map_value, map_key: index into Verifier::maps
+    uint32_t btf_type;    // btf_id
+    uint32_t subprogram;  // func
     uint32_t word;
   };
   // Maps: which inner map. btf_id: BtfOf.
@@ -61,8 +81,8 @@ struct RegState {
   // Pointers: those of one maybe-null origin, or one packet variable part, share it. Scalars: equal
   // numbers share it. 0: none.
   uint32_t id = 0;
-  uint32_t ref_id = 0;   // the acquired resource that this points into
-  uint32_t frame = 0;    // stack: whose
+  uint32_t ref_id = 0;  // the acquired resource that this points into
+  uint32_t frame = 0;   // stack: whose
 
   [[nodiscard]] bool is(Base b) const { return base == b; }
   [[nodiscard]] bool is_scalar() const { return base == Base::scalar; }
@@ -102,18 +122,22 @@ struct StackSlot {
 
 inline constexpr unsigned kStackSlots = isa::kMaxStackBytes / 8;
 // Slot i holds fp-8*(i+1) to fp-8*i-1; byte [7 - k] of it is at address fp-8*(i+1)+k.
-[[nodiscard]] constexpr unsigned slot_of(int offset) { return static_cast<unsigned>(-offset - 1) / 8; }
-[[nodiscard]] constexpr unsigned byte_of(int offset) { return static_cast<unsigned>(-offset - 1) % 8; }
+[[nodiscard]] constexpr unsigned slot_of(int offset) {
+  return static_cast<unsigned>(-offset - 1) / 8;
+}
+[[nodiscard]] constexpr unsigned byte_of(int offset) {
+  return static_cast<unsigned>(-offset - 1) % 8;
+}
 
 inline constexpr uint32_t kNoCaller = ~uint32_t{0};
 
 struct FuncState {
   std::array<RegState, isa::kRegisters> regs;
-  std::vector<StackSlot> stack;  // as many slots as were touched
-  uint32_t callsite = kNoCaller; // the caller's call instruction
+  std::vector<StackSlot> stack;   // as many slots as were touched
+  uint32_t callsite = kNoCaller;  // the caller's call instruction
   uint32_t subprogram = 0;
   uint32_t frame = 0;
-  uint32_t callback_depth = 0;   // iterations of a callback walked so far
+  uint32_t callback_depth = 0;  // iterations of a callback walked so far
   // The range that the caller needs of r0, for callbacks.
   int32_t return_min = 0, return_max = 0;
   bool in_callback = false;
@@ -198,10 +222,10 @@ struct VerifierState {
   std::array<FuncState*, isa::kMaxCallFrames> frames{};  // owned by the pool
   unsigned current = 0;
   CachedState* parent = nullptr;
-  uint32_t branches = 0;  // paths out of here that are not walked yet
-  uint32_t insn = 0;      // remembered states: which
+  uint32_t branches = 0;                   // paths out of here that are not walked yet
+  uint32_t insn = 0;                       // remembered states: which
   uint32_t first_insn = 0, last_insn = 0;  // of `history`
-  uint32_t depth = 0;     // of the tree of remembered states
+  uint32_t depth = 0;                      // of the tree of remembered states
   uint32_t may_goto_depth = 0;
   uint32_t callback_unroll_depth = 0;
   uint32_t active_locks = 0;

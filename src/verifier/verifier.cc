@@ -43,12 +43,15 @@ Report Verifier::run() {
   const auto begin = std::chrono::steady_clock::now();
   Report report;
   const auto checks = [&] {
-    const uint32_t limit = options_.privileged ? profile_.max_insns : profile_.max_insns_unprivileged;
+    const uint32_t limit =
+        options_.privileged ? profile_.max_insns : profile_.max_insns_unprivileged;
     if (count_ == 0 || program_.insns.size() > limit) {
       return reject(Rule::bad_program_size, E2BIG, "program has {} instructions, expected 1 to {}",
                     program_.insns.size(), limit);
     }
     aux_.resize(count_);
+    kernel_btf_ =
+        program_.attach_btf != nullptr ? program_.attach_btf.get() : options_.kernel_btf.get();
     gpl_ = is_gpl_compatible(program_.license);
     if (!check_attach_target()) return false;
     maps_.reserve(program_.maps.size() * 2);
@@ -80,18 +83,21 @@ Report Verifier::run() {
     for (bool again = true; again;) {
       again = false;
       for (uint32_t s = 1; s < subs_.size(); ++s) {
-        const bool wanted = subs_[s].global && (subs_[s].called || profile_.version < kernel_version(6, 8));
+        const bool wanted =
+            subs_[s].global && (subs_[s].called || profile_.version < kernel_version(6, 8));
         if (done[s] || !wanted) continue;
         done[s] = again = true;
         if (!verify_subprogram(s)) return false;
-        if (logging_all()) log("Func#{} ('{}') is safe for any args that match its prototype\n", s, subs_[s].name);
+        if (logging_all())
+          log("Func#{} ('{}') is safe for any args that match its prototype\n", s, subs_[s].name);
       }
     }
     return check_stack_depths();
   };
   const bool ok = checks();
   stats_.time_ns = static_cast<uint64_t>(
-      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - begin).count());
+      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - begin)
+          .count());
   if (ok && !rejection_) {
     finalize(report);
   } else {
@@ -102,6 +108,8 @@ Report Verifier::run() {
   return report;
 }
 
-Report verify(const Program& program, const Options& options) { return Verifier(program, options).run(); }
+Report verify(const Program& program, const Options& options) {
+  return Verifier(program, options).run();
+}
 
 }  // namespace skep::verifier

@@ -37,12 +37,13 @@ inline constexpr uint32_t kLogAll = 2;     // every path
 inline constexpr uint32_t kLogStats = 4;   // "processed … insns" and stack depths only
 
 struct RegState;
-// Told of each instruction before it is walked, with the registers r0 to r10 of its frame. Tests
-// collect these states and check that a concrete run stays inside them.
+// Told of each instruction before it is walked, with the registers r0 to r10 of its frame, and which of them
+// it or what follows may read (bit n: rn). Tests collect these states and check that a concrete run stays
+// inside them.
 class Observer {
  public:
   virtual ~Observer() = default;
-  virtual void at(uint32_t insn, uint32_t frame, const RegState* registers) = 0;
+  virtual void at(uint32_t insn, uint32_t frame, const RegState* registers, uint16_t live) = 0;
 };
 
 struct Options {
@@ -53,36 +54,96 @@ struct Options {
   bool privileged = true;
   bool test_state_freq = false;   // BPF_F_TEST_STATE_FREQ: remember a state at every chance
   bool strict_alignment = false;  // also by BPF_F_STRICT_ALIGNMENT in Program::flags
+  // For the observer's sake: a path is cut off only where every live number lies in the remembered state's,
+  // not only those that some check relied on.
+  bool every_number_matters = false;
   Observer* observer = nullptr;
+  // Types that helpers return (task_struct, …), where the program is not attached through BTF itself.
+  std::shared_ptr<const btf::Btf> kernel_btf;
 };
 
 // What was broken. One value a rule; explanations and suggestions are rows by it (rules.cc).
 enum class Rule : uint8_t {
   none,
   // The text as such.
-  bad_program_size, bad_opcode, reserved_field, bad_register, bad_ld_imm64, bad_jump, bad_call_target,
-  unreachable_code, falls_off_end, endless_loop, no_loops, bad_func_info, bad_line_info,
-  too_many_subprograms, feature_not_in_kernel, not_privileged, not_supported_here,
-  bad_attach_target, bad_map_for_program,
+  bad_program_size,
+  bad_opcode,
+  reserved_field,
+  bad_register,
+  bad_ld_imm64,
+  bad_jump,
+  bad_call_target,
+  unreachable_code,
+  falls_off_end,
+  endless_loop,
+  no_loops,
+  bad_func_info,
+  bad_line_info,
+  too_many_subprograms,
+  feature_not_in_kernel,
+  not_privileged,
+  not_supported_here,
+  bad_attach_target,
+  bad_map_for_program,
   // Registers and arithmetic.
-  uninitialized_register, frame_pointer_written, pointer_arithmetic, pointer_out_of_range,
-  pointer_compared, pointer_leaked, division_by_zero, bad_shift, maybe_null_dereferenced,
+  uninitialized_register,
+  frame_pointer_written,
+  pointer_arithmetic,
+  pointer_out_of_range,
+  pointer_compared,
+  pointer_leaked,
+  division_by_zero,
+  bad_shift,
+  maybe_null_dereferenced,
   not_a_pointer,
   // Memory.
-  stack_out_of_bounds, stack_uninitialized, stack_spill_corrupted, stack_variable_offset,
-  stack_pointer_returned, map_value_out_of_bounds, map_permission, packet_out_of_bounds,
-  packet_not_writable, context_access, mem_out_of_bounds, read_only_memory, misaligned_access,
-  unbounded_access, negative_offset, special_field_accessed, btf_access, bad_atomic,
+  stack_out_of_bounds,
+  stack_uninitialized,
+  stack_spill_corrupted,
+  stack_variable_offset,
+  stack_pointer_returned,
+  map_value_out_of_bounds,
+  map_permission,
+  packet_out_of_bounds,
+  packet_not_writable,
+  context_access,
+  mem_out_of_bounds,
+  read_only_memory,
+  misaligned_access,
+  unbounded_access,
+  negative_offset,
+  special_field_accessed,
+  btf_access,
+  bad_atomic,
   same_insn_different_pointers,
   // Calls.
-  unknown_helper, helper_not_allowed, gpl_only_helper, sleepable_helper, bad_argument_type,
-  argument_maybe_null, bad_size_argument, constant_argument_needed, bad_map_for_helper,
-  bad_callback, bad_kfunc, too_many_frames, stack_too_deep, tail_call, argument_mismatch,
+  unknown_helper,
+  helper_not_allowed,
+  gpl_only_helper,
+  sleepable_helper,
+  bad_argument_type,
+  argument_maybe_null,
+  bad_size_argument,
+  constant_argument_needed,
+  bad_map_for_helper,
+  bad_callback,
+  bad_kfunc,
+  too_many_frames,
+  stack_too_deep,
+  tail_call,
+  argument_mismatch,
   ld_abs_not_allowed,
   // Resources.
-  reference_leaked, reference_not_owned, lock_held, lock_not_held, region_not_left,
+  reference_leaked,
+  reference_not_owned,
+  lock_held,
+  lock_not_held,
+  region_not_left,
   // Ends.
-  bad_return_value, too_complex, out_of_memory, internal,
+  bad_return_value,
+  too_complex,
+  out_of_memory,
+  internal,
 };
 [[nodiscard]] std::string_view rule_name(Rule rule);
 

@@ -11,7 +11,8 @@ using namespace isa;
 
 VerifierState* Verifier::push_branch(uint32_t insn, uint32_t previous) {
   if (pending_.size() >= profile_.max_jumps_pending) {
-    reject(Rule::too_complex, E2BIG, "The sequence of {} jumps is too complex.", profile_.max_jumps_pending);
+    reject(Rule::too_complex, E2BIG, "The sequence of {} jumps is too complex.",
+           profile_.max_jumps_pending);
     return nullptr;
   }
   VerifierState* state = new_state();
@@ -49,6 +50,8 @@ Step Verifier::leave_path() {
 
 bool Verifier::check_range(const RegState& reg, int32_t min, int32_t max, std::string_view where) {
   if (reg.number.smin >= min && reg.number.smax <= max) return true;
+  explain("It may be {} to {} here; allowed is {} to {}.", reg.number.smin, reg.number.smax, min,
+          max);
   note("{} the register R0 has", where);
   bool unknown = true;
   if (reg.number.smin > std::numeric_limits<int64_t>::min()) {
@@ -75,13 +78,15 @@ bool Verifier::check_return_value(unsigned number) {
   if (is_subprogram) {
     if (reg.is_scalar()) return true;
     return reject(Rule::bad_return_value, EINVAL,
-                  "At subprogram exit the register R{} is not a scalar value ({})", number, type_text(reg));
+                  "At subprogram exit the register R{} is not a scalar value ({})", number,
+                  type_text(reg));
   }
   const spec::ReturnRange range = spec::return_range(program_.type, program_.expected_attach_type);
   if (!range.limited) return true;
   if (!reg.is_scalar()) {
-    return reject(Rule::bad_return_value, EINVAL, "At program exit the register R{} is not a known value ({})",
-                  number, type_text(reg));
+    return reject(Rule::bad_return_value, EINVAL,
+                  "At program exit the register R{} is not a known value ({})", number,
+                  type_text(reg));
   }
   mark_precise(number);
   return check_range(reg, range.min, range.max, "At program exit");
@@ -141,8 +146,10 @@ bool Verifier::check_ld_imm64(const Insn& insn) {
       const int sub = subprogram_at(static_cast<uint32_t>(int64_t{insn_} + 1 + insn.imm));
       if (sub < 0) return reject(Rule::bad_call_target, EINVAL, "call to invalid destination");
       if (!subs_[sub].has_type) return reject(Rule::bad_callback, EINVAL, "missing btf func_info");
-      if (subs_[sub].global) return reject(Rule::bad_callback, EINVAL, "callback function not static");
-      if (sub == 0) return reject(Rule::bad_callback, EINVAL, "callback function cannot be the main program");
+      if (subs_[sub].global)
+        return reject(Rule::bad_callback, EINVAL, "callback function not static");
+      if (sub == 0)
+        return reject(Rule::bad_callback, EINVAL, "callback function cannot be the main program");
       mark_pointer(dst, Base::func);
       dst.subprogram = static_cast<uint32_t>(sub);
       return true;
@@ -167,11 +174,12 @@ Step Verifier::check_ld_abs(const Insn& insn) {
     return Step::failed;
   };
   switch (program_.type) {
-    case ProgType::BPF_PROG_TYPE_SOCKET_FILTER: case ProgType::BPF_PROG_TYPE_SCHED_CLS:
-    case ProgType::BPF_PROG_TYPE_SCHED_ACT:
-      break;
+    case ProgType::BPF_PROG_TYPE_SOCKET_FILTER:
+    case ProgType::BPF_PROG_TYPE_SCHED_CLS:
+    case ProgType::BPF_PROG_TYPE_SCHED_ACT: break;
     default:
-      return fail(Rule::ld_abs_not_allowed, "BPF_LD_[ABS|IND] instructions not allowed for this program type");
+      return fail(Rule::ld_abs_not_allowed,
+                  "BPF_LD_[ABS|IND] instructions not allowed for this program type");
   }
   for (unsigned f = 1; f <= cur_->current; ++f) {
     if (cur_->frames[f]->in_callback) {
@@ -181,9 +189,11 @@ Step Verifier::check_ld_abs(const Insn& insn) {
   if (!check_read(6)) return Step::failed;
   if (!cur_->references.empty()) {
     if (cur_->active_locks != 0) {
-      return fail(Rule::lock_held, "BPF_LD_[ABS|IND] cannot be used inside bpf_spin_lock-ed region");
+      return fail(Rule::lock_held,
+                  "BPF_LD_[ABS|IND] cannot be used inside bpf_spin_lock-ed region");
     }
-    note("Unreleased reference id={} alloc_insn={}\n", cur_->references[0].id, cur_->references[0].insn);
+    note("Unreleased reference id={} alloc_insn={}\n", cur_->references[0].id,
+         cur_->references[0].insn);
     return fail(Rule::reference_leaked, "BPF_LD_[ABS|IND] would lead to reference leak");
   }
   if (!regs()[6].is(Base::ctx)) {
@@ -210,7 +220,8 @@ Step Verifier::step() {
     case BPF_ALU64: return next_if(check_alu(insn));
     case BPF_LDX: return next_if(check_load(insn));
     case BPF_ST: return next_if(check_store(insn));
-    case BPF_STX: return next_if(insn.mode() == BPF_ATOMIC ? check_atomic(insn) : check_store(insn));
+    case BPF_STX:
+      return next_if(insn.mode() == BPF_ATOMIC ? check_atomic(insn) : check_store(insn));
     case BPF_LD:
       if (is_ld_imm64(insn)) return next_if(check_ld_imm64(insn));
       return check_ld_abs(insn);
@@ -221,7 +232,8 @@ Step Verifier::step() {
     case BPF_EXIT: return check_exit();
     case BPF_JA:
       ++jumps_processed_;
-      insn_ = static_cast<uint32_t>(int64_t{insn_} + 1 + (insn.cls() == BPF_JMP32 ? insn.imm : insn.off));
+      insn_ = static_cast<uint32_t>(int64_t{insn_} + 1 +
+                                    (insn.cls() == BPF_JMP32 ? insn.imm : insn.off));
       return Step::jumped;
     default: return check_jump(insn);
   }
@@ -240,7 +252,8 @@ bool Verifier::walk() {
                     stats_.insns_processed);
     }
     if (memory_exhausted_) {
-      return reject(Rule::out_of_memory, ENOMEM, "states take more than the verifier's memory limit");
+      return reject(Rule::out_of_memory, ENOMEM,
+                    "states take more than the verifier's memory limit");
     }
     InsnAux& aux = aux_[insn_];
     cur_->last_insn = previous_insn_;
@@ -268,7 +281,7 @@ bool Verifier::walk() {
     entered_path_ = false;
     aux.seen = true;
     subs_[frame().subprogram].walked = true;
-    if (options_.observer != nullptr) options_.observer->at(insn_, frame().frame, regs());
+    if (options_.observer != nullptr) options_.observer->at(insn_, frame().frame, regs(), aux.live);
 
     const uint32_t here = insn_;
     const bool two_slots = is_ld_imm64(insns_[here]);
@@ -295,7 +308,8 @@ bool Verifier::verify_subprogram(uint32_t subprogram) {
   cur_->may_goto_depth = cur_->callback_unroll_depth = 0;
   cur_->active_locks = cur_->active_preempt_locks = 0;
   cur_->rcu_read_lock = false;
-  cur_->sleepable = (program_.flags & kSleepableFlag) != 0 || program_.type == ProgType::BPF_PROG_TYPE_SYSCALL;
+  cur_->sleepable =
+      (program_.flags & kSleepableFlag) != 0 || program_.type == ProgType::BPF_PROG_TYPE_SYSCALL;
   cur_->references.clear();
   cur_->history.clear();
   cur_->frames[0] = new_frame();

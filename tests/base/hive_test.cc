@@ -72,7 +72,8 @@ TEST(hive, lets_no_other_mapping_write_control_or_code) {
     EXPECT_EQ(::ftruncate(fd, 0), -1);
     EXPECT_EQ(::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096), -1);
   }
-  EXPECT_EQ(::ftruncate(hive->data_fd(), 0), -1) << "a shorter data segment would be SIGBUS in every process";
+  EXPECT_EQ(::ftruncate(hive->data_fd(), 0), -1)
+      << "a shorter data segment would be SIGBUS in every process";
 }
 
 TEST(hive, is_refused_where_its_addresses_are_taken) {
@@ -265,7 +266,8 @@ TEST_F(Sessions, another_process_finds_the_hive_and_looks_into_it) {
     void* object = (*hive)->find_object(hive::ObjectKind::kOther, 1);
     if (object == nullptr || std::strcmp(static_cast<char*>(object), "hello") != 0) ::_exit(4);
     if ((*hive)->allocate_data(64) || (*hive)->allocate_object(64)) ::_exit(5);  // EPERM
-    if (::mprotect(reinterpret_cast<void*>(hive::kControl), 4096, PROT_READ | PROT_WRITE) == 0) ::_exit(6);
+    if (::mprotect(reinterpret_cast<void*>(hive::kControl), 4096, PROT_READ | PROT_WRITE) == 0)
+      ::_exit(6);
     ::_exit(0);
   }
   {
@@ -340,7 +342,8 @@ TEST(slots, a_dead_owners_slot_is_taken_over_also_before_it_is_reaped) {
     ::raise(SIGKILL);
   }
   siginfo_t info{};
-  ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOWAIT), 0);  // a zombie it stays
+  ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOWAIT),
+            0);  // a zombie it stays
   uint32_t word = hive::bee_word(0);
   EXPECT_TRUE(hive::bee_is_gone(word));
   EXPECT_NE(hive::claim(0, me()), hive::kNoSlot);

@@ -301,6 +301,77 @@ SEC("iter/task") int iter(struct bpf_raw_tracepoint_args *ctx) {
   }
 }
 
+TEST_F(Cc, the_uapi_s_and_the_c_library_s_headers_can_be_included) {
+  auto object = object_of(
+      "#include <stdbool.h>\n#include <stdint.h>\n#include <linux/types.h>\n#include "
+      "<linux/if_ether.h>\n#include <linux/in.h>\n"
+      "#include <bpf/bpf_helpers.h>\n#include <bpf/bpf_tracing.h>\n#include <bpf/bpf_endian.h>\n"
+      "const volatile uint32_t wanted = ETH_P_IP;\n"
+      "SEC(\"tc\") int run(void *ctx) { return bpf_htons(wanted) == IPPROTO_TCP; }\n");
+  EXPECT_TRUE(object);
+}
+
+TEST_F(Cc, usdt_programs_have_the_two_maps_that_loaders_fill) {
+  auto object = object_of(
+      "#include \"vmlinux.h\"\n#include <bpf/usdt.bpf.h>\nchar LICENSE[] SEC(\"license\") = "
+      "\"GPL\";\n"
+      "long sum;\n"
+      "SEC(\"usdt/libc.so.6:libc:setjmp\") int BPF_USDT(jump, void *a, int b, long c) {\n"
+      "  sum += b + c + bpf_usdt_arg_cnt(ctx) + bpf_usdt_cookie(ctx) + bpf_usdt_arg_size(ctx, "
+      "1);\n  return a != NULL;\n}\n");
+  ASSERT_TRUE(object);
+  const object::MapSpec& specs = object->maps()[object->find_map("__bpf_usdt_specs").value()];
+  EXPECT_EQ(specs.value_size, 12 * 24 + 16u);
+  EXPECT_EQ(specs.max_entries, 256u);
+  EXPECT_EQ(object->maps()[object->find_map("__bpf_usdt_ip_to_spec_id").value()].key_size, 8u);
+  EXPECT_TRUE(object->has_kconfig());
+  const std::vector<std::shared_ptr<const btf::Btf>> targets = {btf::user_engine_btf()};
+  auto program = object->program(0, {.btfs = targets, .symbol = {}});
+  EXPECT_TRUE(program) << program.error().text();
+}
+
+TEST_F(Cc, functions_without_a_size_reach_to_the_next) {
+  auto object = object_of(
+      "#include \"vmlinux.h\"\n"
+      "asm(\".section \\\"xdp\\\",\\\"ax\\\"\\n.globl first\\n.type first,@function\\nfirst:\\nr0 "
+      "= 1\\nexit\\n\"\n"
+      "    \".globl second\\n.type second,@function\\nsecond:\\nr0 = 2\\nr0 = 3\\nexit\\n\");\n");
+  ASSERT_TRUE(object);
+  ASSERT_EQ(object->programs().size(), 2u);
+  EXPECT_EQ(object->programs()[0].insn_count, 2u);
+  EXPECT_EQ(object->programs()[1].insn_count, 3u);
+}
+
+TEST_F(Cc, struct_ops_and_arena_globals_are_maps_with_content) {
+  auto object = object_of(R"(
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+char LICENSE[] SEC("license") = "GPL";
+struct { __uint(type, BPF_MAP_TYPE_ARENA); __uint(map_flags, BPF_F_MMAPABLE); __uint(max_entries, 10); __ulong(map_extra, 1ull << 44); } arena SEC(".maps");
+struct ops___mine { int flags; int (*start)(void); void (*stop)(void); };
+SEC("struct_ops/start") int start(void) { return 1; }
+SEC("struct_ops/stop") void stop(void) {}
+SEC(".struct_ops.link") struct ops___mine table = { .flags = 7, .start = (void *)start, .stop = (void *)stop };
+int __attribute__((address_space(1))) in_arena = 42;
+SEC("syscall") int touch(void *ctx) { return in_arena++; }
+)");
+  ASSERT_TRUE(object);
+  const object::MapSpec& table = object->maps()[object->find_map("table").value()];
+  EXPECT_EQ(table.type, MapType::BPF_MAP_TYPE_STRUCT_OPS);
+  EXPECT_EQ(table.struct_ops_type, "ops");
+  EXPECT_TRUE(table.struct_ops_link);
+  EXPECT_EQ(load<int>(table.content.data()), 7);
+  ASSERT_EQ(table.elements.size(), 2u);
+  EXPECT_EQ(table.elements[0].key, 8u);
+  EXPECT_EQ(object->programs()[table.elements[0].index].name, "start");
+  EXPECT_EQ(table.elements[1].key, 16u);
+  const object::MapSpec& arena = object->maps()[object->find_map("arena").value()];
+  EXPECT_EQ(arena.map_extra, 1ull << 44);
+  ASSERT_EQ(arena.content.size(), 4u);
+  EXPECT_EQ(load<int>(arena.content.data()), 42);
+  EXPECT_TRUE(object->program(*object->find_program("touch")));
+}
+
 TEST_F(Cc, source_comments_become_the_help_of_constants) {
   Compiled compiled = compile_text(
       std::string(kProgram) +

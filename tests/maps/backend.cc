@@ -36,7 +36,9 @@ class UserBackend final : public Backend {
   int next(const Bytes* key, Bytes& next) override {
     return code_of(next_key(*map_, key != nullptr ? ByteSpan(*key) : ByteSpan{}, next));
   }
-  int take(const Bytes& key, Bytes& value) override { return code_of(lookup_and_delete_elem(*map_, key, value)); }
+  int take(const Bytes& key, Bytes& value) override {
+    return code_of(lookup_and_delete_elem(*map_, key, value));
+  }
   int freeze() override { return code_of(freeze_map(map_)); }
   uint32_t cpus() const override { return hive_->slot_count(); }
 
@@ -45,7 +47,8 @@ class UserBackend final : public Backend {
   MapHeader* map_ = nullptr;
 };
 
-// bpf(2)'s attributes, as far as maps go: the test's own, so that nothing here depends on the system's headers.
+// bpf(2)'s attributes, as far as maps go: the test's own, so that nothing here depends on the
+// system's headers.
 struct CreateAttr {
   uint32_t map_type, key_size, value_size, max_entries, map_flags, inner_map_fd, numa_node;
   char map_name[16];
@@ -56,7 +59,15 @@ struct ElementAttr {
   uint32_t map_fd, pad;
   uint64_t key, value, flags;
 };
-enum Command { kCreate = 0, kLookup = 1, kUpdate = 2, kDelete = 3, kNext = 4, kTake = 21, kFreeze = 22 };
+enum Command {
+  kCreate = 0,
+  kLookup = 1,
+  kUpdate = 2,
+  kDelete = 3,
+  kNext = 4,
+  kTake = 21,
+  kFreeze = 22
+};
 
 template <class T>
 int bpf(Command command, T& attr) {
@@ -88,7 +99,9 @@ class KernelBackend final : public Backend {
   }
   int remove(const Bytes& key) override { return element(kDelete, &key, nullptr, 0); }
   int next(const Bytes* key, Bytes& next) override { return element(kNext, key, next.data(), 0); }
-  int take(const Bytes& key, Bytes& value) override { return element(kTake, &key, value.data(), 0); }
+  int take(const Bytes& key, Bytes& value) override {
+    return element(kTake, &key, value.data(), 0);
+  }
   int freeze() override {
     uint32_t fd = static_cast<uint32_t>(map_.get());
     return bpf(kFreeze, fd);
@@ -132,7 +145,8 @@ std::unique_ptr<Backend> make_user_backend() {
 
 std::unique_ptr<Backend> make_kernel_backend(std::string& reason) {
   auto kernel = std::make_unique<KernelBackend>(possible_cpus());
-  int result = kernel->create({.type = MapType::BPF_MAP_TYPE_HASH, .key_size = 4, .value_size = 4, .max_entries = 1});
+  int result = kernel->create(
+      {.type = MapType::BPF_MAP_TYPE_HASH, .key_size = 4, .value_size = 4, .max_entries = 1});
   if (result == 0) return kernel;
   reason = "bpf(2) makes no maps here: " + errno_text(-result);
   return nullptr;

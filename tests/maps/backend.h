@@ -1,4 +1,5 @@
-// A bpf(2)-like view of maps for tests, so that the same case files run on the user engine and on this machine's kernel.
+// A bpf(2)-like view of maps for tests, so that the same case files run on the user engine and on
+// this machine's kernel.
 #pragma once
 
 #include <cstdint>

@@ -25,7 +25,8 @@ inline HostOps make_host_ops() {
   ops.user_stack = [](HelperContext* context, uint64_t* frames, uint32_t limit) -> uint32_t {
     auto* given = static_cast<const uint64_t*>(context->host_data);
     uint32_t count = 0;
-    while (given != nullptr && count < limit && given[count] != 0) frames[count] = given[count], ++count;
+    while (given != nullptr && count < limit && given[count] != 0)
+      frames[count] = given[count], ++count;
     return count;
   };
   return ops;
@@ -37,8 +38,20 @@ inline uint64_t this_thread() {
 }
 
 enum Helper : uint32_t {
-  kLookup = 1, kUpdate = 2, kDelete = 3, kPerfOutput = 25, kGetStackid = 27, kPush = 87, kPop = 88, kPeek = 89,
-  kRingOutput = 130, kRingReserve = 131, kRingSubmit = 132, kRingDiscard = 133, kRingQuery = 134, kForEach = 164,
+  kLookup = 1,
+  kUpdate = 2,
+  kDelete = 3,
+  kPerfOutput = 25,
+  kGetStackid = 27,
+  kPush = 87,
+  kPop = 88,
+  kPeek = 89,
+  kRingOutput = 130,
+  kRingReserve = 131,
+  kRingSubmit = 132,
+  kRingDiscard = 133,
+  kRingQuery = 134,
+  kForEach = 164,
   kLookupPercpu = 195,
 };
 

@@ -1,5 +1,5 @@
-// Maps of every type with checksummed values, the random operations that keep them busy, and the checks that nothing in them
-// was torn, lost or stuck. For the tests that kill processes.
+// Maps of every type with checksummed values, the random operations that keep them busy, and the
+// checks that nothing in them was torn, lost or stuck. For the tests that kill processes.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -35,13 +35,19 @@ struct Checked {
 inline constexpr uint32_t kKeys = 96, kRoom = 64;  // more keys than room: full maps, evictions
 
 struct BusyMaps {
-  MapHeader *hash = nullptr, *lru = nullptr, *percpu_hash = nullptr, *percpu_array = nullptr, *array = nullptr,
-            *queue = nullptr, *stack = nullptr, *trie = nullptr, *ring = nullptr, *perf = nullptr, *stacks = nullptr;
+  MapHeader *hash = nullptr, *lru = nullptr, *percpu_hash = nullptr, *percpu_array = nullptr,
+            *array = nullptr, *queue = nullptr, *stack = nullptr, *trie = nullptr, *ring = nullptr,
+            *perf = nullptr, *stacks = nullptr;
 
   bool create(Hive& hive) {
-    auto make = [&](MapType type, uint32_t key, uint32_t value, uint32_t entries, uint32_t flags = 0) -> MapHeader* {
-      auto map = create_map(hive, {.type = type, .key_size = key, .value_size = value, .max_entries = entries,
-                                   .map_flags = flags, .perf_pages = 4});
+    auto make = [&](MapType type, uint32_t key, uint32_t value, uint32_t entries,
+                    uint32_t flags = 0) -> MapHeader* {
+      auto map = create_map(hive, {.type = type,
+                                   .key_size = key,
+                                   .value_size = value,
+                                   .max_entries = entries,
+                                   .map_flags = flags,
+                                   .perf_pages = 4});
       if (!map) std::fprintf(stderr, "%s\n", map.error().text().c_str());
       return map ? *map : nullptr;
     };
@@ -57,7 +63,8 @@ struct BusyMaps {
     ring = make(BPF_MAP_TYPE_RINGBUF, 0, 0, 1 << 20);
     perf = make(BPF_MAP_TYPE_PERF_EVENT_ARRAY, 4, 4, 64);
     stacks = make(BPF_MAP_TYPE_STACK_TRACE, 4, 64, 16);
-    return hash && lru && percpu_hash && percpu_array && array && queue && stack && trie && ring && perf && stacks;
+    return hash && lru && percpu_hash && percpu_array && array && queue && stack && trie && ring &&
+           perf && stacks;
   }
 
   static constexpr int kOperations = 18;
@@ -70,7 +77,8 @@ struct BusyMaps {
     struct {
       uint32_t prefix;
       uint8_t bytes[4];
-    } prefix{static_cast<uint32_t>(random() % 33), {10, static_cast<uint8_t>(key % 3), static_cast<uint8_t>(key), 0}};
+    } prefix{static_cast<uint32_t>(random() % 33),
+             {10, static_cast<uint8_t>(key % 3), static_cast<uint8_t>(key), 0}};
     Checked out;
     switch (which) {
       case 0: bee.call(kUpdate, hash, &key, &value, BPF_ANY); break;
@@ -189,7 +197,8 @@ struct BusyMaps {
       EXPECT_TRUE(value.whole());
     }
     EXPECT_LE(count, kRoom);
-    for (uint32_t i = 0; i < kRoom; ++i) EXPECT_TRUE(update_elem(map, {}, bytes_of(Checked::make(i, i))));
+    for (uint32_t i = 0; i < kRoom; ++i)
+      EXPECT_TRUE(update_elem(map, {}, bytes_of(Checked::make(i, i))));
     EXPECT_EQ(update_elem(map, {}, bytes_of(value)).error().code(), E2BIG);
     for (uint32_t i = 0; i < kRoom; ++i)
       EXPECT_TRUE(lookup_and_delete_elem(map, {}, std::as_writable_bytes(std::span(&value, 1))));
@@ -206,7 +215,8 @@ struct BusyMaps {
     for (uint64_t key : keys) EXPECT_TRUE(delete_elem(*trie, bytes_of(key)));
     for (uint64_t i = 0; i < kRoom; ++i) {
       uint64_t key = 32 | (i * 2654435761u & 0xffffffff) << 32;
-      EXPECT_TRUE(update_elem(*trie, bytes_of(key), bytes_of(Checked::make(i, i)), BPF_NOEXIST)) << i;
+      EXPECT_TRUE(update_elem(*trie, bytes_of(key), bytes_of(Checked::make(i, i)), BPF_NOEXIST))
+          << i;
     }
     for (uint64_t key : keys_of(*trie)) EXPECT_TRUE(delete_elem(*trie, bytes_of(key)));
   }

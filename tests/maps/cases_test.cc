@@ -1,6 +1,7 @@
-// Runs tests/maps/cases/*.txt on the user engine and, where it may, on the kernel: one corpus, every engine.
-// Case lines: `command arguments = expected`; numbers are little-endian keys and values of the map's sizes, a.b.c.d/n an
-// LPM key. Per-CPU values are written to and expected from all CPUs alike.
+// Runs tests/maps/cases/*.txt on the user engine and, where it may, on the kernel: one corpus,
+// every engine. Case lines: `command arguments = expected`; numbers are little-endian keys and
+// values of the map's sizes, a.b.c.d/n an LPM key. Per-CPU values are written to and expected from
+// all CPUs alike.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -52,7 +53,8 @@ class Runner {
     auto word = [&](size_t i) { return i < words.size() ? words[i] : std::string(); };
     Bytes value(value_bytes());
     if (command == "create") return create(words);
-    if (command == "update") return errno_word(backend_.update(key(word(1)), values(word(2)), flags(word(3))));
+    if (command == "update")
+      return errno_word(backend_.update(key(word(1)), values(word(2)), flags(word(3))));
     if (command == "push") return errno_word(backend_.update({}, values(word(1)), flags(word(2))));
     if (command == "delete") return errno_word(backend_.remove(key(word(1))));
     if (command == "freeze") return errno_word(backend_.freeze());
@@ -96,7 +98,8 @@ class Runner {
     return 0;
   }
   static void put(std::span<std::byte> to, uint64_t number) {
-    for (size_t i = 0; i < to.size(); ++i) to[i] = static_cast<std::byte>(i < 8 ? number >> (8 * i) : 0);
+    for (size_t i = 0; i < to.size(); ++i)
+      to[i] = static_cast<std::byte>(i < 8 ? number >> (8 * i) : 0);
   }
   static uint64_t number(std::span<const std::byte> from) {
     uint64_t result = 0;
@@ -118,10 +121,16 @@ class Runner {
   std::string key_word(const Bytes& key) const {
     if (attributes_.type != MapType::BPF_MAP_TYPE_LPM_TRIE) return std::to_string(number(key));
     auto part = [&](size_t i) { return static_cast<unsigned>(key[4 + i]); };
-    return fmt::format("{}.{}.{}.{}/{}", part(0), part(1), part(2), part(3), number(std::span(key).first(4)));
+    return fmt::format("{}.{}.{}.{}/{}", part(0), part(1), part(2), part(3),
+                       number(std::span(key).first(4)));
   }
-  size_t one_value() const { return is_per_cpu(attributes_.type) ? (attributes_.value_size + 7) / 8 * 8 : attributes_.value_size; }
-  size_t value_bytes() const { return one_value() * (is_per_cpu(attributes_.type) ? backend_.cpus() : 1); }
+  size_t one_value() const {
+    return is_per_cpu(attributes_.type) ? (attributes_.value_size + 7) / 8 * 8
+                                        : attributes_.value_size;
+  }
+  size_t value_bytes() const {
+    return one_value() * (is_per_cpu(attributes_.type) ? backend_.cpus() : 1);
+  }
   Bytes values(const std::string& word) const {
     Bytes bytes(value_bytes());
     for (size_t at = 0; at < bytes.size(); at += one_value())
@@ -132,7 +141,8 @@ class Runner {
     if (result != 0) return errno_word(result);
     uint64_t first = number(std::span(value).first(attributes_.value_size));
     for (size_t at = 0; at < value.size(); at += one_value())
-      if (number(std::span(value).subspan(at, attributes_.value_size)) != first) return "CPUs differ";
+      if (number(std::span(value).subspan(at, attributes_.value_size)) != first)
+        return "CPUs differ";
     return std::to_string(first);
   }
   std::string keys(bool sorted) {
@@ -146,8 +156,9 @@ class Runner {
     }
     if (result != -ENOENT) return errno_word(result);
     if (sorted)
-      std::sort(found.begin(), found.end(),
-                [](const std::string& a, const std::string& b) { return std::stoull(a) < std::stoull(b); });
+      std::sort(found.begin(), found.end(), [](const std::string& a, const std::string& b) {
+        return std::stoull(a) < std::stoull(b);
+      });
     std::string text;
     for (const auto& one : found) text += (text.empty() ? "" : " ") + one;
     return text;
@@ -170,13 +181,15 @@ void run_file(Backend& backend, const std::filesystem::path& path) {
     std::string expected = line.substr(std::min(line.size(), equals + 3));
     std::istringstream left(line.substr(0, equals));
     std::vector<std::string> words{std::istream_iterator<std::string>(left), {}};
-    EXPECT_EQ(runner.run(words), expected) << path.filename().string() << ":" << number << ": " << line;
+    EXPECT_EQ(runner.run(words), expected)
+        << path.filename().string() << ":" << number << ": " << line;
   }
 }
 
 std::vector<std::filesystem::path> case_files() {
   std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(SKEP_TEST_DIR "/cases")) files.push_back(entry.path());
+  for (const auto& entry : std::filesystem::directory_iterator(SKEP_TEST_DIR "/cases"))
+    files.push_back(entry.path());
   std::sort(files.begin(), files.end());
   return files;
 }

@@ -1,16 +1,16 @@
 // Ring buffers, perf event arrays and stack traces from the program's and the consumer's side.
+#include "maps/control/events.h"
+
+#include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/wait.h>
 
 #include <thread>
 
 #include "maps/bee.h"
-#include "maps/control/events.h"
 #include "maps/control/maps.h"
 #include "maps/perf_event_array.h"
 #include "maps/ringbuf.h"
-
-#include <gtest/gtest.h>
 
 namespace skep::maps::test {
 namespace {
@@ -21,9 +21,14 @@ class Events : public testing::Test {
     hive_ = make_test_hive({.data_size = 64 << 20, .slots = 8});
     ASSERT_NE(hive_, nullptr);
   }
-  MapHeader& make(MapType type, uint32_t key, uint32_t value, uint32_t entries, uint32_t flags = 0) {
-    auto map = create_map(*hive_, {.type = type, .key_size = key, .value_size = value, .max_entries = entries,
-                                   .map_flags = flags, .perf_pages = 1});
+  MapHeader& make(MapType type, uint32_t key, uint32_t value, uint32_t entries,
+                  uint32_t flags = 0) {
+    auto map = create_map(*hive_, {.type = type,
+                                   .key_size = key,
+                                   .value_size = value,
+                                   .max_entries = entries,
+                                   .map_flags = flags,
+                                   .perf_pages = 1});
     if (!map) ADD_FAILURE() << map.error().text();
     return **map;
   }
@@ -70,7 +75,8 @@ TEST_F(Events, the_ring_holds_what_the_kernels_would_and_never_wraps_a_sample) {
   RingReader reader(ring);
   TestBee bee;
   std::vector<std::byte> large(4088);
-  EXPECT_EQ(bee.call(kRingReserve, &ring, 4089, 0), 0) << "with its header it is larger than the ring";
+  EXPECT_EQ(bee.call(kRingReserve, &ring, 4089, 0), 0)
+      << "with its header it is larger than the ring";
   EXPECT_EQ(bee.call(kRingReserve, &ring, 8, 1), 0) << "flags must be 0";
   EXPECT_EQ(bee.call(kRingOutput, &ring, large.data(), 8, 4), -EINVAL);
   // At every offset in the ring, a sample as large as the ring.
@@ -171,7 +177,8 @@ TEST_F(Events, many_producers_lose_nothing_that_was_taken) {
   while (total < kProducers * kEach) {
     size_t got = reader.consume([&](ByteSpan sample) {
       uint64_t value = load<uint64_t>(sample.data());
-      EXPECT_EQ(value & 0xffffffff, next[value >> 32]++) << "each producer's samples in order, none missing";
+      EXPECT_EQ(value & 0xffffffff, next[value >> 32]++)
+          << "each producer's samples in order, none missing";
       return true;
     });
     total += got;
@@ -235,8 +242,10 @@ TEST_F(Events, perf_events_of_all_slots_come_in_the_order_of_time) {
       EXPECT_GE(event.time, last);
       last = event.time;
       uint64_t number = load<uint64_t>(event.sample.data());
-      EXPECT_EQ(event.sample.size(), (8 + number % 90 + 4 + 7) / 8 * 8 - 4) << "padded as the kernel pads";
-      EXPECT_EQ(event.sample[8 + number % 90 - 1], number % 90 == 0 ? std::byte{0} : static_cast<std::byte>(number));
+      EXPECT_EQ(event.sample.size(), (8 + number % 90 + 4 + 7) / 8 * 8 - 4)
+          << "padded as the kernel pads";
+      EXPECT_EQ(event.sample[8 + number % 90 - 1],
+                number % 90 == 0 ? std::byte{0} : static_cast<std::byte>(number));
       seen.emplace_back(number, event.cpu);
       return true;
     });
@@ -250,7 +259,8 @@ TEST_F(Events, perf_events_without_room_are_counted) {
   TestBee bee(2);
   uint64_t value[8] = {};
   uint64_t stored = 0, refused = 0;
-  for (int i = 0; i < 100; ++i) (bee.call(kPerfOutput, 0, &map, 0xffffffffu, value, sizeof value) == 0 ? stored : refused)++;
+  for (int i = 0; i < 100; ++i)
+    (bee.call(kPerfOutput, 0, &map, 0xffffffffu, value, sizeof value) == 0 ? stored : refused)++;
   EXPECT_EQ(stored, 4096u / 88);
   uint64_t lost = 0, got = 0;
   reader.consume([&](const PerfReader::Event&) { return ++got, true; },
@@ -276,10 +286,12 @@ TEST_F(Events, equal_stacks_have_one_id) {
   uint64_t frames[4];
   auto key = static_cast<uint32_t>(id);
   auto read = [&] {
-    return lookup_elem(map, std::as_bytes(std::span(&key, 1)), std::as_writable_bytes(std::span(frames)));
+    return lookup_elem(map, std::as_bytes(std::span(&key, 1)),
+                       std::as_writable_bytes(std::span(frames)));
   };
   ASSERT_TRUE(read());
-  EXPECT_EQ(std::vector<uint64_t>(frames, frames + 4), (std::vector<uint64_t>{1, 2, 3, 4})) << "cut at the map's depth";
+  EXPECT_EQ(std::vector<uint64_t>(frames, frames + 4), (std::vector<uint64_t>{1, 2, 3, 4}))
+      << "cut at the map's depth";
   bee.context.host_data = other;
   id = bee.call(kGetStackid, 0, &map, 0x500);
   ASSERT_GE(id, 0);
@@ -315,7 +327,8 @@ TEST_F(Events, a_stack_map_with_build_ids_gives_addresses) {
     uint64_t ip;
   } frames[2];
   static_assert(sizeof frames == 64);
-  ASSERT_TRUE(lookup_elem(map, std::as_bytes(std::span(&key, 1)), std::as_writable_bytes(std::span(frames))));
+  ASSERT_TRUE(lookup_elem(map, std::as_bytes(std::span(&key, 1)),
+                          std::as_writable_bytes(std::span(frames))));
   EXPECT_EQ(frames[0].status, 2u);
   EXPECT_EQ(frames[1].ip, 0x2222u);
 }

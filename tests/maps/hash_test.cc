@@ -1,4 +1,5 @@
-// Hashes from the program's side: concurrency, slots, eviction, iteration; maps of objects; batches; lifetime.
+// Hashes from the program's side: concurrency, slots, eviction, iteration; maps of objects;
+// batches; lifetime.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -24,8 +25,12 @@ class Hashes : public testing::Test {
     hive_ = make_test_hive({.data_size = 256 << 20, .slots = 8});
     ASSERT_NE(hive_, nullptr);
   }
-  MapHeader& make(MapType type, uint32_t key, uint32_t value, uint32_t entries, uint32_t flags = 0) {
-    auto map = create_map(*hive_, {.type = type, .key_size = key, .value_size = value, .max_entries = entries,
+  MapHeader& make(MapType type, uint32_t key, uint32_t value, uint32_t entries,
+                  uint32_t flags = 0) {
+    auto map = create_map(*hive_, {.type = type,
+                                   .key_size = key,
+                                   .value_size = value,
+                                   .max_entries = entries,
                                    .map_flags = flags});
     if (!map) ADD_FAILURE() << map.error().text();
     return **map;
@@ -40,7 +45,8 @@ TEST_F(Hashes, hold_as_many_keys_as_promised_whatever_their_size) {
     TestBee bee;
     std::vector<unsigned char> key(key_size);
     auto set = [&](uint32_t i) {
-      for (uint32_t b = 0; b < std::min<uint32_t>(4, key_size); ++b) key[key_size - 1 - b] = static_cast<unsigned char>(i >> 8 * b);
+      for (uint32_t b = 0; b < std::min<uint32_t>(4, key_size); ++b)
+        key[key_size - 1 - b] = static_cast<unsigned char>(i >> 8 * b);
     };
     for (uint32_t i = 0; i < entries; ++i) {
       set(i);
@@ -57,7 +63,8 @@ TEST_F(Hashes, hold_as_many_keys_as_promised_whatever_their_size) {
     }
     std::set<std::vector<std::byte>> keys;
     std::vector<std::byte> at, next(key_size);
-    while (next_key(map, at, next)) ASSERT_TRUE(keys.insert(at = next).second) << "a key came twice";
+    while (next_key(map, at, next))
+      ASSERT_TRUE(keys.insert(at = next).second) << "a key came twice";
     EXPECT_EQ(keys.size(), entries);
     destroy_map(*hive_, &map);
   }
@@ -107,7 +114,8 @@ TEST_F(Hashes, a_new_per_cpu_entry_is_zero_in_all_other_slots) {
   ASSERT_EQ(bee.call(kUpdate, &map, &key, &one, BPF_ANY), 0);
   bee.leave();
   ASSERT_TRUE(lookup_elem(map, bytes_of(key), std::as_writable_bytes(std::span(values))));
-  EXPECT_EQ(std::vector<uint64_t>(values, values + 8), (std::vector<uint64_t>{0, 0, 9, 0, 0, 0, 0, 0}));
+  EXPECT_EQ(std::vector<uint64_t>(values, values + 8),
+            (std::vector<uint64_t>{0, 0, 9, 0, 0, 0, 0, 0}));
 }
 
 TEST_F(Hashes, threads_that_insert_replace_and_delete_the_same_keys_lose_nothing) {
@@ -129,12 +137,14 @@ TEST_F(Hashes, threads_that_insert_replace_and_delete_the_same_keys_lose_nothing
           case 2: result = bee.call(kDelete, &map, &key); break;
           case 3: {
             bee.leave();
-            auto read = lookup_elem(map, bytes_of(key), std::as_writable_bytes(std::span(&value, 1)));
+            auto read =
+                lookup_elem(map, bytes_of(key), std::as_writable_bytes(std::span(&value, 1)));
             if (read && (!value.whole() || value.key != key)) failed = true;
             break;
           }
         }
-        if (result != 0 && result != -E2BIG && result != -EEXIST && result != -ENOENT) failed = true;
+        if (result != 0 && result != -E2BIG && result != -EEXIST && result != -ENOENT)
+          failed = true;
       }
     });
   }
@@ -180,7 +190,8 @@ TEST_F(Hashes, a_key_that_is_always_there_is_found_by_every_lookup) {
 TEST_F(Hashes, an_lru_map_takes_every_new_key_and_keeps_what_is_used) {
   MapHeader& map = make(MapType::BPF_MAP_TYPE_LRU_HASH, 8, 8, 1000);
   TestBee bee;
-  for (uint64_t key = 0; key < 100; ++key) ASSERT_EQ(bee.call(kUpdate, &map, &key, &key, BPF_ANY), 0);
+  for (uint64_t key = 0; key < 100; ++key)
+    ASSERT_EQ(bee.call(kUpdate, &map, &key, &key, BPF_ANY), 0);
   for (uint64_t key = 1000; key < 20000; ++key) {
     ASSERT_EQ(bee.call(kUpdate, &map, &key, &key, BPF_ANY), 0);
     uint64_t hot = key % 100;
@@ -205,7 +216,8 @@ TEST_F(Hashes, an_lru_map_comes_near_true_lru_on_a_skewed_trace) {
   MapHeader& map = make(MapType::BPF_MAP_TYPE_LRU_HASH, 8, 8, kEntries);
   std::vector<double> cumulative(kUniverse);
   double sum = 0;
-  for (uint64_t i = 0; i < kUniverse; ++i) cumulative[i] = sum += 1 / std::pow(static_cast<double>(i + 1), 0.9);
+  for (uint64_t i = 0; i < kUniverse; ++i)
+    cumulative[i] = sum += 1 / std::pow(static_cast<double>(i + 1), 0.9);
   std::mt19937_64 random(3);
   std::uniform_real_distribution<double> uniform(0, sum);
   std::map<uint64_t, uint64_t> stamp;  // true LRU
@@ -213,7 +225,9 @@ TEST_F(Hashes, an_lru_map_comes_near_true_lru_on_a_skewed_trace) {
   uint64_t ours = 0, truth = 0;
   TestBee bee;
   for (uint64_t i = 0; i < kAccesses; ++i) {
-    uint64_t key = static_cast<uint64_t>(std::lower_bound(cumulative.begin(), cumulative.end(), uniform(random)) - cumulative.begin());
+    uint64_t key = static_cast<uint64_t>(
+        std::lower_bound(cumulative.begin(), cumulative.end(), uniform(random)) -
+        cumulative.begin());
     if (bee.pointer(kLookup, &map, &key) != nullptr)
       ++ours;
     else
@@ -228,7 +242,8 @@ TEST_F(Hashes, an_lru_map_comes_near_true_lru_on_a_skewed_trace) {
     stamp[key] = i;
     by_age.emplace(i, key);
   }
-  EXPECT_GE(static_cast<double>(ours), 0.98 * static_cast<double>(truth)) << ours << " hits, true LRU " << truth;
+  EXPECT_GE(static_cast<double>(ours), 0.98 * static_cast<double>(truth))
+      << ours << " hits, true LRU " << truth;
 }
 
 // ---- for_each ----
@@ -242,10 +257,11 @@ TEST_F(Hashes, for_each_visits_every_entry_and_stops_when_told) {
     std::set<uint64_t> keys;
     uint64_t stop_after;
   } seen{{}, 1000};
-  bee.context.call_bpf = [](HelperContext*, uint64_t entry, uint64_t, uint64_t key, uint64_t value, uint64_t ctx,
-                            uint64_t) -> uint64_t {
+  bee.context.call_bpf = [](HelperContext*, uint64_t entry, uint64_t, uint64_t key, uint64_t value,
+                            uint64_t ctx, uint64_t) -> uint64_t {
     auto* all = reinterpret_cast<Seen*>(ctx);
-    uint64_t number = entry == 1 ? load<uint64_t>(reinterpret_cast<void*>(key)) : load<uint32_t>(reinterpret_cast<void*>(key));
+    uint64_t number = entry == 1 ? load<uint64_t>(reinterpret_cast<void*>(key))
+                                 : load<uint32_t>(reinterpret_cast<void*>(key));
     EXPECT_EQ(load<uint64_t>(reinterpret_cast<void*>(value)), entry == 1 ? number : 0);
     all->keys.insert(number);
     return all->keys.size() >= all->stop_after;
@@ -263,7 +279,8 @@ TEST_F(Hashes, for_each_visits_every_entry_and_stops_when_told) {
 
 TEST_F(Hashes, a_prog_array_holds_addresses_in_the_control_segment) {
   MapHeader& map = make(MapType::BPF_MAP_TYPE_PROG_ARRAY, 4, 4, 4);
-  EXPECT_TRUE(hive::in_control(map.values, 4 * 8)) << "a traced process must not choose where a tail call goes";
+  EXPECT_TRUE(hive::in_control(map.values, 4 * 8))
+      << "a traced process must not choose where a tail call goes";
   auto* program = static_cast<ProgHeader*>(*hive_->allocate_object(sizeof(ProgHeader)));
   program->magic = kProgMagic;
   program->id = 77;
@@ -278,12 +295,16 @@ TEST_F(Hashes, a_prog_array_holds_addresses_in_the_control_segment) {
 
 TEST_F(Hashes, maps_of_maps_give_programs_the_inner_map) {
   MapHeader& inner = make(MapType::BPF_MAP_TYPE_HASH, 4, 4, 4);
-  auto outer = create_map(*hive_, {.type = MapType::BPF_MAP_TYPE_HASH_OF_MAPS, .key_size = 8, .value_size = 4,
-                                   .max_entries = 3, .inner = &inner});
+  auto outer = create_map(*hive_, {.type = MapType::BPF_MAP_TYPE_HASH_OF_MAPS,
+                                   .key_size = 8,
+                                   .value_size = 4,
+                                   .max_entries = 3,
+                                   .inner = &inner});
   ASSERT_TRUE(outer);
   uint64_t key = 5;
   EXPECT_EQ(TestBee().pointer(kLookup, *outer, &key), nullptr);
-  for (uint64_t round = 0; round < 20; ++round) {  // removed keys come again, others take their place
+  for (uint64_t round = 0; round < 20;
+       ++round) {  // removed keys come again, others take their place
     for (uint64_t k = 0; k < 3; ++k) {
       key = round * 2 + k;
       ASSERT_TRUE(set_inner_map(*hive_, *outer, bytes_of(key), &inner, BPF_NOEXIST)) << round;
@@ -291,7 +312,8 @@ TEST_F(Hashes, maps_of_maps_give_programs_the_inner_map) {
     }
     uint64_t fourth = 1000;
     EXPECT_EQ(set_inner_map(*hive_, *outer, bytes_of(fourth), &inner).error().code(), E2BIG);
-    EXPECT_EQ(set_inner_map(*hive_, *outer, bytes_of(key), &inner, BPF_NOEXIST).error().code(), EEXIST);
+    EXPECT_EQ(set_inner_map(*hive_, *outer, bytes_of(key), &inner, BPF_NOEXIST).error().code(),
+              EEXIST);
     EXPECT_EQ(BusyMaps::keys_of(**outer).size(), 3u);
     for (uint64_t k = 0; k < 3; ++k) {
       key = round * 2 + k;
@@ -310,7 +332,8 @@ TEST_F(Hashes, batches_walk_the_whole_map) {
   std::vector<uint64_t> keys(1000), values(1000);
   for (uint64_t i = 0; i < 1000; ++i) keys[i] = i, values[i] = i * i;
   uint32_t done = 0;
-  ASSERT_TRUE(update_batch(map, std::as_bytes(std::span(keys)), std::as_bytes(std::span(values)), 1000, done));
+  ASSERT_TRUE(update_batch(map, std::as_bytes(std::span(keys)), std::as_bytes(std::span(values)),
+                           1000, done));
   EXPECT_EQ(done, 1000u);
   for (bool remove : {false, true}) {
     std::vector<std::byte> cursor;
@@ -328,7 +351,8 @@ TEST_F(Hashes, batches_walk_the_whole_map) {
     EXPECT_EQ(seen.size(), 1000u);
   }
   EXPECT_TRUE(BusyMaps::keys_of(map).empty());
-  ASSERT_TRUE(update_batch(map, std::as_bytes(std::span(keys)), std::as_bytes(std::span(values)), 1000, done));
+  ASSERT_TRUE(update_batch(map, std::as_bytes(std::span(keys)), std::as_bytes(std::span(values)),
+                           1000, done));
   EXPECT_TRUE(delete_batch(map, std::as_bytes(std::span(keys)), 1000, done));
   EXPECT_EQ(delete_batch(map, std::as_bytes(std::span(keys)), 1000, done).error().code(), ENOENT);
   EXPECT_EQ(done, 0u);
@@ -343,7 +367,8 @@ TEST_F(Hashes, a_destroyed_maps_memory_waits_for_the_bees_that_run) {
   EXPECT_EQ(hive_->find_object(hive::ObjectKind::kMap, id), nullptr);
   EXPECT_GT(hive_->data_used(), before);
   uint64_t key = 1;
-  EXPECT_EQ(bee.call(kUpdate, map, &key, &key, BPF_ANY), 0) << "a running program may use it to its end";
+  EXPECT_EQ(bee.call(kUpdate, map, &key, &key, BPF_ANY), 0)
+      << "a running program may use it to its end";
   bee.leave();
   hive_->run_deferred();
   EXPECT_EQ(hive_->data_used(), before);
@@ -352,20 +377,27 @@ TEST_F(Hashes, a_destroyed_maps_memory_waits_for_the_bees_that_run) {
 
 TEST_F(Hashes, maps_that_do_not_fit_are_refused_and_leave_nothing) {
   uint64_t before = hive_->data_used();
-  for (MapType type : {MapType::BPF_MAP_TYPE_ARRAY, MapType::BPF_MAP_TYPE_HASH, MapType::BPF_MAP_TYPE_PERCPU_ARRAY,
-                       MapType::BPF_MAP_TYPE_LRU_HASH}) {
-    auto map = create_map(*hive_, {.type = type, .key_size = 4, .value_size = 4096, .max_entries = 1 << 20});
+  for (MapType type : {MapType::BPF_MAP_TYPE_ARRAY, MapType::BPF_MAP_TYPE_HASH,
+                       MapType::BPF_MAP_TYPE_PERCPU_ARRAY, MapType::BPF_MAP_TYPE_LRU_HASH}) {
+    auto map = create_map(
+        *hive_, {.type = type, .key_size = 4, .value_size = 4096, .max_entries = 1 << 20});
     ASSERT_FALSE(map);
     EXPECT_EQ(map.error().code(), ENOMEM) << map.error().text();
   }
-  EXPECT_EQ(create_map(*hive_, {.type = MapType::BPF_MAP_TYPE_HASH, .key_size = 4, .value_size = 4, .max_entries = 1,
-                                .name = "bad name"}).error().code(), EINVAL);
+  EXPECT_EQ(create_map(*hive_, {.type = MapType::BPF_MAP_TYPE_HASH,
+                                .key_size = 4,
+                                .value_size = 4,
+                                .max_entries = 1,
+                                .name = "bad name"})
+                .error()
+                .code(),
+            EINVAL);
   EXPECT_EQ(hive_->data_used(), before);
 }
 
 TEST_F(Hashes, a_checked_header_is_refused_once_it_is_damaged) {
-  for (MapType type : {MapType::BPF_MAP_TYPE_ARRAY, MapType::BPF_MAP_TYPE_HASH, MapType::BPF_MAP_TYPE_PERCPU_HASH,
-                       MapType::BPF_MAP_TYPE_PERCPU_ARRAY}) {
+  for (MapType type : {MapType::BPF_MAP_TYPE_ARRAY, MapType::BPF_MAP_TYPE_HASH,
+                       MapType::BPF_MAP_TYPE_PERCPU_HASH, MapType::BPF_MAP_TYPE_PERCPU_ARRAY}) {
     MapHeader& map = make(type, 4, 8, 100);
     EXPECT_TRUE(checked_header(&map));
     for (uint64_t* word : {&map.data, &map.data_size}) {

@@ -1,5 +1,6 @@
-// A traced process that scribbles: bytes from `input` go anywhere into the data segment that it may write, between operations of the
-// controlling side and of other programs. Nothing may crash or take for ever. For hostile_test.cc and fuzz/hive_data_fuzz.cc.
+// A traced process that scribbles: bytes from `input` go anywhere into the data segment that it may
+// write, between operations of the controlling side and of other programs. Nothing may crash or
+// take for ever. For hostile_test.cc and fuzz/hive_data_fuzz.cc.
 #pragma once
 
 #include <cstdint>
@@ -38,7 +39,8 @@ class HostileHive {
   bool step(std::span<const uint8_t>& input) {
     auto take = [&](size_t bytes) {
       uint64_t value = 0;
-      for (size_t i = 0; i < bytes && !input.empty(); ++i, input = input.subspan(1)) value = value << 8 | input[0];
+      for (size_t i = 0; i < bytes && !input.empty(); ++i, input = input.subspan(1))
+        value = value << 8 | input[0];
       return value;
     };
     if (input.empty()) return false;
@@ -49,7 +51,8 @@ class HostileHive {
       case 1: {  // anywhere in a map's memory; mostly near its start, where the words are that lead elsewhere
         uint64_t span = what & 8 ? map.data_size : std::min<uint64_t>(map.data_size, 16384);
         auto* at = reinterpret_cast<uint64_t*>(map.data + take(3) % span / 8 * 8);
-        static constexpr uint64_t kNasty[] = {0, ~0ull, 0x80000001, 1, 0x8000000080000000, 0xffffffff, 21, 1ull << 32};
+        static constexpr uint64_t kNasty[] = {0,          ~0ull, 0x80000001, 1, 0x8000000080000000,
+                                              0xffffffff, 21,    1ull << 32};
         uint64_t word = what & 16 ? kNasty[take(1) % 8] : take(8);
         if (reinterpret_cast<uint64_t>(at) + 8 <= map.data + map.data_size) *at = word;
         break;
@@ -83,8 +86,12 @@ class HostileHive {
 
  private:
   MapHeader* add(MapType type, uint32_t key, uint32_t value, uint32_t entries, uint32_t flags = 0) {
-    auto map = create_map(*hive_, {.type = type, .key_size = key, .value_size = value, .max_entries = entries,
-                                   .map_flags = flags, .perf_pages = 1});
+    auto map = create_map(*hive_, {.type = type,
+                                   .key_size = key,
+                                   .value_size = value,
+                                   .max_entries = entries,
+                                   .map_flags = flags,
+                                   .perf_pages = 1});
     if (!map) std::abort();
     maps_.push_back(*map);
     return *map;
@@ -118,7 +125,8 @@ class HostileHive {
     bee.context.host_data = frames;
     auto type = static_cast<MapType>(map.type);
     if (type == MapType::BPF_MAP_TYPE_RINGBUF) {
-      if (void* record = bee.pointer(kRingReserve, &map, choice >> 4, 0)) bee.call(kRingSubmit, record, 0);
+      if (void* record = bee.pointer(kRingReserve, &map, choice >> 4, 0))
+        bee.call(kRingSubmit, record, 0);
       return;
     }
     if (type == MapType::BPF_MAP_TYPE_PERF_EVENT_ARRAY) {
@@ -131,7 +139,8 @@ class HostileHive {
     }
     switch (choice % 7) {
       case 0:
-        if (auto* found = bee.pointer<uint8_t>(kLookup, &map, key)) ++found[0];  // what a program does with it
+        if (auto* found = bee.pointer<uint8_t>(kLookup, &map, key))
+          ++found[0];  // what a program does with it
         break;
       case 1: bee.call(kUpdate, &map, key, value, choice >> 12 & 3); break;
       case 2: bee.call(kDelete, &map, key); break;
@@ -139,7 +148,8 @@ class HostileHive {
       case 4: bee.call(kPop, &map, value); break;
       case 5: bee.call(kPeek, &map, value); break;
       case 6: {
-        bee.context.call_bpf = [](HelperContext*, uint64_t, uint64_t, uint64_t, uint64_t at, uint64_t, uint64_t) {
+        bee.context.call_bpf = [](HelperContext*, uint64_t, uint64_t, uint64_t, uint64_t at,
+                                  uint64_t, uint64_t) {
           return static_cast<uint64_t>(*reinterpret_cast<uint8_t*>(at) == 255);
         };
         bee.call(kForEach, &map, 0, 0, 0);

@@ -1,6 +1,7 @@
-// Processes are killed at random instructions, a thousand times, while maps and rings are busy: traced processes under a
-// controller that lives, and controllers under traced processes that live. Afterwards every lock can be had, every entry is
-// whole, all room is there, the ring's consumer has gone on and no slot is lost.
+// Processes are killed at random instructions, a thousand times, while maps and rings are busy:
+// traced processes under a controller that lives, and controllers under traced processes that live.
+// Afterwards every lock can be had, every entry is whole, all room is there, the ring's consumer
+// has gone on and no slot is lost.
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -22,6 +23,7 @@ constexpr int kWorkerKills = 900, kControllerKills = 100;
 
 // What a traced process may do to the hive: read control and code, write data.
 void become_traced() {
+  (void)!::nice(10);  // so that whoever kills them gets to run
   ::mprotect(reinterpret_cast<void*>(hive::kControl), hive::kControlSize, PROT_READ);
 }
 
@@ -32,7 +34,8 @@ void become_traced() {
   while (stop == nullptr || !stop->load()) {
     TestBee bee(static_cast<uint32_t>(random() % 8));  // a new slot for each run, as programs have
     if (bee.slot() == hive::kNoSlot) continue;
-    for (int i = 0; i < 4; ++i) maps.operate(bee, static_cast<int>(random() % BusyMaps::kOperations), random);
+    for (int i = 0; i < 4; ++i)
+      maps.operate(bee, static_cast<int>(random() % BusyMaps::kOperations), random);
     if (progress != nullptr) progress->fetch_add(1);
   }
   ::_exit(0);
@@ -51,7 +54,8 @@ void expect_killed(pid_t pid) {
   int status = 0;
   ASSERT_EQ(::waitpid(pid, &status, 0), pid);
   EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
-      << "the process ended by itself, status " << std::hex << status << " (a torn value aborts it)";
+      << "the process ended by itself, status " << std::hex << status
+      << " (a torn value aborts it)";
 }
 
 // The moment of the kill is random; nothing is waited for.
@@ -104,12 +108,16 @@ TEST(kill_storm, killed_traced_processes_leave_all_locks_free_and_all_entries_wh
     EXPECT_EQ(hive::slot_table().slots[slot].owner.load(), 0u) << "slot " << slot << " is lost";
   EXPECT_GT(samples, 1000u);
   EXPECT_GT(events, 1000u);
-  std::printf("%d kills; %lu samples, %lu skipped with their producers; %lu perf events; %u slots taken over\n",
-              kWorkerKills + kWorkers, samples, reader.dead_records(), events, hive::slot_table().deaths.load());
+  std::printf(
+      "%d kills; %lu samples, %lu skipped with their producers; %lu perf events; %u slots taken "
+      "over\n",
+      kWorkerKills + kWorkers, samples, reader.dead_records(), events,
+      hive::slot_table().deaths.load());
   maps.check_all(reader);
 }
 
-// The controller and its hive live in a child; what its death leaves is judged by the workers that outlive it.
+// The controller and its hive live in a child; what its death leaves is judged by the workers that
+// outlive it.
 TEST(kill_storm, traced_processes_go_on_when_their_controller_is_killed) {
   struct Shared {
     std::atomic<int> ready;
@@ -160,7 +168,8 @@ TEST(kill_storm, traced_processes_go_on_when_their_controller_is_killed) {
           bee.leave();
           RingReader reader(*maps.ring);
           bool whole = true;
-          reader.consume([&](ByteSpan sample) { return whole = load<Checked>(sample.data()).whole(); });
+          reader.consume(
+              [&](ByteSpan sample) { return whole = load<Checked>(sample.data()).whole(); });
           if (!whole || reader.pending()) ::_exit(13);
           ::_exit(0);
         });
@@ -172,14 +181,18 @@ TEST(kill_storm, traced_processes_go_on_when_their_controller_is_killed) {
       for (;;) {
         reader.consume([&](ByteSpan) { return true; }, 100);
         uint64_t key = mine() % kKeys;
-        (void)update_elem(*maps.hash, BusyMaps::bytes_of(key), BusyMaps::bytes_of(Checked::make(key, mine())));
+        (void)update_elem(*maps.hash, BusyMaps::bytes_of(key),
+                          BusyMaps::bytes_of(Checked::make(key, mine())));
         (void)delete_elem(*maps.lru, BusyMaps::bytes_of(key));
-        if (auto extra = create_map(*hive, {.type = MapType::BPF_MAP_TYPE_HASH, .key_size = 4, .value_size = 8,
+        if (auto extra = create_map(*hive, {.type = MapType::BPF_MAP_TYPE_HASH,
+                                            .key_size = 4,
+                                            .value_size = 8,
                                             .max_entries = 100}))
           destroy_map(*hive, *extra);
       }
     });
-    while (shared->ready.load() == 0) ASSERT_EQ(::waitpid(controller, nullptr, WNOHANG), 0) << "the controller failed";
+    while (shared->ready.load() == 0)
+      ASSERT_EQ(::waitpid(controller, nullptr, WNOHANG), 0) << "the controller failed";
     let_run(std::chrono::microseconds(random() % 3000));
     ASSERT_EQ(::kill(controller, SIGKILL), 0);
     expect_killed(controller);

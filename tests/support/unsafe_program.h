@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <functional>
 #include <set>
 #include <utility>
 #include <vector>
@@ -17,8 +18,10 @@ class VerifiedProgramMaker {
  public:
   // Subprograms begin where calls and function addresses point; what can't be reached is marked dead, as the
   // verifier does. The instructions must be well formed (isa::check_insns).
-  [[nodiscard]] static VerifiedProgram unverified(std::vector<Insn> insns,
-                                                  std::vector<MapDescriptor> maps = {}) {
+  // `adjust` may add facts that the verifier would have found.
+  [[nodiscard]] static VerifiedProgram unverified(
+      std::vector<Insn> insns, std::vector<MapDescriptor> maps = {},
+      const std::function<void(std::vector<InsnFacts>&)>& adjust = {}) {
     VerifiedProgram made;
     made.program_.name = "test";
     made.program_.insns = std::move(insns);
@@ -51,6 +54,7 @@ class VerifiedProgramMaker {
     }
     made.facts_.resize(code.size());
     mark_dead(code, starts, made.facts_);
+    if (adjust) adjust(made.facts_);
     made.insns_processed_ = code.size();
     return made;
   }

@@ -44,7 +44,8 @@ inline std::string trimmed(std::string_view s) {
 
 inline std::vector<Case> load_cases(const std::string& directory) {
   std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(directory)) files.push_back(entry.path());
+  for (const auto& entry : std::filesystem::directory_iterator(directory))
+    files.push_back(entry.path());
   std::sort(files.begin(), files.end());
   std::vector<Case> cases;
   for (const auto& path : files) {
@@ -70,7 +71,8 @@ inline std::vector<Case> load_cases(const std::string& directory) {
       }
       const size_t colon = line.find(':');
       const std::string key = trimmed(std::string_view(line).substr(0, colon));
-      const std::string value = colon == std::string::npos ? "" : trimmed(std::string_view(line).substr(colon + 1));
+      const std::string value =
+          colon == std::string::npos ? "" : trimmed(std::string_view(line).substr(colon + 1));
       if (key == "type") c.type = value;
       if (key == "attach") c.attach = value;
       if (key == "expect") c.expect = value;

@@ -1,8 +1,8 @@
 // Every text case has the verdict, rule, place and message that it says.
-#include <cstdlib>
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <cstdlib>
 
 #include "verifier/case_file.h"
 #include "verifier/verifier.h"
@@ -27,7 +27,8 @@ TEST_P(VerifierCase, has_the_verdict_that_it_says) {
   if (std::getenv("SKEP_CASE_LOG") != nullptr) std::printf("%s\n", report.log.c_str());
   EXPECT_EQ(report.accepted() ? "accept" : "reject", c.expect) << report.log;
   EXPECT_NE(report.verified.has_value(), report.rejection.has_value());
-  for (const std::string& message : c.messages) EXPECT_THAT(report.log, testing::HasSubstr(message));
+  for (const std::string& message : c.messages)
+    EXPECT_THAT(report.log, testing::HasSubstr(message));
   if (report.rejection) {
     if (!c.rule.empty()) {
       EXPECT_EQ(verifier::rule_name(report.rejection->rule), c.rule) << report.log;
@@ -52,7 +53,8 @@ INSTANTIATE_TEST_SUITE_P(cases, VerifierCase,
                          [](const testing::TestParamInfo<Case>& c) {
                            std::string name = c.param.file + "_" + c.param.name;
                            std::replace_if(
-                               name.begin(), name.end(), [](char ch) { return std::isalnum(ch) == 0; }, '_');
+                               name.begin(), name.end(),
+                               [](char ch) { return std::isalnum(ch) == 0; }, '_');
                            return name;
                          });
 

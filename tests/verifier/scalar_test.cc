@@ -287,8 +287,10 @@ class RandomScalars {
     if (kinds & 2) w.umin = word - pick(word), w.umax = word + pick(Domain::kMask - word);
     const int64_t number = Domain::Wide::to_signed(word);
     if (kinds & 4) {
-      w.smin = number - int64_t(pick(uint64_t(number) - uint64_t(Domain::Wide::kSignedMin)));
-      w.smax = number + int64_t(pick(uint64_t(Domain::Wide::kSignedMax) - uint64_t(number)));
+      w.smin =
+          int64_t(uint64_t(number) - pick(uint64_t(number) - uint64_t(Domain::Wide::kSignedMin)));
+      w.smax =
+          int64_t(uint64_t(number) + pick(uint64_t(Domain::Wide::kSignedMax) - uint64_t(number)));
     }
     const uint64_t low = word & Domain::kHalfMask;
     if (kinds & 8) h.umin = low - pick(low), h.umax = low + pick(Domain::kHalfMask - low);

@@ -1,13 +1,13 @@
-// verifier_corpus [--verbose] [--program NAME] DIR|FILE…: the verifier's verdicts on objects whose programs
+// verifier_corpus [--verbose] [--unprivileged] [--program NAME] DIR|FILE…: the verifier's verdicts on objects whose programs
 // carry their own expectations, as the kernel's selftests do (__success, __failure, __msg: declaration
 // tags "comment:test_expect_…" of the functions). Prints what differs and a count; the last line is JSON.
+#include <fmt/format.h>
+
 #include <cstdio>
 #include <filesystem>
 #include <map>
 #include <string>
 #include <vector>
-
-#include <fmt/format.h>
 
 #include "base/fd.h"
 #include "object/object.h"
@@ -26,13 +26,14 @@ struct Expectation {
   uint32_t flags = 0;
 };
 
-Expectation expectation_of(const btf::Btf& btf, std::string_view function) {
+Expectation expectation_of(const btf::Btf& btf, std::string_view function, bool unprivileged) {
   Expectation result;
   const auto id = btf.find(function, btf::Kind::Func);
   if (!id) return result;
   for (btf::TypeId t = btf.type_begin(); t < btf.type_end(); ++t) {
     const btf::Type tag = btf.type(t);
-    if (tag.kind() != btf::Kind::DeclTag || tag.referenced() != *id || tag.component() != -1) continue;
+    if (tag.kind() != btf::Kind::DeclTag || tag.referenced() != *id || tag.component() != -1)
+      continue;
     std::string_view text = tag.name();
     constexpr std::string_view kPrefix = "comment:";
     if (!text.starts_with(kPrefix)) continue;
@@ -41,11 +42,16 @@ Expectation expectation_of(const btf::Btf& btf, std::string_view function) {
     const auto value = [&](std::string_view key) -> std::string_view {
       return text.starts_with(key) ? text.substr(key.size()) : std::string_view();
     };
-    if (text == "test_expect_success") result.stated = true, result.success = true;
-    if (text == "test_expect_failure") result.stated = true, result.success = false;
-    if (auto m = value("test_expect_msg="); !m.empty()) {
+    if (text == (unprivileged ? "test_expect_success_unpriv" : "test_expect_success")) {
+      result.stated = true, result.success = true;
+    }
+    if (text == (unprivileged ? "test_expect_failure_unpriv" : "test_expect_failure")) {
+      result.stated = true, result.success = false;
+    }
+    if (auto m = value(unprivileged ? "test_expect_msg_unpriv=" : "test_expect_msg="); !m.empty()) {
       const size_t digits = m.find_first_not_of("0123456789");
-      if (digits != 0 && digits != std::string_view::npos && m[digits] == '=') m.remove_prefix(digits + 1);
+      if (digits != 0 && digits != std::string_view::npos && m[digits] == '=')
+        m.remove_prefix(digits + 1);
       result.messages.emplace_back(m);
     }
     if (const auto f = value("test_prog_flags="); !f.empty()) {
@@ -83,8 +89,8 @@ struct Counts {
   uint64_t insns = 0, ns = 0;
 };
 
-void run_object(const std::string& path, bool verbose, const std::string& only, Counts& counts,
-                std::map<std::string, int>& reasons) {
+void run_object(const std::string& path, bool verbose, bool unprivileged, const std::string& only,
+                Counts& counts, std::map<std::string, int>& reasons) {
   auto bytes = read_file(path);
   if (!bytes) return;
   auto object = object::open_object(bytes_of(*bytes), path);
@@ -109,10 +115,11 @@ void run_object(const std::string& path, bool verbose, const std::string& only, 
       continue;
     }
     program->type = section->section->prog_type;
-    if (section->section->has_attach_type) program->expected_attach_type = section->section->attach_type;
+    if (section->section->has_attach_type)
+      program->expected_attach_type = section->section->attach_type;
     if (section->section->sleepable) program->flags |= 16;
     Expectation want;
-    if (object->btf() != nullptr) want = expectation_of(*object->btf(), spec.name);
+    if (object->btf() != nullptr) want = expectation_of(*object->btf(), spec.name, unprivileged);
     program->flags |= want.flags;
     for (size_t m = 0; m < program->maps.size(); ++m) {
       const object::MapSpec& map = object->maps()[m];
@@ -123,6 +130,7 @@ void run_object(const std::string& path, bool verbose, const std::string& only, 
       }
     }
     verifier::Options options;
+    options.privileged = !unprivileged;
     options.log_level = verbose || !want.messages.empty() ? 2 : 0;
     const verifier::Report report = verifier::verify(*program, options);
     counts.insns += report.stats.insns_processed;
@@ -130,7 +138,8 @@ void run_object(const std::string& path, bool verbose, const std::string& only, 
     if (verbose) fmt::print("{}\n", report.log);
     if (!want.stated) {
       ++(report.accepted() ? counts.unstated_accepted : counts.unstated_rejected);
-      if (!report.accepted() && verbose) fmt::print("unstated {}:{}: {}\n", file, spec.name, report.rejection->message);
+      if (!report.accepted() && verbose)
+        fmt::print("unstated {}:{}: {}\n", file, spec.name, report.rejection->message);
       continue;
     }
     for (const std::string& message : want.messages) {
@@ -151,7 +160,8 @@ void run_object(const std::string& path, bool verbose, const std::string& only, 
       fmt::print("stricter {}:{} insn {}: {}\n", file, spec.name, report.rejection->insn, message);
     } else {
       ++counts.laxer;
-      fmt::print("LAXER {}:{}: expected \"{}\"\n", file, spec.name, want.messages.empty() ? "" : want.messages[0]);
+      fmt::print("LAXER {}:{}: expected \"{}\"\n", file, spec.name,
+                 want.messages.empty() ? "" : want.messages[0]);
     }
   }
 }
@@ -159,13 +169,15 @@ void run_object(const std::string& path, bool verbose, const std::string& only, 
 }  // namespace
 
 int main(int argc, char** argv) {
-  bool verbose = false;
+  bool verbose = false, unprivileged = false;
   std::string only;
   std::vector<std::string> files;
   for (int i = 1; i < argc; ++i) {
     const std::string arg = argv[i];
     if (arg == "--verbose") {
       verbose = true;
+    } else if (arg == "--unprivileged") {
+      unprivileged = true;
     } else if (arg == "--program" && i + 1 < argc) {
       only = argv[++i];
     } else if (std::filesystem::is_directory(arg)) {
@@ -179,11 +191,15 @@ int main(int argc, char** argv) {
   std::sort(files.begin(), files.end());
   Counts counts;
   std::map<std::string, int> reasons;
-  for (const std::string& file : files) run_object(file, verbose, only, counts, reasons);
+  for (const std::string& file : files)
+    run_object(file, verbose, unprivileged, only, counts, reasons);
   for (const auto& [rule, count] : reasons) fmt::print("  stricter by {}: {}\n", rule, count);
-  fmt::print("{{\"agree\":{},\"stricter\":{},\"laxer\":{},\"accepted\":{},\"refused\":{},\"skipped\":{},\"messages\":{},"
-             "\"messages_found\":{},\"insns\":{},\"ns\":{}}}\n",
-             counts.agree, counts.stricter, counts.laxer, counts.unstated_accepted, counts.unstated_rejected,
-             counts.skipped, counts.messages, counts.messages_found, counts.insns, counts.ns);
+  fmt::print(
+      "{{\"agree\":{},\"stricter\":{},\"laxer\":{},\"accepted\":{},\"refused\":{},\"skipped\":{},"
+      "\"messages\":{},"
+      "\"messages_found\":{},\"insns\":{},\"ns\":{}}}\n",
+      counts.agree, counts.stricter, counts.laxer, counts.unstated_accepted,
+      counts.unstated_rejected, counts.skipped, counts.messages, counts.messages_found,
+      counts.insns, counts.ns);
   return counts.laxer == 0 ? 0 : 1;
 }

@@ -210,107 +210,51 @@ struct file {
 // BTF has only what something uses.
 #define SKEP_TYPE(kind, name) kind name skep_publish_##name;
 #define SKEP_TYPEDEF(name) name skep_publish_##name;
-SKEP_TYPEDEF(s8)
-SKEP_TYPEDEF(u8)
-SKEP_TYPEDEF(s16)
-SKEP_TYPEDEF(u16) SKEP_TYPEDEF(s32) SKEP_TYPEDEF(u32) SKEP_TYPEDEF(s64) SKEP_TYPEDEF(u64) SKEP_TYPEDEF(
-    __le16) SKEP_TYPEDEF(__le32) SKEP_TYPEDEF(__le64) SKEP_TYPEDEF(__be16) SKEP_TYPEDEF(__be32)
-    SKEP_TYPEDEF(__be64) SKEP_TYPEDEF(__sum16) SKEP_TYPEDEF(__wsum) SKEP_TYPEDEF(bool) SKEP_TYPEDEF(
-        uint8_t) SKEP_TYPEDEF(int8_t) SKEP_TYPEDEF(uint16_t) SKEP_TYPEDEF(int16_t) SKEP_TYPEDEF(uint32_t)
-        SKEP_TYPEDEF(int32_t) SKEP_TYPEDEF(uint64_t) SKEP_TYPEDEF(int64_t) SKEP_TYPEDEF(
-            uintptr_t) SKEP_TYPEDEF(size_t) SKEP_TYPEDEF(ssize_t) SKEP_TYPEDEF(pid_t) SKEP_TYPEDEF(uid_t)
-            SKEP_TYPEDEF(gid_t) SKEP_TYPEDEF(loff_t) SKEP_TYPEDEF(time64_t) SKEP_TYPEDEF(
-                dev_t) SKEP_TYPEDEF(umode_t) SKEP_TYPEDEF(sa_family_t) SKEP_TYPEDEF(ulong)
-                SKEP_TYPEDEF(uint) SKEP_TYPEDEF(ushort) SKEP_TYPEDEF(fmode_t) SKEP_TYPEDEF(
-                    atomic_t) SKEP_TYPEDEF(atomic64_t) SKEP_TYPEDEF(kuid_t) SKEP_TYPEDEF(kgid_t)
-                    SKEP_TYPEDEF(bpf_user_pt_regs_t) SKEP_TYPE(struct, list_head) SKEP_TYPE(struct, pt_regs) SKEP_TYPE(
-                        struct,
-                        trace_entry) SKEP_TYPE(struct,
-                                               bpf_raw_tracepoint_args) SKEP_TYPE(struct, cred)
-                        SKEP_TYPE(struct, task_struct) SKEP_TYPE(struct, qstr) SKEP_TYPE(struct, super_block) SKEP_TYPE(
-                            struct,
-                            inode) SKEP_TYPE(struct,
-                                             dentry) SKEP_TYPE(struct,
-                                                               vfsmount) SKEP_TYPE(struct,
-                                                                                   path) SKEP_TYPE(struct
-                                                                                                   ,
-                                                                                                   file)
-                            SKEP_TYPE(struct, trace_event_raw_sys_enter) SKEP_TYPE(struct, trace_event_raw_sys_exit) SKEP_TYPE(
-                                struct,
-                                trace_event_raw_sched_process_exec) SKEP_TYPE(struct, trace_event_raw_sched_process_exit)
-                                SKEP_TYPE(struct, trace_event_raw_sched_process_fork) SKEP_TYPE(
-                                    struct,
-                                    trace_event_raw_sched_process_template) SKEP_TYPE(struct, trace_event_raw_sched_switch)
-                                    SKEP_TYPE(struct, trace_event_raw_sched_wakeup_template) SKEP_TYPE(
-                                        struct,
-                                        trace_event_raw_signal_generate) SKEP_TYPE(struct,
-                                                                                   __sk_buff)
-                                        SKEP_TYPE(struct, xdp_md) SKEP_TYPE(struct, bpf_sock) SKEP_TYPE(
-                                            struct,
-                                            bpf_sock_addr) SKEP_TYPE(struct,
-                                                                     bpf_sock_ops) SKEP_TYPE(struct,
-                                                                                             bpf_sock_tuple) SKEP_TYPE(struct
-                                                                                                                       ,
-                                                                                                                       sk_msg_md)
-                                            SKEP_TYPE(struct, sk_reuseport_md) SKEP_TYPE(struct, bpf_sk_lookup) SKEP_TYPE(
-                                                struct,
-                                                bpf_sockopt) SKEP_TYPE(struct,
-                                                                       bpf_sysctl) SKEP_TYPE(struct,
-                                                                                             bpf_cgroup_dev_ctx)
-                                                SKEP_TYPE(struct, bpf_perf_event_data) SKEP_TYPE(struct, bpf_tcp_sock) SKEP_TYPE(
-                                                    struct,
-                                                    bpf_fib_lookup) SKEP_TYPE(struct, bpf_redir_neigh)
-                                                    SKEP_TYPE(struct, bpf_flow_keys) SKEP_TYPE(struct, bpf_spin_lock) SKEP_TYPE(
-                                                        struct,
-                                                        bpf_timer) SKEP_TYPE(struct,
-                                                                             bpf_dynptr) SKEP_TYPE(struct
-                                                                                                   ,
-                                                                                                   bpf_iter_num)
-                                                        SKEP_TYPE(struct, bpf_stack_build_id) SKEP_TYPE(
-                                                            struct,
-                                                            bpf_pidns_info) SKEP_TYPE(struct, bpf_perf_event_value)
-                                                            SKEP_TYPE(struct, bpf_tunnel_key) SKEP_TYPE(struct, ethhdr) SKEP_TYPE(
-                                                                struct,
-                                                                iphdr) SKEP_TYPE(struct,
-                                                                                 in6_addr) SKEP_TYPE(struct
-                                                                                                     ,
-                                                                                                     ipv6hdr)
-                                                                SKEP_TYPE(struct, tcphdr) SKEP_TYPE(
-                                                                    struct,
-                                                                    udphdr) SKEP_TYPE(struct, icmphdr)
-                                                                    SKEP_TYPE(struct, icmpv6_echo) SKEP_TYPE(
-                                                                        struct,
-                                                                        icmpv6_nd_advt) SKEP_TYPE(struct, icmpv6_nd_ra)
-                                                                        SKEP_TYPE(
-                                                                            struct,
-                                                                            icmp6hdr) SKEP_TYPE(struct, vlan_hdr)
-                                                                            SKEP_TYPE(struct, in_addr) SKEP_TYPE(struct, sockaddr) SKEP_TYPE(
-                                                                                struct,
-                                                                                sockaddr_in) SKEP_TYPE(struct
-                                                                                                       ,
-                                                                                                       sockaddr_in6)
-                                                                                SKEP_TYPE(struct, sockaddr_un) SKEP_TYPE(
-                                                                                    struct,
-                                                                                    arphdr) SKEP_TYPE(enum, bpf_map_type)
-                                                                                    SKEP_TYPE(enum, bpf_prog_type) SKEP_TYPE(
-                                                                                        enum,
-                                                                                        bpf_attach_type) SKEP_TYPE(enum,
-                                                                                                                   xdp_action)
-                                                                                        SKEP_TYPE(enum, sk_action) SKEP_TYPE(
-                                                                                            enum,
-                                                                                            bpf_ret_code)
-                                                                                            SKEP_TYPE(
-                                                                                                enum,
-                                                                                                bpf_adj_room_mode)
-                                                                                                SKEP_TYPE(
-                                                                                                    enum,
-                                                                                                    bpf_check_mtu_flags)
-                                                                                                    SKEP_TYPE(
-                                                                                                        enum,
-                                                                                                        bpf_check_mtu_ret)
-                                                                                                        SKEP_TYPE(
-                                                                                                            enum,
-                                                                                                            bpf_cgroup_iter_order)
+// clang-format off
+SKEP_TYPEDEF(s8) SKEP_TYPEDEF(u8) SKEP_TYPEDEF(s16) SKEP_TYPEDEF(u16) SKEP_TYPEDEF(s32)
+SKEP_TYPEDEF(u32) SKEP_TYPEDEF(s64) SKEP_TYPEDEF(u64) SKEP_TYPEDEF(__le16) SKEP_TYPEDEF(__le32)
+SKEP_TYPEDEF(__le64) SKEP_TYPEDEF(__be16) SKEP_TYPEDEF(__be32) SKEP_TYPEDEF(__be64)
+SKEP_TYPEDEF(__sum16) SKEP_TYPEDEF(__wsum) SKEP_TYPEDEF(bool) SKEP_TYPEDEF(uint8_t)
+SKEP_TYPEDEF(int8_t) SKEP_TYPEDEF(uint16_t) SKEP_TYPEDEF(int16_t) SKEP_TYPEDEF(uint32_t)
+SKEP_TYPEDEF(int32_t) SKEP_TYPEDEF(uint64_t) SKEP_TYPEDEF(int64_t) SKEP_TYPEDEF(uintptr_t)
+SKEP_TYPEDEF(size_t) SKEP_TYPEDEF(ssize_t) SKEP_TYPEDEF(pid_t) SKEP_TYPEDEF(uid_t)
+SKEP_TYPEDEF(gid_t) SKEP_TYPEDEF(loff_t) SKEP_TYPEDEF(time64_t) SKEP_TYPEDEF(dev_t)
+SKEP_TYPEDEF(umode_t) SKEP_TYPEDEF(sa_family_t) SKEP_TYPEDEF(ulong) SKEP_TYPEDEF(uint)
+SKEP_TYPEDEF(ushort) SKEP_TYPEDEF(fmode_t) SKEP_TYPEDEF(atomic_t) SKEP_TYPEDEF(atomic64_t)
+SKEP_TYPEDEF(kuid_t) SKEP_TYPEDEF(kgid_t) SKEP_TYPEDEF(bpf_user_pt_regs_t)
+SKEP_TYPE(struct, list_head) SKEP_TYPE(struct, pt_regs) SKEP_TYPE(struct, trace_entry)
+SKEP_TYPE(struct, bpf_raw_tracepoint_args) SKEP_TYPE(struct, cred) SKEP_TYPE(struct, task_struct)
+SKEP_TYPE(struct, qstr) SKEP_TYPE(struct, super_block) SKEP_TYPE(struct, inode)
+SKEP_TYPE(struct, dentry) SKEP_TYPE(struct, vfsmount) SKEP_TYPE(struct, path)
+SKEP_TYPE(struct, file) SKEP_TYPE(struct, trace_event_raw_sys_enter)
+SKEP_TYPE(struct, trace_event_raw_sys_exit) SKEP_TYPE(struct, trace_event_raw_sched_process_exec)
+SKEP_TYPE(struct, trace_event_raw_sched_process_exit)
+SKEP_TYPE(struct, trace_event_raw_sched_process_fork)
+SKEP_TYPE(struct, trace_event_raw_sched_process_template)
+SKEP_TYPE(struct, trace_event_raw_sched_switch)
+SKEP_TYPE(struct, trace_event_raw_sched_wakeup_template)
+SKEP_TYPE(struct, trace_event_raw_signal_generate) SKEP_TYPE(struct, __sk_buff)
+SKEP_TYPE(struct, xdp_md) SKEP_TYPE(struct, bpf_sock) SKEP_TYPE(struct, bpf_sock_addr)
+SKEP_TYPE(struct, bpf_sock_ops) SKEP_TYPE(struct, bpf_sock_tuple) SKEP_TYPE(struct, sk_msg_md)
+SKEP_TYPE(struct, sk_reuseport_md) SKEP_TYPE(struct, bpf_sk_lookup) SKEP_TYPE(struct, bpf_sockopt)
+SKEP_TYPE(struct, bpf_sysctl) SKEP_TYPE(struct, bpf_cgroup_dev_ctx)
+SKEP_TYPE(struct, bpf_perf_event_data) SKEP_TYPE(struct, bpf_tcp_sock)
+SKEP_TYPE(struct, bpf_fib_lookup) SKEP_TYPE(struct, bpf_redir_neigh)
+SKEP_TYPE(struct, bpf_flow_keys) SKEP_TYPE(struct, bpf_spin_lock) SKEP_TYPE(struct, bpf_timer)
+SKEP_TYPE(struct, bpf_dynptr) SKEP_TYPE(struct, bpf_iter_num) SKEP_TYPE(struct, bpf_stack_build_id)
+SKEP_TYPE(struct, bpf_pidns_info) SKEP_TYPE(struct, bpf_perf_event_value)
+SKEP_TYPE(struct, bpf_tunnel_key) SKEP_TYPE(struct, ethhdr) SKEP_TYPE(struct, iphdr)
+SKEP_TYPE(struct, in6_addr) SKEP_TYPE(struct, ipv6hdr) SKEP_TYPE(struct, tcphdr)
+SKEP_TYPE(struct, udphdr) SKEP_TYPE(struct, icmphdr) SKEP_TYPE(struct, icmpv6_echo)
+SKEP_TYPE(struct, icmpv6_nd_advt) SKEP_TYPE(struct, icmpv6_nd_ra) SKEP_TYPE(struct, icmp6hdr)
+SKEP_TYPE(struct, vlan_hdr) SKEP_TYPE(struct, in_addr) SKEP_TYPE(struct, sockaddr)
+SKEP_TYPE(struct, sockaddr_in) SKEP_TYPE(struct, sockaddr_in6) SKEP_TYPE(struct, sockaddr_un)
+SKEP_TYPE(struct, arphdr) SKEP_TYPE(enum, bpf_map_type) SKEP_TYPE(enum, bpf_prog_type)
+SKEP_TYPE(enum, bpf_attach_type) SKEP_TYPE(enum, xdp_action) SKEP_TYPE(enum, sk_action)
+SKEP_TYPE(enum, bpf_ret_code) SKEP_TYPE(enum, bpf_adj_room_mode)
+SKEP_TYPE(enum, bpf_check_mtu_flags) SKEP_TYPE(enum, bpf_check_mtu_ret)
+SKEP_TYPE(enum, bpf_cgroup_iter_order)
+// clang-format on
 #endif
 
 #endif

@@ -17,12 +17,15 @@ std::shared_ptr<const Btf> user_engine_btf() {
   // Without the variables that publish the types, and their section.
   std::vector<TypeId> ids((*whole)->type_end(), 0);
   TypeId next = 1;
-  auto kept = [](const Type& type) { return type.kind() != Kind::Var && type.kind() != Kind::Datasec; };
+  auto kept = [](const Type& type) {
+    return type.kind() != Kind::Var && type.kind() != Kind::Datasec;
+  };
   for (TypeId id = 1; id < (*whole)->type_end(); ++id)
     if (kept((*whole)->type(id))) ids[id] = next++;
   BtfBuilder builder;
   for (TypeId id = 1; id < (*whole)->type_end(); ++id)
-    if (kept((*whole)->type(id))) builder.add_copy((*whole)->type(id), [&](TypeId old) { return ids[old]; });
+    if (kept((*whole)->type(id)))
+      builder.add_copy((*whole)->type(id), [&](TypeId old) { return ids[old]; });
   return builder.finish().value();
 }
 

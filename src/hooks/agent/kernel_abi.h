@@ -9,7 +9,8 @@ namespace skep::agent {
 
 // clang-format off
 enum Nr : uint32_t {
-  kNrRead = 0, kNrWrite = 1, kNrOpen = 2, kNrClose = 3, kNrMmap = 9, kNrMprotect = 10, kNrMunmap = 11, kNrRtSigaction = 13,
+  kNrPoll = 7, kNrSelect = 23, kNrPause = 34, kNrNanosleep = 35, kNrSemop = 65, kNrMsgsnd = 69, kNrMsgrcv = 70,
+  kNrIoGetevents = 208, kNrSemtimedop = 220, kNrClockNanosleep = 230, kNrEpollWait = 232, kNrRead = 0, kNrWrite = 1, kNrOpen = 2, kNrClose = 3, kNrMmap = 9, kNrMprotect = 10, kNrMunmap = 11, kNrRtSigaction = 13,
   kNrRtSigprocmask = 14, kNrRtSigreturn = 15, kNrPread64 = 17, kNrMremap = 25, kNrGetpid = 39, kNrClone = 56, kNrFork = 57,
   kNrVfork = 58, kNrExecve = 59, kNrExit = 60, kNrSetuid = 105, kNrGetuid = 102, kNrGetgid = 104, kNrSetgid = 106,
   kNrGetppid = 110, kNrSetreuid = 113, kNrSetregid = 114, kNrSetresuid = 117, kNrSetresgid = 119, kNrSetfsuid = 122,

@@ -279,24 +279,57 @@ bool fix_up(SignalContext* context) {
   return true;
 }
 
-// True where another signal than our kick may have interrupted the call.
-bool other_signal_waits(const SignalContext* context) {
+// Calls that end with EINTR whatever SA_RESTART says (signal(7)).
+bool never_restarted(uint64_t nr) {
+  switch (nr) {
+    case kNrPoll:
+    case kNrSelect:
+    case kNrPselect6:
+    case kNrPpoll:
+    case kNrEpollWait:
+    case kNrEpollPwait:
+    case kNrEpollPwait2:
+    case kNrPause:
+    case kNrRtSigsuspend:
+    case kNrRtSigtimedwait:
+    case kNrNanosleep:
+    case kNrClockNanosleep:
+    case kNrMsgsnd:
+    case kNrMsgrcv:
+    case kNrSemop:
+    case kNrSemtimedop:
+    case kNrIoGetevents: return true;
+    default: return false;
+  }
+}
+
+// A call came back with EINTR because of our kick. Would it have come back without? Only where a signal with a
+// handler waits too, one that does not ask for a restart or a call that knows none.
+bool made_again(const Thread* thread, uint64_t nr, uint64_t mask) {
   uint64_t set = 0;
   raw::syscall(kNrRtSigpending, static_cast<long>(pointer(&set)), 8);
-  return (set & ~context->mask) != 0;
+  set &= ~mask;
+  for (int signal = 1; signal <= kSignals; ++signal) {
+    if ((set & signal_bit(signal)) == 0) continue;
+    const KernelSigaction& action = thread->sighand->actions[signal];
+    if (is_handler(action.handler) && ((action.flags & kSaRestart) == 0 || never_restarted(nr)))
+      return false;
+  }
+  return true;
 }
 
 // The controller wants the agent to leave. The program must not notice the signal: a call that only the kick has
 // interrupted is made again.
-void on_kick(Thread* thread, SignalInfo*, SignalContext* context) {
+void on_kick(Thread* thread, SignalContext* context) {
   if (!leaving()) return;
   uint64_t rip = context->rip;
-  uint64_t nr = 0;
-  bool interrupted = static_cast<int64_t>(context->rax) == -kEintr && !other_signal_waits(context);
+  uint64_t nr = thread->frame.nr;
+  bool interrupted = static_cast<int64_t>(context->rax) == -kEintr;
+  bool behind_call = false;
   if (in_agent(thread, context)) {
     if (between(rip, agent_restore_arguments, agent_call + 1) ||
         between(rip, agent_plain_restore, agent_plain_call + 1) ||
-        (rip == address_of(agent_after) && interrupted)) {
+        (rip == address_of(agent_after) && interrupted && made_again(thread, nr, context->mask))) {
       // Back to the program's instruction; the next look at it leaves.
       if (thread->masked == 0) {
         thread->saved_mask = context->mask;
@@ -308,19 +341,13 @@ void on_kick(Thread* thread, SignalInfo*, SignalContext* context) {
       return;
     }
     if (between(rip, agent_plain_after, agent_plain_end)) {
+      behind_call = true;
       context->rip = thread->frame.rip;
-      if (interrupted) {
-        context->rip -= 2;
-        context->rax = thread->frame.nr;
-      }
     } else if (between(rip, agent_tail, agent_tail_end)) {
       context_from_frame(context, thread->frame);
     } else if (sites_after_call(context, &nr)) {
+      behind_call = true;
       sites_leave(context);
-      if (interrupted) {
-        context->rip -= 2;
-        context->rax = nr;
-      }
     } else if (!uprobe_leave(thread, context) && !sites_leave(context)) {
       return;  // it will be at a call of its own soon, or is kicked again
     }
@@ -328,6 +355,10 @@ void on_kick(Thread* thread, SignalInfo*, SignalContext* context) {
     sites_leave(context);
   }
   leave_at(thread, context);
+  if (behind_call && interrupted && made_again(thread, nr, context->mask)) {
+    context->rip -= 2;
+    context->rax = nr;
+  }
 }
 
 bool is_ours(int signal) {
@@ -353,7 +384,7 @@ extern "C" void agent_on_signal(int signal, SignalInfo* info, SignalContext* con
     return;
   }
   if (signal == kSigSys && leave_kicked(thread, info)) {
-    on_kick(thread, info, context);
+    on_kick(thread, context);
     return;
   }
   if ((signal == kSigSegv || signal == kSigBus) && is_synchronous(info) && fix_up(context)) return;

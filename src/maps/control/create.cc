@@ -1,5 +1,6 @@
-// Map creation: the kernel's checks of attributes (kernel/bpf/syscall.c map_create and each type's map_alloc_check), then the
-// layout of the map's memory, which the type's own file in src/maps draws.
+// Map creation: the kernel's checks of attributes (kernel/bpf/syscall.c map_create and each type's
+// map_alloc_check), then the layout of the map's memory, which the type's own file in src/maps
+// draws.
 #include <sys/random.h>
 
 #include <algorithm>
@@ -20,9 +21,9 @@ namespace {
 using enum MapType;
 
 constexpr uint64_t kPage = 4096;
-constexpr uint64_t kMaxValue = uint64_t{4} << 20;     // KMALLOC_MAX_SIZE
-constexpr uint64_t kMaxPercpuValue = 32 << 10;        // PCPU_MIN_UNIT_SIZE
-constexpr uint32_t kMaxStackFrames = 127;             // kernel.perf_event_max_stack
+constexpr uint64_t kMaxValue = uint64_t{4} << 20;  // KMALLOC_MAX_SIZE
+constexpr uint64_t kMaxPercpuValue = 32 << 10;     // PCPU_MIN_UNIT_SIZE
+constexpr uint32_t kMaxStackFrames = 127;          // kernel.perf_event_max_stack
 constexpr uint32_t kAccess = BPF_F_RDONLY | BPF_F_WRONLY | BPF_F_RDONLY_PROG | BPF_F_WRONLY_PROG;
 constexpr uint64_t kMaxElements = uint64_t{1} << 30;  // element numbers leave room for markers
 
@@ -34,11 +35,13 @@ Result<> check_flags(const MapAttributes& map, uint32_t allowed) {
   return {};
 }
 Result<> check_key(const MapAttributes& map, uint32_t size) {
-  if (map.key_size != size) return fail(EINVAL, "expected key_size {}, found {}", size, map.key_size);
+  if (map.key_size != size)
+    return fail(EINVAL, "expected key_size {}, found {}", size, map.key_size);
   return {};
 }
 Result<> check_value(const MapAttributes& map, uint32_t size) {
-  if (map.value_size != size) return fail(EINVAL, "expected value_size {}, found {}", size, map.value_size);
+  if (map.value_size != size)
+    return fail(EINVAL, "expected value_size {}, found {}", size, map.value_size);
   return {};
 }
 Result<> check_has_entries(const MapAttributes& map) {
@@ -51,14 +54,16 @@ Result<> check_has_value(const MapAttributes& map) {
 }
 Result<> check_percpu_value(const MapAttributes& map) {
   if (round_up(map.value_size, 8) > kMaxPercpuValue)
-    return fail(E2BIG, "value_size {} of a per-CPU map is over {}", map.value_size, kMaxPercpuValue);
+    return fail(E2BIG, "value_size {} of a per-CPU map is over {}", map.value_size,
+                kMaxPercpuValue);
   return {};
 }
 
 // What a creation works on: its memory goes back unless it is kept.
 class Maker {
  public:
-  Maker(Hive& in, const MapAttributes& wanted, MapHeader& header) : hive(in), attributes(wanted), map(header) {}
+  Maker(Hive& in, const MapAttributes& wanted, MapHeader& header)
+      : hive(in), attributes(wanted), map(header) {}
   ~Maker() {
     if (kept_) return;
     if (map.data != 0 && hive::in_data(map.data, map.data_size))
@@ -79,7 +84,8 @@ class Maker {
   }
   Result<> allocate(bool reserve) {
     if (size_ > hive.data_size())
-      return fail(ENOMEM, "the map needs {} MiB, the whole hive has {}", size_ >> 20, hive.data_size() >> 20);
+      return fail(ENOMEM, "the map needs {} MiB, the whole hive has {}", size_ >> 20,
+                  hive.data_size() >> 20);
     // A page at least: its own, page-aligned.
     SKEP_TRY(memory, hive.allocate_data(std::max(size_, kPage), reserve));
     map.data = reinterpret_cast<uint64_t>(memory);
@@ -105,7 +111,8 @@ class Maker {
 
 uint64_t random_seed(const Maker& maker) {
   uint64_t seed = 0;
-  if (!maker.has_flag(BPF_F_ZERO_SEED) && ::getrandom(&seed, sizeof seed, 0) != sizeof seed) seed = 0x9e3779b97f4a7c15;
+  if (!maker.has_flag(BPF_F_ZERO_SEED) && ::getrandom(&seed, sizeof seed, 0) != sizeof seed)
+    seed = 0x9e3779b97f4a7c15;
   return seed;
 }
 
@@ -115,13 +122,15 @@ Result<> make_array(Maker& maker) {
   SKEP_CHECK(check_has_entries(map));
   SKEP_CHECK(check_key(map, 4));
   SKEP_CHECK(check_has_value(map));
-  SKEP_CHECK(check_flags(map, percpu ? kAccess : kAccess | BPF_F_NUMA_NODE | BPF_F_MMAPABLE | BPF_F_INNER_MAP));
+  SKEP_CHECK(check_flags(
+      map, percpu ? kAccess : kAccess | BPF_F_NUMA_NODE | BPF_F_MMAPABLE | BPF_F_INNER_MAP));
   if (map.value_size > INT32_MAX) return fail(E2BIG, "value_size {} is too large", map.value_size);
   if (percpu) SKEP_CHECK(check_percpu_value(map));
   maker.map.value_stride = static_cast<uint32_t>(round_up(map.value_size, 8));
   uint64_t bytes = uint64_t{map.max_entries} * maker.map.value_stride;
   if (percpu) maker.map.slot_stride = round_up(bytes, 64);
-  uint64_t values = maker.part(percpu ? maker.map.slot_stride * maker.hive.slot_count() : bytes, kPage);
+  uint64_t values =
+      maker.part(percpu ? maker.map.slot_stride * maker.hive.slot_count() : bytes, kPage);
   SKEP_CHECK(maker.allocate(!percpu));
   maker.map.values = maker.map.data + values;
   return {};
@@ -131,18 +140,23 @@ Result<> make_hash(Maker& maker) {
   const MapAttributes& map = maker.attributes;
   bool lru = map.type == BPF_MAP_TYPE_LRU_HASH || map.type == BPF_MAP_TYPE_LRU_PERCPU_HASH;
   bool percpu = map.type == BPF_MAP_TYPE_PERCPU_HASH || map.type == BPF_MAP_TYPE_LRU_PERCPU_HASH;
-  SKEP_CHECK(check_flags(map, kAccess | BPF_F_NO_PREALLOC | BPF_F_NO_COMMON_LRU | BPF_F_NUMA_NODE | BPF_F_ZERO_SEED));
-  if (!lru && maker.has_flag(BPF_F_NO_COMMON_LRU)) return fail(EINVAL, "BPF_F_NO_COMMON_LRU is for LRU maps");
-  if (lru && maker.has_flag(BPF_F_NO_PREALLOC)) return fail(524, "an LRU map can't have BPF_F_NO_PREALLOC");
+  SKEP_CHECK(check_flags(
+      map, kAccess | BPF_F_NO_PREALLOC | BPF_F_NO_COMMON_LRU | BPF_F_NUMA_NODE | BPF_F_ZERO_SEED));
+  if (!lru && maker.has_flag(BPF_F_NO_COMMON_LRU))
+    return fail(EINVAL, "BPF_F_NO_COMMON_LRU is for LRU maps");
+  if (lru && maker.has_flag(BPF_F_NO_PREALLOC))
+    return fail(524, "an LRU map can't have BPF_F_NO_PREALLOC");
   if (maker.has_flag(BPF_F_NUMA_NODE) && (percpu || maker.has_flag(BPF_F_NO_COMMON_LRU)))
     return fail(EINVAL, "BPF_F_NUMA_NODE is not for per-CPU maps");
   SKEP_CHECK(check_has_entries(map));
   SKEP_CHECK(check_has_value(map));
   if (map.key_size == 0) return fail(EINVAL, "key_size must not be 0");
   if (uint64_t{map.key_size} + map.value_size >= kMaxValue - 64)
-    return fail(E2BIG, "key and value of {} bytes are too large", uint64_t{map.key_size} + map.value_size);
+    return fail(E2BIG, "key and value of {} bytes are too large",
+                uint64_t{map.key_size} + map.value_size);
   if (percpu) SKEP_CHECK(check_percpu_value(map));
-  if (map.max_entries > kMaxElements) return fail(E2BIG, "max_entries {} is too large", map.max_entries);
+  if (map.max_entries > kMaxElements)
+    return fail(E2BIG, "max_entries {} is too large", map.max_entries);
 
   const uint32_t slots = maker.hive.slot_count();
   auto& geometry = *new (maker.map.extra) HashGeometry{};
@@ -192,8 +206,9 @@ Result<> make_object_array(Maker& maker) {
   SKEP_CHECK(check_key(map, 4));
   SKEP_CHECK(check_value(map, 4));
   // Programs can't write the elements of a prog array in any case.
-  uint32_t allowed = map.type == BPF_MAP_TYPE_PROG_ARRAY ? BPF_F_RDONLY | BPF_F_WRONLY | BPF_F_NUMA_NODE
-                                                         : kAccess | BPF_F_NUMA_NODE;
+  uint32_t allowed = map.type == BPF_MAP_TYPE_PROG_ARRAY
+                         ? BPF_F_RDONLY | BPF_F_WRONLY | BPF_F_NUMA_NODE
+                         : kAccess | BPF_F_NUMA_NODE;
   SKEP_CHECK(check_flags(map, allowed));
   if (map.type == BPF_MAP_TYPE_ARRAY_OF_MAPS && map.inner == nullptr)
     return fail(EBADF, "an array of maps needs an inner map to take its shape from");
@@ -207,10 +222,12 @@ Result<> make_object_hash(Maker& maker) {
   SKEP_CHECK(check_has_entries(map));
   SKEP_CHECK(check_value(map, 4));
   if (map.key_size == 0) return fail(EINVAL, "key_size must not be 0");
-  if (map.inner == nullptr) return fail(EBADF, "a hash of maps needs an inner map to take its shape from");
+  if (map.inner == nullptr)
+    return fail(EBADF, "a hash of maps needs an inner map to take its shape from");
   uint64_t stride = sizeof(ObjectHashEntry) + round_up(map.key_size, 8);
   uint64_t entries = std::bit_ceil(uint64_t{map.max_entries} * 2);
-  if (entries * stride > hive::kControlSize) return fail(E2BIG, "max_entries {} is too large", map.max_entries);
+  if (entries * stride > hive::kControlSize)
+    return fail(E2BIG, "max_entries {} is too large", map.max_entries);
   SKEP_CHECK(maker.allocate_in_control(entries * stride));
   maker.map.value_stride = static_cast<uint32_t>(stride);
   maker.map.index_mask = entries - 1;
@@ -222,10 +239,12 @@ Result<> make_ringbuf(Maker& maker) {
   const MapAttributes& map = maker.attributes;
   SKEP_CHECK(check_flags(map, BPF_F_NUMA_NODE));
   if (map.key_size != 0 || map.value_size != 0)
-    return fail(EINVAL, "a ring buffer has key_size 0 and value_size 0, found {} and {}", map.key_size, map.value_size);
+    return fail(EINVAL, "a ring buffer has key_size 0 and value_size 0, found {} and {}",
+                map.key_size, map.value_size);
   if (!std::has_single_bit(map.max_entries) || map.max_entries % kRingPage != 0)
-    return fail(EINVAL, "a ring buffer's max_entries must be a power of two and a multiple of {}, found {}", kRingPage,
-                map.max_entries);
+    return fail(EINVAL,
+                "a ring buffer's max_entries must be a power of two and a multiple of {}, found {}",
+                kRingPage, map.max_entries);
   uint64_t data = maker.part(2 * kRingPage + 2 * uint64_t{map.max_entries}, kPage);
   SKEP_CHECK(maker.allocate(true));
   maker.map.values = maker.map.data + data + 2 * kRingPage;
@@ -252,14 +271,16 @@ Result<> make_perf_event_array(Maker& maker) {
 
 Result<> make_stack_trace(Maker& maker) {
   const MapAttributes& map = maker.attributes;
-  SKEP_CHECK(check_flags(map, BPF_F_NUMA_NODE | BPF_F_RDONLY | BPF_F_WRONLY | BPF_F_STACK_BUILD_ID));
+  SKEP_CHECK(
+      check_flags(map, BPF_F_NUMA_NODE | BPF_F_RDONLY | BPF_F_WRONLY | BPF_F_STACK_BUILD_ID));
   SKEP_CHECK(check_has_entries(map));
   SKEP_CHECK(check_key(map, 4));
   uint32_t frame = maker.has_flag(BPF_F_STACK_BUILD_ID) ? kBuildIdFrame : 8;
   if (map.value_size < 8 || map.value_size % frame != 0 || map.value_size / frame > kMaxStackFrames)
-    return fail(EINVAL, "a stack's value_size must be a multiple of {}, at most {}, found {}", frame,
-                frame * kMaxStackFrames, map.value_size);
-  if (map.max_entries > kMaxElements) return fail(E2BIG, "max_entries {} is too large", map.max_entries);
+    return fail(EINVAL, "a stack's value_size must be a multiple of {}, at most {}, found {}",
+                frame, frame * kMaxStackFrames, map.value_size);
+  if (map.max_entries > kMaxElements)
+    return fail(E2BIG, "max_entries {} is too large", map.max_entries);
   uint64_t buckets = std::bit_ceil(uint64_t{map.max_entries});
   maker.map.value_stride = map.value_size;
   uint64_t buckets_at = maker.part(buckets * sizeof(StackBucket));
@@ -293,7 +314,8 @@ Result<> make_bloom_filter(Maker& maker) {
   SKEP_CHECK(check_has_entries(map));
   SKEP_CHECK(check_key(map, 0));
   SKEP_CHECK(check_has_value(map));
-  if ((map.map_extra & ~uint64_t{0xf}) != 0) return fail(EINVAL, "map_extra {:#x}: at most 15 hashes", map.map_extra);
+  if ((map.map_extra & ~uint64_t{0xf}) != 0)
+    return fail(EINVAL, "map_extra {:#x}: at most 15 hashes", map.map_extra);
   uint64_t hashes = map.map_extra != 0 ? map.map_extra : 5;
   // n * k / ln 2 bits, up to a power of two.
   uint64_t bits = std::bit_ceil(std::max<uint64_t>(64, uint64_t{map.max_entries} * hashes / 5 * 7));
@@ -310,13 +332,15 @@ Result<> make_lpm_trie(Maker& maker) {
   const MapAttributes& map = maker.attributes;
   SKEP_CHECK(check_has_entries(map));
   SKEP_CHECK(check_has_value(map));
-  if (!maker.has_flag(BPF_F_NO_PREALLOC)) return fail(EINVAL, "an LPM trie needs BPF_F_NO_PREALLOC");
+  if (!maker.has_flag(BPF_F_NO_PREALLOC))
+    return fail(EINVAL, "an LPM trie needs BPF_F_NO_PREALLOC");
   SKEP_CHECK(check_flags(map, kAccess | BPF_F_NO_PREALLOC | BPF_F_NUMA_NODE));
   if (map.key_size < 4 + 1 || map.key_size > 4 + 256)
     return fail(EINVAL, "an LPM trie's key_size must be 5 to 260, found {}", map.key_size);
   if (map.value_size > kMaxValue) return fail(EINVAL, "value_size {} is too large", map.value_size);
-  if (map.max_entries > kMaxElements / 2) return fail(ENOMEM, "max_entries {} is too large", map.max_entries);
-  constexpr uint64_t kNodeHeader = 24;
+  if (map.max_entries > kMaxElements / 2)
+    return fail(ENOMEM, "max_entries {} is too large", map.max_entries);
+  constexpr uint64_t kNodeHeader = 16;
   uint64_t value_offset = kNodeHeader + round_up(map.key_size - 4, 8);
   uint64_t stride = value_offset + round_up(map.value_size, 8);
   uint64_t nodes = 2 * uint64_t{map.max_entries} + 2;
@@ -360,7 +384,8 @@ Result<> make(Maker& maker) {
 
 Result<> check_name(const std::string& name) {
   if (name.size() >= sizeof(MapHeader::name))
-    return fail(EINVAL, "a map's name has at most {} characters: '{}'", sizeof(MapHeader::name) - 1, name);
+    return fail(EINVAL, "a map's name has at most {} characters: '{}'", sizeof(MapHeader::name) - 1,
+                name);
   for (char c : name)
     if (!std::isalnum(static_cast<unsigned char>(c)) && c != '_' && c != '.')
       return fail(EINVAL, "a map's name consists of letters, digits, '_' and '.': '{}'", name);
@@ -409,13 +434,16 @@ void destroy_map(Hive& hive, MapHeader* map) {
 
 Result<> freeze_map(MapHeader* map) {
   uint32_t before = 0;
-  if (!std::atomic_ref(map->frozen).compare_exchange_strong(before, 1)) return fail(EBUSY, "map is frozen already");
+  if (!std::atomic_ref(map->frozen).compare_exchange_strong(before, 1))
+    return fail(EBUSY, "map is frozen already");
   return {};
 }
 
-// Only the controller writes headers; but "controller" may be any process of this user that published a session file.
+// Only the controller writes headers; but "controller" may be any process of this user that
+// published a session file.
 Result<MapHeader> checked_header(const MapHeader* shared) {
-  if (!hive::in_control(reinterpret_cast<uint64_t>(shared), sizeof *shared)) return fail(EFAULT, "not an object of the hive");
+  if (!hive::in_control(reinterpret_cast<uint64_t>(shared), sizeof *shared))
+    return fail(EFAULT, "not an object of the hive");
   MapHeader map;
   std::memcpy(&map, shared, sizeof map);
   auto good = [](uint64_t begin, uint64_t count, uint64_t size) {
@@ -423,16 +451,19 @@ Result<MapHeader> checked_header(const MapHeader* shared) {
     if (__builtin_mul_overflow(count, size, &bytes)) return false;
     return hive::in_data(begin, bytes) || hive::in_control(begin, bytes);
   };
-  bool whole = map.magic == kMapMagic && map.slots <= hive::kMaxSlots && map.slots == hive::slot_count() &&
-               good(map.data, 1, map.data_size) && map.value_size <= kMaxValue * 1024 && map.key_size <= kMaxValue &&
+  bool whole = map.magic == kMapMagic && map.slots <= hive::kMaxSlots &&
+               map.slots == hive::slot_count() && good(map.data, 1, map.data_size) &&
+               map.value_size <= kMaxValue * 1024 && map.key_size <= kMaxValue &&
                ops_of(static_cast<MapType>(map.type)) != nullptr;
   const uint64_t entries = map.max_entries;
   switch (static_cast<MapType>(map.type)) {
     case BPF_MAP_TYPE_ARRAY:
-      whole = whole && map.value_stride >= map.value_size && good(map.values, entries, map.value_stride);
+      whole = whole && map.value_stride >= map.value_size &&
+              good(map.values, entries, map.value_stride);
       break;
     case BPF_MAP_TYPE_PERCPU_ARRAY:
-      whole = whole && map.value_stride >= map.value_size && map.slot_stride / map.value_stride >= entries &&
+      whole = whole && map.value_stride >= map.value_size &&
+              map.slot_stride / map.value_stride >= entries &&
               good(map.values, map.slots, map.slot_stride);
       break;
     case BPF_MAP_TYPE_HASH:
@@ -443,13 +474,15 @@ Result<MapHeader> checked_header(const MapHeader* shared) {
       whole = whole && good(geometry.buckets, geometry.bucket_mask + 1, sizeof(Bucket)) &&
               std::has_single_bit(geometry.bucket_mask + 1) && geometry.total <= 2 * kMaxElements &&
               good(geometry.elements, geometry.total, geometry.element_stride) &&
-              good(geometry.pools, map.slots, sizeof(Pool)) && good(geometry.shared, 1, sizeof(HashShared)) &&
+              good(geometry.pools, map.slots, sizeof(Pool)) &&
+              good(geometry.shared, 1, sizeof(HashShared)) &&
               geometry.element_stride >= sizeof(Element) + map.key_size +
                                              (geometry.value_offset != 0 ? map.value_size : 0) &&
               geometry.value_offset <= geometry.element_stride &&
-              (geometry.value_offset != 0 || (map.value_stride >= map.value_size && map.value_stride != 0 &&
-                                              map.slot_stride / map.value_stride >= geometry.total &&
-                                              good(map.values, map.slots, map.slot_stride)));
+              (geometry.value_offset != 0 ||
+               (map.value_stride >= map.value_size && map.value_stride != 0 &&
+                map.slot_stride / map.value_stride >= geometry.total &&
+                good(map.values, map.slots, map.slot_stride)));
       break;
     }
     case BPF_MAP_TYPE_RINGBUF:
@@ -463,8 +496,10 @@ Result<MapHeader> checked_header(const MapHeader* shared) {
       break;
     }
     case BPF_MAP_TYPE_STACK_TRACE:
-      whole = whole && map.index_mask < 2 * kMaxElements && good(map.extra[0], map.index_mask + 1, sizeof(StackBucket)) &&
-              map.value_stride >= map.value_size && good(map.values, 2 * (map.index_mask + 1), map.value_stride);
+      whole = whole && map.index_mask < 2 * kMaxElements &&
+              good(map.extra[0], map.index_mask + 1, sizeof(StackBucket)) &&
+              map.value_stride >= map.value_size &&
+              good(map.values, 2 * (map.index_mask + 1), map.value_stride);
       break;
     case BPF_MAP_TYPE_QUEUE:
     case BPF_MAP_TYPE_STACK:
@@ -472,8 +507,9 @@ Result<MapHeader> checked_header(const MapHeader* shared) {
       break;
     case BPF_MAP_TYPE_LPM_TRIE:
       whole = whole && map.key_size > 4 && map.key_size <= 260 && good(map.extra[0], 1, 64) &&
-              good(map.extra[1], map.extra[3], map.extra[2]) && map.extra[4] + map.value_size <= map.extra[2] &&
-              map.extra[4] >= 24 + map.key_size - 4;
+              good(map.extra[1], map.extra[3], map.extra[2]) &&
+              map.extra[4] + map.value_size <= map.extra[2] &&
+              map.extra[4] >= 16 + map.key_size - 4;
       break;
     case BPF_MAP_TYPE_BLOOM_FILTER:
       whole = whole && map.extra[1] <= 15 && good(map.values, 1, map.index_mask / 8 + 1);

@@ -1,4 +1,4 @@
-// The element commands of bpf(2): kernel/bpf/syscall.c map_lookup_elem … generic_map_update_batch.
+// The element commands of bpf(2): kernel/bpf/syscall.c map_lookup_elem and on.
 #include <algorithm>
 #include <cstring>
 
@@ -17,17 +17,19 @@ MapType type_of(const MapHeader& map) { return static_cast<MapType>(map.type); }
 
 bool is_per_cpu(const MapHeader& map) {
   MapType type = type_of(map);
-  return type == BPF_MAP_TYPE_PERCPU_ARRAY || type == BPF_MAP_TYPE_PERCPU_HASH || type == BPF_MAP_TYPE_LRU_PERCPU_HASH;
+  return type == BPF_MAP_TYPE_PERCPU_ARRAY || type == BPF_MAP_TYPE_PERCPU_HASH ||
+         type == BPF_MAP_TYPE_LRU_PERCPU_HASH;
 }
 bool is_hash(const MapHeader& map) {
   MapType type = type_of(map);
-  return type == BPF_MAP_TYPE_HASH || type == BPF_MAP_TYPE_LRU_HASH || type == BPF_MAP_TYPE_PERCPU_HASH ||
-         type == BPF_MAP_TYPE_LRU_PERCPU_HASH;
+  return type == BPF_MAP_TYPE_HASH || type == BPF_MAP_TYPE_LRU_HASH ||
+         type == BPF_MAP_TYPE_PERCPU_HASH || type == BPF_MAP_TYPE_LRU_PERCPU_HASH;
 }
 // Queues, stacks, bloom filters: no key; look-up is peek, update is push.
 bool is_keyless(const MapHeader& map) {
   MapType type = type_of(map);
-  return type == BPF_MAP_TYPE_QUEUE || type == BPF_MAP_TYPE_STACK || type == BPF_MAP_TYPE_BLOOM_FILTER;
+  return type == BPF_MAP_TYPE_QUEUE || type == BPF_MAP_TYPE_STACK ||
+         type == BPF_MAP_TYPE_BLOOM_FILTER;
 }
 
 Result<> answer(int64_t result, const char* what) {
@@ -35,15 +37,18 @@ Result<> answer(int64_t result, const char* what) {
     case kEnoent: return fail(ENOENT, "{}: no such element", what);
     case kEexist: return fail(EEXIST, "{}: the element exists already", what);
     case kE2big: return fail(E2BIG, "{}: the map is full, or the index beyond its end", what);
-    case kEbusy: return fail(EBUSY, "{}: the element's lock is held by a program that does not run on", what);
+    case kEbusy:
+      return fail(EBUSY, "{}: the element's lock is held by a program that does not run on", what);
     default: break;
   }
-  if (result < 0) return fail(static_cast<int>(-result), "{}: refused by the map's type or flags", what);
+  if (result < 0)
+    return fail(static_cast<int>(-result), "{}: refused by the map's type or flags", what);
   return {};
 }
 
 Result<> check_key(const MapHeader& map, ByteSpan key) {
-  if (key.size() != map.key_size) return fail(EINVAL, "expected a key of {} bytes, found {}", map.key_size, key.size());
+  if (key.size() != map.key_size)
+    return fail(EINVAL, "expected a key of {} bytes, found {}", map.key_size, key.size());
   return {};
 }
 Result<> check_value(const MapHeader& map, size_t size) {
@@ -52,16 +57,19 @@ Result<> check_value(const MapHeader& map, size_t size) {
   return {};
 }
 Result<> check_readable(const MapHeader& map) {
-  if ((map.map_flags & BPF_F_WRONLY) != 0) return fail(EPERM, "the map is write-only (BPF_F_WRONLY)");
+  if ((map.map_flags & BPF_F_WRONLY) != 0)
+    return fail(EPERM, "the map is write-only (BPF_F_WRONLY)");
   return {};
 }
 Result<> check_writable(const MapHeader& map) {
-  if ((map.map_flags & BPF_F_RDONLY) != 0) return fail(EPERM, "the map is read-only (BPF_F_RDONLY)");
+  if ((map.map_flags & BPF_F_RDONLY) != 0)
+    return fail(EPERM, "the map is read-only (BPF_F_RDONLY)");
   if (map.frozen != 0) return fail(EPERM, "the map is frozen");
   return {};
 }
 
-// Reads, and removes where `remove`, an element of a hash under its bucket's lock, so that the value is whole.
+// Reads, and removes where `remove`, an element of a hash under its bucket's lock, so that the
+// value is whole.
 int64_t read_hash(const MapHeader& map, const void* key, std::byte* value, bool remove, Bee bee) {
   HashTable table(map);
   if (remove)
@@ -105,7 +113,8 @@ int64_t read_array(const MapHeader& map, const void* key, std::byte* value, Bee 
   return 0;
 }
 
-int64_t write_percpu_array(const MapHeader& map, const void* key, const std::byte* value, uint64_t flags, Bee bee) {
+int64_t write_percpu_array(const MapHeader& map, const void* key, const std::byte* value,
+                           uint64_t flags, Bee bee) {
   if (flags > BPF_EXIST) return kEinval;
   uint64_t stride = round_up(map.value_size, 8);
   for (uint32_t slot = 0; slot < map.slots; ++slot) {
@@ -140,7 +149,8 @@ int64_t read_any(const MapHeader& map, const void* key, std::byte* value, Bee be
   }
 }
 
-int64_t write_any(const MapHeader& map, const void* key, const std::byte* value, uint64_t flags, Bee bee) {
+int64_t write_any(const MapHeader& map, const void* key, const std::byte* value, uint64_t flags,
+                  Bee bee) {
   const MapOps* ops = ops_of(type_of(map));
   if (is_keyless(map)) return ops->push(map, value, flags, bee);
   switch (type_of(map)) {
@@ -151,7 +161,9 @@ int64_t write_any(const MapHeader& map, const void* key, const std::byte* value,
   }
 }
 
-std::unexpected<Error> no_slot() { return fail(EBUSY, "all slots of the hive are in use by running programs"); }
+std::unexpected<Error> no_slot() {
+  return fail(EBUSY, "all slots of the hive are in use by running programs");
+}
 
 }  // namespace
 
@@ -164,7 +176,8 @@ size_t user_value_size(const MapHeader& map) {
   }
 }
 
-Result<> lookup_elem(const MapHeader& map, ByteSpan key, std::span<std::byte> value, uint64_t flags) {
+Result<> lookup_elem(const MapHeader& map, ByteSpan key, std::span<std::byte> value,
+                     uint64_t flags) {
   if (flags != 0) return fail(EINVAL, "lookup flags {:#x}: none are allowed for this map", flags);
   SKEP_CHECK(check_readable(map));
   // A bloom filter's look-up reads the value that it is asked about.
@@ -177,7 +190,8 @@ Result<> lookup_elem(const MapHeader& map, ByteSpan key, std::span<std::byte> va
 
 Result<> update_elem(const MapHeader& map, ByteSpan key, ByteSpan value, uint64_t flags) {
   SKEP_CHECK(check_writable(map));
-  if ((flags & BPF_F_LOCK) != 0) return fail(EINVAL, "BPF_F_LOCK: the map's value has no spin lock");
+  if ((flags & BPF_F_LOCK) != 0)
+    return fail(EINVAL, "BPF_F_LOCK: the map's value has no spin lock");
   SKEP_CHECK(check_key(map, key));
   SKEP_CHECK(check_value(map, value.size()));
   HeldSlot slot;
@@ -200,12 +214,14 @@ Result<> next_key(const MapHeader& map, ByteSpan key, std::span<std::byte> next)
     return fail(EINVAL, "expected room for a key of {} bytes, found {}", map.key_size, next.size());
   HeldSlot slot;
   if (!slot) return no_slot();
-  return answer(ops_of(type_of(map))->next_key(map, key.empty() ? nullptr : key.data(), next.data(),
-                                               bee_in(slot.slot())),
-                "next key");
+  return answer(
+      ops_of(type_of(map))
+          ->next_key(map, key.empty() ? nullptr : key.data(), next.data(), bee_in(slot.slot())),
+      "next key");
 }
 
-Result<> lookup_and_delete_elem(const MapHeader& map, ByteSpan key, std::span<std::byte> value, uint64_t flags) {
+Result<> lookup_and_delete_elem(const MapHeader& map, ByteSpan key, std::span<std::byte> value,
+                                uint64_t flags) {
   if (flags != 0) return fail(EINVAL, "flags {:#x}: none are allowed for this map", flags);
   SKEP_CHECK(check_readable(map));
   SKEP_CHECK(check_writable(map));
@@ -214,7 +230,8 @@ Result<> lookup_and_delete_elem(const MapHeader& map, ByteSpan key, std::span<st
   HeldSlot slot;
   if (!slot) return no_slot();
   Bee bee = bee_in(slot.slot());
-  if (is_hash(map)) return answer(read_hash(map, key.data(), value.data(), true, bee), "lookup and delete");
+  if (is_hash(map))
+    return answer(read_hash(map, key.data(), value.data(), true, bee), "lookup and delete");
   if (type_of(map) == BPF_MAP_TYPE_QUEUE || type_of(map) == BPF_MAP_TYPE_STACK)
     return answer(ops_of(type_of(map))->pop(map, value.data(), bee), "pop");
   return fail(524, "lookup and delete is not for this map type");
@@ -224,8 +241,10 @@ Result<> lookup_and_delete_elem(const MapHeader& map, ByteSpan key, std::span<st
 
 namespace {
 
-// One bucket of a hash under its lock, so that each value is whole. ENOSPC where it holds more than `room`.
-int64_t read_bucket(const MapHeader& map, uint64_t at, uint32_t room, bool remove, Batch& batch, Bee bee) {
+// One bucket of a hash under its lock, so that each value is whole. ENOSPC where it holds more than
+// `room`.
+int64_t read_bucket(const MapHeader& map, uint64_t at, uint32_t room, bool remove, Batch& batch,
+                    Bee bee) {
   HashTable table(map);
   if (remove)
     if (int64_t wrong = table.settle(bee)) return wrong;
@@ -235,10 +254,12 @@ int64_t read_bucket(const MapHeader& map, uint64_t at, uint32_t room, bool remov
   std::vector<uint32_t> there;
   for (auto& entry : line.entries) {
     uint64_t word = entry.load(std::memory_order_relaxed);
-    if (word != 0 && table.in_range(static_cast<uint32_t>(word) - 1)) there.push_back(static_cast<uint32_t>(word) - 1);
+    if (word != 0 && table.in_range(static_cast<uint32_t>(word) - 1))
+      there.push_back(static_cast<uint32_t>(word) - 1);
   }
   uint32_t link = line.overflow.load(std::memory_order_relaxed);
-  for (uint32_t steps = 0; !HashTable::is_end(link) && table.in_range(link - 1) && steps < kMaxChain; ++steps) {
+  for (uint32_t steps = 0;
+       !HashTable::is_end(link) && table.in_range(link - 1) && steps < kMaxChain; ++steps) {
     there.push_back(link - 1);
     link = table.element(link - 1).next.load(std::memory_order_relaxed);
   }
@@ -251,7 +272,8 @@ int64_t read_bucket(const MapHeader& map, uint64_t at, uint32_t room, bool remov
     std::byte* value = batch.values.data() + batch.values.size() - one;
     const uint32_t copies = table.per_cpu() ? map.slots : 1;
     for (uint32_t slot = 0; slot < copies; ++slot)
-      std::memcpy(value + slot * round_up(map.value_size, 8), table.value(index, slot), map.value_size);
+      std::memcpy(value + slot * round_up(map.value_size, 8), table.value(index, slot),
+                  map.value_size);
     ++batch.count;
     if (!remove) continue;
     HashTable::Place place = table.place_of_element(static_cast<uint32_t>(at), index);
@@ -263,8 +285,10 @@ int64_t read_bucket(const MapHeader& map, uint64_t at, uint32_t room, bool remov
 }
 
 // The cursor is the number of the next bucket, as the kernel's is.
-Result<Batch> lookup_hash_batch(const MapHeader& map, std::vector<std::byte>& cursor, uint32_t limit, bool remove) {
-  if (!cursor.empty() && cursor.size() < sizeof(uint32_t)) return fail(EINVAL, "not a cursor of this map");
+Result<Batch> lookup_hash_batch(const MapHeader& map, std::vector<std::byte>& cursor,
+                                uint32_t limit, bool remove) {
+  if (!cursor.empty() && cursor.size() < sizeof(uint32_t))
+    return fail(EINVAL, "not a cursor of this map");
   uint64_t at = cursor.empty() ? 0 : load<uint32_t>(cursor.data());
   const uint64_t buckets = HashTable(map).geometry().bucket_mask + 1;
   HeldSlot slot;
@@ -285,20 +309,23 @@ Result<Batch> lookup_hash_batch(const MapHeader& map, std::vector<std::byte>& cu
 
 }  // namespace
 
-Result<Batch> lookup_batch(const MapHeader& map, std::vector<std::byte>& cursor, uint32_t limit, bool remove,
-                           uint64_t flags) {
+Result<Batch> lookup_batch(const MapHeader& map, std::vector<std::byte>& cursor, uint32_t limit,
+                           bool remove, uint64_t flags) {
   if (flags != 0) return fail(EINVAL, "flags {:#x}: none are allowed for this map", flags);
-  if (is_keyless(map) || type_of(map) == BPF_MAP_TYPE_RINGBUF) return fail(524, "batches are not for this map type");
+  if (is_keyless(map) || type_of(map) == BPF_MAP_TYPE_RINGBUF)
+    return fail(524, "batches are not for this map type");
   if (remove && !is_hash(map)) return fail(524, "lookup and delete is not for this map type");
   SKEP_CHECK(check_readable(map));
   if (remove) SKEP_CHECK(check_writable(map));
   if (is_hash(map)) return lookup_hash_batch(map, cursor, limit, remove);
-  // Others by their keys: the cursor is the last one handed out. A scribbled map may name keys for ever.
+  // Others by their keys: the cursor is the last one handed out. A scribbled map may name keys for
+  // ever.
   if (!cursor.empty()) SKEP_CHECK(check_key(map, cursor));
   Batch batch;
   std::vector<std::byte> at = cursor, key(map.key_size), value(user_value_size(map));
   for (uint64_t steps = 0; batch.count < limit; ++steps) {
-    if (steps > 2 * uint64_t{map.max_entries} + 64) return fail(EIO, "the map's keys never end: it is damaged");
+    if (steps > 2 * uint64_t{map.max_entries} + 64)
+      return fail(EIO, "the map's keys never end: it is damaged");
     auto found = next_key(map, at, key);
     if (!found && found.error().code() == ENOENT) {
       batch.done = true;
@@ -319,13 +346,13 @@ Result<Batch> lookup_batch(const MapHeader& map, std::vector<std::byte>& cursor,
   return batch;
 }
 
-Result<> update_batch(const MapHeader& map, ByteSpan keys, ByteSpan values, uint32_t count, uint32_t& done,
-                      uint64_t flags) {
+Result<> update_batch(const MapHeader& map, ByteSpan keys, ByteSpan values, uint32_t count,
+                      uint32_t& done, uint64_t flags) {
   done = 0;
   size_t value_size = user_value_size(map);
   if (keys.size() != size_t{count} * map.key_size || values.size() != count * value_size)
-    return fail(EINVAL, "a batch of {} needs {} bytes of keys and {} of values", count, size_t{count} * map.key_size,
-                count * value_size);
+    return fail(EINVAL, "a batch of {} needs {} bytes of keys and {} of values", count,
+                size_t{count} * map.key_size, count * value_size);
   for (; done < count; ++done)
     SKEP_CHECK(update_elem(map, keys.subspan(size_t{done} * map.key_size, map.key_size),
                            values.subspan(done * value_size, value_size), flags));
@@ -335,7 +362,8 @@ Result<> update_batch(const MapHeader& map, ByteSpan keys, ByteSpan values, uint
 Result<> delete_batch(const MapHeader& map, ByteSpan keys, uint32_t count, uint32_t& done) {
   done = 0;
   if (keys.size() != size_t{count} * map.key_size)
-    return fail(EINVAL, "a batch of {} needs {} bytes of keys", count, size_t{count} * map.key_size);
+    return fail(EINVAL, "a batch of {} needs {} bytes of keys", count,
+                size_t{count} * map.key_size);
   for (; done < count; ++done)
     SKEP_CHECK(delete_elem(map, keys.subspan(size_t{done} * map.key_size, map.key_size)));
   return {};

@@ -1,5 +1,6 @@
-// Consumers of ring buffers and perf event arrays: what a program sent, in order. Library only. Every position and length
-// that is read from shared memory is checked; a scribbled ring is resynchronised and counted, never trusted.
+// Consumers of ring buffers and perf event arrays: what a program sent, in order. Library only.
+// Every position and length that is read from shared memory is checked; a scribbled ring is
+// resynchronised and counted, never trusted.
 #pragma once
 
 #include <chrono>
@@ -23,8 +24,10 @@ class RingReader {
   explicit RingReader(const MapHeader& map);
   // Hands over what is there, at most `limit` samples, without waiting: how many.
   size_t consume(const Callback& callback, size_t limit = SIZE_MAX);
-  [[nodiscard]] uint64_t dead_records() const { return dead_records_; }  // producer was killed before submit
-  [[nodiscard]] uint64_t resyncs() const { return resyncs_; }            // nonsense was found and skipped
+  [[nodiscard]] uint64_t dead_records() const {
+    return dead_records_;
+  }  // producer was killed before submit
+  [[nodiscard]] uint64_t resyncs() const { return resyncs_; }  // nonsense was found and skipped
   // Something is there that consume() would look at (it may be busy still).
   [[nodiscard]] bool pending() const;
 
@@ -35,7 +38,8 @@ class RingReader {
   uint64_t dead_records_ = 0, resyncs_ = 0;
 };
 
-// All slots' rings of one BPF_MAP_TYPE_PERF_EVENT_ARRAY, merged by time. Programs can output as long as one exists.
+// All slots' rings of one BPF_MAP_TYPE_PERF_EVENT_ARRAY, merged by time. Programs can output as
+// long as one exists.
 class PerfReader {
  public:
   struct Event {
@@ -64,8 +68,9 @@ class PerfReader {
   std::vector<std::byte> sample_;
 };
 
-// Sleeps until a producer wakes consumers (any ring of the hive) or the time is over; returns at once where `ready`
-// says that something is there. Never sleeps longer than 100 ms at a stretch: a wake-up may be scribbled away.
+// Sleeps until a producer wakes consumers (any ring of the hive) or the time is over; returns at
+// once where `ready` says that something is there. Never sleeps longer than 100 ms at a stretch: a
+// wake-up may be scribbled away.
 void wait_for_events(const std::function<bool()>& ready, std::chrono::milliseconds limit);
 
 }  // namespace skep::maps

@@ -1,8 +1,8 @@
-// Maps from the controlling and the user's side: creation with the kernel's checks of geometry, and the element
-// commands of bpf(2) with its semantics and errno. Library only. Thread-safe.
+// Maps from the controlling and the user's side: creation with the kernel's checks of geometry, and
+// the element commands of bpf(2) with its semantics and errno. Library only. Thread-safe.
 //
-// Value layout as in bpf(2): per-CPU maps take and give round_up(value_size, 8) bytes for each slot of the hive ("CPU"), in
-// slot order; user_value_size() says how many bytes in all.
+// Value layout as in bpf(2): per-CPU maps take and give round_up(value_size, 8) bytes for each slot
+// of the hive ("CPU"), in slot order; user_value_size() says how many bytes in all.
 #pragma once
 
 #include <cstdint>
@@ -33,47 +33,56 @@ struct MapAttributes {
 
 // Published with a fresh id when it returns. EINVAL, E2BIG, ENOMEM, ENOSPC as the kernel.
 [[nodiscard]] Result<MapHeader*> create_map(Hive& hive, const MapAttributes& attributes);
-// Unpublishes at once, frees after the grace period (Hive::defer). No program may be started on it any more.
+// Unpublishes at once, frees after the grace period (Hive::defer). No program may be started on it
+// any more.
 void destroy_map(Hive& hive, MapHeader* map);
 // BPF_MAP_FREEZE: the user side may no longer write. EBUSY where it is frozen already.
 [[nodiscard]] Result<> freeze_map(MapHeader* map);
 
-// A copy of a header in a hive that another process controls, every address in it checked to lie in its segment.
+// A copy of a header in a hive that another process controls, every address in it checked to lie in
+// its segment.
 [[nodiscard]] Result<MapHeader> checked_header(const MapHeader* map);
 
 [[nodiscard]] size_t user_value_size(const MapHeader& map);
 
-// The element commands. Buffers must have exactly key_size and user_value_size() bytes; EINVAL otherwise.
-// EPERM where the map's flags (WRONLY, RDONLY) or its being frozen forbid the access; ENOENT, EEXIST, E2BIG, EBUSY, ENOTSUPP
-// as the kernel. `flags`: BPF_ANY, BPF_NOEXIST, BPF_EXIST, BPF_F_LOCK.
-[[nodiscard]] Result<> lookup_elem(const MapHeader& map, ByteSpan key, std::span<std::byte> value, uint64_t flags = 0);
-[[nodiscard]] Result<> update_elem(const MapHeader& map, ByteSpan key, ByteSpan value, uint64_t flags = 0);
+// The element commands. Buffers must have exactly key_size and user_value_size() bytes; EINVAL
+// otherwise. EPERM where the map's flags (WRONLY, RDONLY) or its being frozen forbid the access;
+// ENOENT, EEXIST, E2BIG, EBUSY, ENOTSUPP as the kernel. `flags`: BPF_ANY, BPF_NOEXIST, BPF_EXIST,
+// BPF_F_LOCK.
+[[nodiscard]] Result<> lookup_elem(const MapHeader& map, ByteSpan key, std::span<std::byte> value,
+                                   uint64_t flags = 0);
+[[nodiscard]] Result<> update_elem(const MapHeader& map, ByteSpan key, ByteSpan value,
+                                   uint64_t flags = 0);
 [[nodiscard]] Result<> delete_elem(const MapHeader& map, ByteSpan key);
 // `key` empty: the first key.
 [[nodiscard]] Result<> next_key(const MapHeader& map, ByteSpan key, std::span<std::byte> next);
-[[nodiscard]] Result<> lookup_and_delete_elem(const MapHeader& map, ByteSpan key, std::span<std::byte> value,
-                                              uint64_t flags = 0);
+[[nodiscard]] Result<> lookup_and_delete_elem(const MapHeader& map, ByteSpan key,
+                                              std::span<std::byte> value, uint64_t flags = 0);
 
-// BPF_MAP_{LOOKUP,LOOKUP_AND_DELETE}_BATCH. `cursor`: empty at first, then what the last call left there, 4 bytes or key_size,
-// whichever is more; `done` after the last batch (the kernel's ENOENT). This is also the way to dump a map that a hostile
-// process may write to: unlike a walk by next_key() it always ends.
+// BPF_MAP_{LOOKUP,LOOKUP_AND_DELETE}_BATCH. `cursor`: empty at first, then what the last call left
+// there, 4 bytes or key_size, whichever is more; `done` after the last batch (the kernel's ENOENT).
+// This is also the way to dump a map that a hostile process may write to: unlike a walk by
+// next_key() it always ends.
 struct Batch {
   std::vector<std::byte> keys, values;
   uint32_t count = 0;
   bool done = false;
 };
-[[nodiscard]] Result<Batch> lookup_batch(const MapHeader& map, std::vector<std::byte>& cursor, uint32_t limit,
-                                         bool remove = false, uint64_t flags = 0);
-// BPF_MAP_{UPDATE,DELETE}_BATCH: how many were done; an error stops it and says at which element (`done`).
-[[nodiscard]] Result<> update_batch(const MapHeader& map, ByteSpan keys, ByteSpan values, uint32_t count,
-                                    uint32_t& done, uint64_t flags = 0);
-[[nodiscard]] Result<> delete_batch(const MapHeader& map, ByteSpan keys, uint32_t count, uint32_t& done);
+[[nodiscard]] Result<Batch> lookup_batch(const MapHeader& map, std::vector<std::byte>& cursor,
+                                         uint32_t limit, bool remove = false, uint64_t flags = 0);
+// BPF_MAP_{UPDATE,DELETE}_BATCH: how many were done; an error stops it and says at which element
+// (`done`).
+[[nodiscard]] Result<> update_batch(const MapHeader& map, ByteSpan keys, ByteSpan values,
+                                    uint32_t count, uint32_t& done, uint64_t flags = 0);
+[[nodiscard]] Result<> delete_batch(const MapHeader& map, ByteSpan keys, uint32_t count,
+                                    uint32_t& done);
 
-// PROG_ARRAY, ARRAY_OF_MAPS, HASH_OF_MAPS: elements are objects of the hive (fds in bpf(2), which the engine resolves).
-// Null removes. ENOENT where there was none to remove.
-[[nodiscard]] Result<> set_program(Hive& hive, MapHeader* map, uint32_t index, const ProgHeader* program);
-[[nodiscard]] Result<> set_inner_map(Hive& hive, MapHeader* map, ByteSpan key, const MapHeader* inner,
-                                     uint64_t flags = 0);
+// PROG_ARRAY, ARRAY_OF_MAPS, HASH_OF_MAPS: elements are objects of the hive (fds in bpf(2), which
+// the engine resolves). Null removes. ENOENT where there was none to remove.
+[[nodiscard]] Result<> set_program(Hive& hive, MapHeader* map, uint32_t index,
+                                   const ProgHeader* program);
+[[nodiscard]] Result<> set_inner_map(Hive& hive, MapHeader* map, ByteSpan key,
+                                     const MapHeader* inner, uint64_t flags = 0);
 // The object's id, as the kernel's look-up gives; ENOENT where the element is empty.
 [[nodiscard]] Result<uint32_t> object_id_at(const MapHeader& map, ByteSpan key);
 

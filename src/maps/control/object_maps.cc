@@ -20,7 +20,8 @@ Result<> check_owner(const Hive& hive, const MapHeader& map) {
 }
 
 Result<> set_element(MapHeader& map, uint32_t index, uint64_t object) {
-  if (index >= map.max_entries) return fail(E2BIG, "index {} is beyond the map's {} elements", index, map.max_entries);
+  if (index >= map.max_entries)
+    return fail(E2BIG, "index {} is beyond the map's {} elements", index, map.max_entries);
   uint64_t before = element(map, index).exchange(object);
   if (object == 0 && before == 0) return fail(ENOENT, "element {} is empty", index);
   return {};
@@ -29,21 +30,25 @@ Result<> set_element(MapHeader& map, uint32_t index, uint64_t object) {
 }  // namespace
 
 Result<> set_program(Hive& hive, MapHeader* map, uint32_t index, const ProgHeader* program) {
-  if (map->type != static_cast<uint32_t>(MapType::BPF_MAP_TYPE_PROG_ARRAY)) return fail(EINVAL, "not a prog array");
+  if (map->type != static_cast<uint32_t>(MapType::BPF_MAP_TYPE_PROG_ARRAY))
+    return fail(EINVAL, "not a prog array");
   SKEP_CHECK(check_owner(hive, *map));
   return set_element(*map, index, reinterpret_cast<uint64_t>(program));
 }
 
-Result<> set_inner_map(Hive& hive, MapHeader* map, ByteSpan key, const MapHeader* inner, uint64_t flags) {
+Result<> set_inner_map(Hive& hive, MapHeader* map, ByteSpan key, const MapHeader* inner,
+                       uint64_t flags) {
   SKEP_CHECK(check_owner(hive, *map));
-  if (key.size() != map->key_size) return fail(EINVAL, "expected a key of {} bytes, found {}", map->key_size, key.size());
+  if (key.size() != map->key_size)
+    return fail(EINVAL, "expected a key of {} bytes, found {}", map->key_size, key.size());
   if (flags > BPF_EXIST) return fail(EINVAL, "flags {:#x}", flags);
   auto address = reinterpret_cast<uint64_t>(inner);
   if (map->type == static_cast<uint32_t>(MapType::BPF_MAP_TYPE_ARRAY_OF_MAPS)) {
     if (flags == BPF_NOEXIST) return fail(EEXIST, "every element of an array exists");
     return set_element(*map, load<uint32_t>(key.data()), address);
   }
-  if (map->type != static_cast<uint32_t>(MapType::BPF_MAP_TYPE_HASH_OF_MAPS)) return fail(EINVAL, "not a map of maps");
+  if (map->type != static_cast<uint32_t>(MapType::BPF_MAP_TYPE_HASH_OF_MAPS))
+    return fail(EINVAL, "not a map of maps");
   ObjectHashEntry* entry = find_object_entry(*map, key.data());
   bool there = entry != nullptr && entry->object.load() != 0;
   if (address == 0) {
@@ -60,9 +65,9 @@ Result<> set_inner_map(Hive& hive, MapHeader* map, ByteSpan key, const MapHeader
   }
   if (map->extra[1] >= map->max_entries) return fail(E2BIG, "the map is full");
   if (entry == nullptr) {
-    // The first entry on the key's way that is free, or that was freed under another key: with its key changed under
-    // readers it could be taken for the wrong one, so only never-used entries are taken; when none is left, the
-    // freed ones are, for which no reader may be on its way.
+    // The first entry on the key's way that is free, or that was freed under another key: with its
+    // key changed under readers it could be taken for the wrong one, so only never-used entries are
+    // taken; when none is left, the freed ones are, for which no reader may be on its way.
     uint64_t hash = HashTable::hash_bytes(key.data(), map->key_size, map->extra[0]);
     for (int pass = 0; pass < 2 && entry == nullptr; ++pass) {
       if (pass == 1) SKEP_CHECK(hive.synchronize());
@@ -83,7 +88,8 @@ Result<> set_inner_map(Hive& hive, MapHeader* map, ByteSpan key, const MapHeader
 }
 
 Result<uint32_t> object_id_at(const MapHeader& map, ByteSpan key) {
-  if (key.size() != map.key_size) return fail(EINVAL, "expected a key of {} bytes, found {}", map.key_size, key.size());
+  if (key.size() != map.key_size)
+    return fail(EINVAL, "expected a key of {} bytes, found {}", map.key_size, key.size());
   uint64_t address = 0;
   if (map.type == static_cast<uint32_t>(MapType::BPF_MAP_TYPE_HASH_OF_MAPS)) {
     ObjectHashEntry* entry = find_object_entry(map, key.data());

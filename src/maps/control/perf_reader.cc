@@ -1,5 +1,6 @@
-// The consumer of a perf event array: merges the slots' rings by time. See ../perf_event_array.h; all that is read from the
-// rings is checked, and a ring that makes no sense is skipped to its head.
+// The consumer of a perf event array: merges the slots' rings by time. See ../perf_event_array.h;
+// all that is read from the rings is checked, and a ring that makes no sense is skipped to its
+// head.
 #include <time.h>
 
 #include <algorithm>
@@ -34,7 +35,8 @@ static_assert(sizeof(Header) == kPerfSampleHeader);
 
 }  // namespace
 
-PerfReader::PerfReader(Hive& hive, MapHeader& map) : shared_(hive.controls() ? &map : nullptr), rings_(map.slots) {
+PerfReader::PerfReader(Hive& hive, MapHeader& map)
+    : shared_(hive.controls() ? &map : nullptr), rings_(map.slots) {
   std::memcpy(&map_, &map, sizeof map_);
   for (uint32_t slot = 0; slot < map_.slots; ++slot) {
     rings_[slot].tail = perf_page(map_, slot).tail.load() & ~uint64_t{7};
@@ -55,7 +57,8 @@ bool PerfReader::pending() const {
 
 size_t PerfReader::consume(const Callback& callback, const LostCallback& lost, size_t limit) {
   const uint64_t ring_size = perf_geometry(map_).ring_size;
-  // The heads as they are now: what comes later waits for the next call, so that each call's events are in order.
+  // The heads as they are now: what comes later waits for the next call, so that each call's events
+  // are in order.
   std::vector<uint64_t> heads(map_.slots);
   for (uint32_t slot = 0; slot < map_.slots; ++slot) {
     PerfPage& page = perf_page(map_, slot);
@@ -75,10 +78,13 @@ size_t PerfReader::consume(const Callback& callback, const LostCallback& lost, s
       uint64_t available = heads[slot] - ring.tail;
       Header& header = next[slot];
       if (available >= sizeof header) copy_out(map_, slot, ring.tail, &header, sizeof header);
-      bool whole = available >= sizeof header && header.size >= sizeof header && header.size % 8 == 0 &&
-                   header.size <= available;
-      if (whole && header.type == kPerfRecordSample && header.raw_size <= header.size - sizeof header) return true;
-      ring.tail = whole ? ring.tail + header.size : heads[slot];  // another kind of record, or nonsense
+      bool whole = available >= sizeof header && header.size >= sizeof header &&
+                   header.size % 8 == 0 && header.size <= available;
+      if (whole && header.type == kPerfRecordSample &&
+          header.raw_size <= header.size - sizeof header)
+        return true;
+      ring.tail =
+          whole ? ring.tail + header.size : heads[slot];  // another kind of record, or nonsense
       perf_page(map_, slot).tail.store(ring.tail);
     }
     return false;
@@ -89,8 +95,9 @@ size_t PerfReader::consume(const Callback& callback, const LostCallback& lost, s
 
   size_t consumed = 0;
   while (!live.empty() && consumed < limit) {
-    auto oldest = std::min_element(live.begin(), live.end(),
-                                   [&](uint32_t a, uint32_t b) { return next[a].time < next[b].time; });
+    auto oldest = std::min_element(live.begin(), live.end(), [&](uint32_t a, uint32_t b) {
+      return next[a].time < next[b].time;
+    });
     uint32_t slot = *oldest;
     const Header& header = next[slot];
     sample_.resize(header.raw_size);
@@ -114,12 +121,13 @@ void wait_for_events(const std::function<bool()>& ready, std::chrono::millisecon
     uint32_t seen = table.wake.load();
     table.sleepers.fetch_add(1);
     bool is_ready = ready();
-    auto left = std::chrono::duration_cast<std::chrono::nanoseconds>(end - std::chrono::steady_clock::now());
+    auto left = std::chrono::duration_cast<std::chrono::nanoseconds>(
+        end - std::chrono::steady_clock::now());
     if (!is_ready && left.count() > 0) {
       auto stretch = std::min<std::chrono::nanoseconds>(left, kStretch);
       timespec timeout{0, static_cast<long>(stretch.count())};
-      raw::syscall(raw::kFutex, reinterpret_cast<long>(&table.wake), kFutexWait, static_cast<long>(seen),
-                   reinterpret_cast<long>(&timeout));
+      raw::syscall(raw::kFutex, reinterpret_cast<long>(&table.wake), kFutexWait,
+                   static_cast<long>(seen), reinterpret_cast<long>(&timeout));
     }
     table.sleepers.fetch_sub(1);
     if (is_ready || left.count() <= 0 || ready()) return;

@@ -1,5 +1,6 @@
-// The consumer of a ring buffer: see ../ringbuf.h. The producers' memory is hostile: positions and lengths are checked, a
-// sample is copied before it is looked at, and what can't be made sense of is skipped up to the producer's position.
+// The consumer of a ring buffer: see ../ringbuf.h. The producers' memory is hostile: positions and
+// lengths are checked, a sample is copied before it is looked at, and what can't be made sense of
+// is skipped up to the producer's position.
 #include <atomic>
 #include <cstring>
 
@@ -9,12 +10,14 @@
 namespace skep::maps {
 
 RingReader::RingReader(const MapHeader& map)
-    : map_(map), position_(ring_consumer(map).position.load(std::memory_order_acquire) & ~uint64_t{7}) {}
+    : map_(map),
+      position_(ring_consumer(map).position.load(std::memory_order_acquire) & ~uint64_t{7}) {}
 
 bool RingReader::pending() const { return ring_producer(map_).position.load() != position_; }
 
 size_t RingReader::consume(const Callback& callback, size_t limit) {
-  // Our position goes to the producers now and then, not at every record: they read it at each of theirs.
+  // Our position goes to the producers now and then, not at every record: they read it at each of
+  // theirs.
   constexpr uint64_t kPublishEvery = 64;
   auto& shared_position = ring_consumer(map_).position;
   size_t consumed = 0;

@@ -1,7 +1,7 @@
 // Emitter: x86-64 instructions as bytes, and nothing else. Every method appends one instruction in its
 // shortest form; there are no labels, no relocation and no state but the cursor. tests/vm/emitter_test.cc
 // compares each form over all registers with asmjit's Assembler, which is the reference for encodings
-// (docs/decisions/0020-jit-emitter.md says why the JIT itself doesn't use it).
+// (docs/decisions/0015-jit-emitter.md says why the JIT itself doesn't use it).
 //
 //   | 66/F0/F2/F3 | REX 0100WRXB | opcode 1-3 | ModRM mod:2 reg:3 rm:3 | SIB scale:2 index:3 base:3 | disp | imm |
 //

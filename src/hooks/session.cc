@@ -177,6 +177,7 @@ Result<pid_t> Session::launch(const LaunchRequest& request) {
 int Session::event_fd() const { return tracer_->event_fd(); }
 
 std::vector<SessionEvent> Session::step() {
+  tracer_->watch_command();
   tracer_->clear_event();
   std::vector<SessionEvent> events = tracer_->take_events();
   uint32_t head = board_->notice_head.load(std::memory_order_acquire);

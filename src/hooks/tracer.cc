@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <poll.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
@@ -56,6 +57,10 @@ Session::Tracer::~Tracer() {
 Result<> Session::Tracer::start() {
   event_fd_ = Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!event_fd_) return fail_errno(errno, "eventfd");
+  poll_fd_ = Fd(::epoll_create1(EPOLL_CLOEXEC));
+  epoll_event readable{.events = EPOLLIN, .data = {}};
+  if (!poll_fd_ || ::epoll_ctl(poll_fd_.get(), EPOLL_CTL_ADD, event_fd_.get(), &readable) != 0)
+    return fail_errno(errno, "epoll");
   // Signals to this process are the caller's business: the thread takes none.
   sigset_t all, old;
   ::sigfillset(&all);
@@ -112,7 +117,11 @@ Result<pid_t> Session::Tracer::launch(const std::string& path, std::vector<std::
   wake_thread();
   hold.lock();
   done_.wait(hold, [&] { return job_done_; });
-  if (result) pid_ = *result;
+  if (!result) return result;
+  pid_ = *result;  // `hold` is held: watch_command waits
+  pidfd_ = Fd(static_cast<int>(::syscall(SYS_pidfd_open, *result, 0)));
+  epoll_event readable{.events = EPOLLIN, .data = {}};
+  if (pidfd_) ::epoll_ctl(poll_fd_.get(), EPOLL_CTL_ADD, pidfd_.get(), &readable);
   return result;
 }
 
@@ -188,15 +197,22 @@ void Session::Tracer::run() {
   }
 }
 
+// Only looks first: waitpid would also take a ptrace stop of the command's, which is watch_followed's to see.
 void Session::Tracer::watch_command() {
   pid_t pid = pid_.load();
-  if (pid == 0 || status()) return;
+  std::unique_lock hold(mutex_);
+  if (pid == 0 || status_) return;
+  siginfo_t info{};
+  if (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) != 0 ||
+      info.si_pid != pid)
+    return;
+  if (info.si_code != CLD_EXITED && info.si_code != CLD_KILLED && info.si_code != CLD_DUMPED)
+    return;
   int status = 0;
-  if (::waitpid(pid, &status, WNOHANG) != pid || WIFSTOPPED(status) || WIFCONTINUED(status)) return;
-  {
-    std::lock_guard hold(mutex_);
-    status_ = status;
-  }
+  if (::waitpid(pid, &status, WNOHANG) != pid) return;
+  status_ = status;
+  pidfd_.reset();  // leaves the epoll too
+  hold.unlock();
   signal_event();
 }
 
@@ -239,6 +255,7 @@ bool Session::Tracer::on_stop(Following& following, pid_t tid, int status) {
     if (tid == following.pid && tid == pid_.load()) {
       std::lock_guard hold(mutex_);
       status_ = status;
+      pidfd_.reset();
     }
     signal_event();
     return true;

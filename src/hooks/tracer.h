@@ -33,7 +33,8 @@ class Session::Tracer {
   [[nodiscard]] Result<> start();  // makes the eventfd and the thread
   [[nodiscard]] Result<pid_t> launch(const std::string& path, std::vector<std::string> argv,
                                      std::vector<std::string> env);
-  [[nodiscard]] int event_fd() const { return event_fd_.get(); }
+  [[nodiscard]] int event_fd() const { return poll_fd_.get(); }
+  void watch_command();  // from any thread
   void clear_event();
   std::vector<SessionEvent> take_events();
   [[nodiscard]] std::optional<int> status() const;
@@ -52,7 +53,6 @@ class Session::Tracer {
   void watch_followed();
   bool on_stop(Following& following, pid_t tid, int status);
   void finish(Following& following, RequestState state);
-  void watch_command();
   Result<pid_t> start_command(const std::string& path, const std::vector<std::string>& argv,
                               const std::vector<std::string>& env);
   void report(SessionEvent event);
@@ -62,7 +62,9 @@ class Session::Tracer {
   AgentBoard& board_;
   AgentImage agent_;
   InjectSpec spec_;
-  Fd event_fd_;
+  Fd event_fd_;  // an eventfd
+  Fd pidfd_;     // the command's
+  Fd poll_fd_;   // an epoll of both
   std::thread thread_;
   std::atomic<bool> stop_{false};
   std::atomic<pid_t> pid_{0};

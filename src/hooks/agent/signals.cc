@@ -83,6 +83,17 @@ void context_from_frame(SignalContext* context, const Frame& frame) {
   context->r11 = context->eflags;
 }
 
+// The thread was in agent_tail: as take_mask_back does, where it had not come to that yet.
+void take_mask_back(Thread* thread, SignalContext* context) {
+  if (thread->masked == 0) return;
+  thread->masked = 0;
+  context->mask = thread->saved_mask;
+  if (thread->held == 0) return;
+  auto signal = static_cast<int>(thread->held);
+  thread->held = 0;
+  queue_to_self(thread, signal, &thread->held_info);
+}
+
 uint64_t fp_size(uint64_t fpstate) {
   if (fpstate == 0) return 0;
   const auto* state = reinterpret_cast<const FpState*>(fpstate);
@@ -231,11 +242,14 @@ void on_signal_in_agent(Thread* thread, int signal, SignalInfo* info, SignalCont
     deliver(thread, signal, info, context);
   } else if (between(rip, agent_tail, agent_tail_end)) {
     context_from_frame(context, thread->frame);
+    take_mask_back(thread, context);
     deliver(thread, signal, info, context);
   } else if (between(rip, agent_sigreturn, agent_sigreturn_end)) {
     put_off(thread, signal, info, context, false);
-  } else if (uprobe_leave(thread, context) ||
-             sites_leave(context)) {  // in a patched site's stub, before or after its call
+  } else if (uprobe_leave(thread, context)) {
+    take_mask_back(thread, context);
+    deliver(thread, signal, info, context);
+  } else if (sites_leave(context)) {  // in a patched site's stub, before or after its call
     deliver(thread, signal, info, context);
   } else {
     put_off(thread, signal, info, context, true);
@@ -345,10 +359,13 @@ void on_kick(Thread* thread, SignalContext* context) {
       context->rip = thread->frame.rip;
     } else if (between(rip, agent_tail, agent_tail_end)) {
       context_from_frame(context, thread->frame);
+      take_mask_back(thread, context);
     } else if (sites_after_call(context, &nr)) {
       behind_call = true;
       sites_leave(context);
-    } else if (!uprobe_leave(thread, context) && !sites_leave(context)) {
+    } else if (uprobe_leave(thread, context)) {
+      take_mask_back(thread, context);
+    } else if (!sites_leave(context)) {
       return;  // it will be at a call of its own soon, or is kicked again
     }
   } else {

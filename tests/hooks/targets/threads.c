@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -14,6 +15,11 @@
 #include <unistd.h>
 
 static atomic_long calls, wrong, handled;
+static atomic_int started;
+static void wait_for_start(void) {
+  while (!started) sched_yield();
+  started = 0;
+}
 static __thread int local = 7;
 
 static void on_signal(int signal) {
@@ -41,6 +47,7 @@ static void* wait_forever(void* raw) {
   int fd = *(int*)raw;
   char c;
   pthread_cleanup_push(cleanup, &cleaned);
+  started = 1;
   while (read(fd, &c, 1) >= 0 || errno == EINTR) {
   }
   pthread_cleanup_pop(0);
@@ -49,6 +56,7 @@ static void* wait_forever(void* raw) {
 static void* spin_forever(void* raw) {
   (void)raw;
   pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL);
+  started = 1;
   for (;;) syscall(SYS_getppid);
 }
 static void* echo(void* raw) {
@@ -77,13 +85,13 @@ int main(void) {
   if (pipe(ends) != 0) return 1;
   pthread_t waiter;
   pthread_create(&waiter, NULL, wait_forever, &ends[0]);
-  usleep(20000);
+  wait_for_start();
   pthread_cancel(waiter);
   void* result;
   pthread_join(waiter, &result);
   printf("cancelled in read: %d, cleaned up: %d\n", result == PTHREAD_CANCELED, cleaned);
   pthread_create(&waiter, NULL, spin_forever, NULL);
-  usleep(5000);
+  wait_for_start();
   pthread_cancel(waiter);
   pthread_join(waiter, &result);
   printf("cancelled asynchronously: %d\n", result == PTHREAD_CANCELED);

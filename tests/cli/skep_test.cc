@@ -1,0 +1,153 @@
+// The command as people use it: the built skep, run as a process of its own.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <regex>
+#include <sstream>
+#include <string>
+#include <vector>
+
+namespace {
+
+const std::string kBin = SKEP_BINARY_DIR "/bin/";
+const std::string kExamples = SKEP_SOURCE_DIR "/examples/";
+
+struct Outcome {
+  int status = -1;
+  std::string out, err;
+};
+
+// Runs a shell command line; `skep` in it is the one that was built.
+Outcome shell(const std::string& line) {
+  std::string directory = ::testing::TempDir() + "skep-cli-" + std::to_string(::getpid());
+  std::string err_path = directory + ".err";
+  std::string command = "PATH=" + kBin + ":$PATH; { " + line + "\n} 2>" + err_path;
+  Outcome outcome;
+  FILE* pipe = ::popen(command.c_str(), "r");
+  if (pipe == nullptr) return outcome;
+  char buffer[4096];
+  for (size_t got; (got = std::fread(buffer, 1, sizeof buffer, pipe)) > 0;)
+    outcome.out.append(buffer, got);
+  int status = ::pclose(pipe);
+  outcome.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  std::ifstream err(err_path);
+  std::stringstream text;
+  text << err.rdbuf();
+  outcome.err = text.str();
+  ::unlink(err_path.c_str());
+  return outcome;
+}
+
+TEST(SkepRun, opensnoop_lists_the_opens_that_strace_lists) {
+  auto seen =
+      shell("skep run " + kExamples + R"sh(opensnoop.bpf.c --json -- ls -l /usr | grep '^{"source' |
+      sed 's/.*"ret":\(-\{0,1\}[0-9]*\).*"filename":"\([^"]*\)".*/\2 \1/; s/ -[0-9]*$/ -1/')sh");
+  auto expected = shell(R"sh(strace -f -e trace=openat -o /tmp/skep-strace-$$ ls -l /usr >/dev/null
+      sed -n 's/.*openat([^,]*, "\([^"]*\)".* = \(-\{0,1\}[0-9]*\).*/\1 \2/p' /tmp/skep-strace-$$
+      rm /tmp/skep-strace-$$)sh");
+  EXPECT_EQ(seen.status, 0) << seen.err;
+  ASSERT_FALSE(expected.out.empty());
+  EXPECT_EQ(seen.out, expected.out);
+}
+
+TEST(SkepRun, passes_the_commands_output_and_status_on) {
+  auto outcome = shell("skep run " + kExamples +
+                       "opensnoop.bpf.c --min-ns 100000000000 -- sh -c 'echo out; exit 3'");
+  EXPECT_EQ(outcome.status, 3);
+  EXPECT_EQ(outcome.out, "out\n");
+}
+
+TEST(SkepRun, funclatency_counts_calls_in_a_histogram) {
+  auto outcome =
+      shell("skep run " + kExamples + "funclatency.bpf.c --function libc.so.6:malloc -- ls /usr");
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_NE(outcome.out.find("latency (percpu_array):"), std::string::npos) << outcome.out;
+  EXPECT_TRUE(std::regex_search(outcome.out, std::regex("\\[[0-9K]+, [0-9K]+\\) +[0-9]+ \\|@")))
+      << outcome.out;
+}
+
+TEST(SkepRun, options_of_the_object_are_in_its_help) {
+  auto outcome = shell("skep run " + kExamples + "opensnoop.bpf.c --help");
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_NE(outcome.out.find("--failed"), std::string::npos);
+  EXPECT_NE(outcome.out.find("Only opens that fail."), std::string::npos);
+  EXPECT_NE(outcome.out.find("(default false)"), std::string::npos);
+}
+
+TEST(SkepRun, bindguard_makes_bind_fail_and_the_same_server_binds_without_it) {
+  const std::string server =
+      "python3 -c 'import socket; s = socket.socket(); s.bind((\"127.0.0.1\", 0)); "
+      "print(\"bound\")'";
+  auto guarded = shell("skep run " + kExamples + "bindguard.bpf.c -- " + server);
+  EXPECT_NE(guarded.status, 0);
+  EXPECT_NE(guarded.err.find("PermissionError: [Errno 1]"), std::string::npos) << guarded.err;
+  auto free = shell(server);
+  EXPECT_EQ(free.status, 0);
+  EXPECT_EQ(free.out, "bound\n");
+}
+
+TEST(SkepRun, each_bad_input_has_its_own_status) {
+  const std::string good = kExamples + "opensnoop.bpf.c";
+  EXPECT_EQ(shell("skep run /nonexistent.bpf.c -- ls").status, 66);
+  EXPECT_EQ(shell("skep run " SKEP_SOURCE_DIR "/README.md -- ls").status, 65);
+  EXPECT_EQ(shell("skep run /bin/ls -- ls").status, 65);
+  EXPECT_EQ(shell("skep run " + good + " --nonsense -- ls").status, 64);
+  EXPECT_EQ(shell("skep run " + good).status, 64);
+  EXPECT_EQ(shell("skep run " + good + " --pid 1 -- ls").status, 69);
+  EXPECT_EQ(shell("skep run " + good + " -- /nonexistent-command").status, 127);
+  EXPECT_EQ(shell("skep run " + good + " -- /etc/passwd").status, 126);
+  EXPECT_EQ(shell("skep frobnicate").status, 64);
+}
+
+TEST(SkepRun, clangs_own_diagnostics_are_shown) {
+  auto outcome = shell(
+      "echo 'int f(void) { return nonsense; }' > /tmp/skep-bad-$$.bpf.c; "
+      "skep run /tmp/skep-bad-$$.bpf.c -- ls; status=$?; rm /tmp/skep-bad-$$.bpf.c; exit $status");
+  EXPECT_EQ(outcome.status, 65);
+  EXPECT_NE(outcome.err.find("use of undeclared identifier 'nonsense'"), std::string::npos)
+      << outcome.err;
+}
+
+TEST(SkepRun, a_refused_program_says_which_rule_and_where) {
+  auto outcome = shell(
+      "printf '.license \"GPL\"\\n.section \"xdp\"\\nr0 = *(u64 *)(r1 +100)\\nexit\\n' > "
+      "/tmp/skep-no-$$.bpf.s; "
+      "skep run /tmp/skep-no-$$.bpf.s -- ls; status=$?; rm /tmp/skep-no-$$.bpf.s; exit $status");
+  EXPECT_EQ(outcome.status, 67);
+  EXPECT_NE(outcome.err.find("rule:  context_access"), std::string::npos) << outcome.err;
+}
+
+TEST(SkepExec, jit_and_interpreter_give_the_same) {
+  const std::string source =
+      "printf '.license \"GPL\"\\n.section \"xdp\"\\nr2 = *(u32 *)(r1 +0)\\nr3 = *(u32 *)(r1 +4)\\n"
+      "r3 -= r2\\nr0 = 2\\nexit\\n' > /tmp/skep-x-$$.bpf.s; ";
+  for (const char* via : {"jit", "interp"}) {
+    auto outcome = shell(
+        source + "skep exec /tmp/skep-x-$$.bpf.s --data 000102030405060708090a0b0c0d0e0f --via " +
+        via + " --json; status=$?; rm /tmp/skep-x-$$.bpf.s; exit $status");
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    EXPECT_NE(outcome.out.find("\"retval\":2"), std::string::npos) << outcome.out;
+  }
+}
+
+TEST(Sockcount, counts_packets_by_protocol) {
+  auto outcome = shell("sockcount");
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ(outcome.out, "TCP  3 packets\nUDP  2 packets\nICMP 1 packets\n");
+}
+
+TEST(SkepProg, a_second_process_sees_the_session) {
+  auto outcome =
+      shell("skep run " + kExamples +
+            "opensnoop.bpf.c --name sessiontest -- sh -c "
+            "'skep prog list --session sessiontest; skep map list --session sessiontest' ");
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_NE(outcome.out.find("openat_enter"), std::string::npos) << outcome.out << outcome.err;
+  EXPECT_NE(outcome.out.find("open_calls"), std::string::npos) << outcome.out;
+}
+
+}  // namespace

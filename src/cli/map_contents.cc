@@ -59,7 +59,9 @@ Result<report::MapContents> read_map(const MapHeader& map, std::shared_ptr<const
   std::vector<std::byte> key(map.key_size);
   ByteSpan previous;
   std::vector<std::byte> last;
-  while (contents.elements.size() < limit) {
+  // A scribbled map may give keys that are not there, round and round: each element can be missed once.
+  uint64_t misses = 0;
+  while (contents.elements.size() < limit && misses <= map.max_entries) {
     auto next = maps::next_key(map, previous, key);
     if (!next) {
       if (next.error().code() == ENOENT) break;
@@ -69,7 +71,10 @@ Result<report::MapContents> read_map(const MapHeader& map, std::shared_ptr<const
     previous = last;
     auto found = maps::lookup_elem(map, key, value);
     if (!found) {
-      if (found.error().code() == ENOENT) continue;  // deleted under our eyes
+      if (found.error().code() == ENOENT) {  // deleted under our eyes
+        ++misses;
+        continue;
+      }
       return fail(found);
     }
     report::MapElement& element = contents.elements.emplace_back();

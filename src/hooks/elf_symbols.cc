@@ -110,11 +110,11 @@ std::string demangled(std::string_view symbol, bool with_parameters) {
   if (status != 0 || text == nullptr) return {};
   std::string name(text.get());
   if (with_parameters) return name;
+  // The last pair of parentheses; those before it are a part of the name, as in operator().
   int depth = 0;
-  for (size_t i = 0; i < name.size(); ++i) {
-    if (name[i] == '<') ++depth;
-    if (name[i] == '>' && depth > 0) --depth;
-    if (name[i] == '(' && depth == 0 && i > 0) return name.substr(0, i);
+  for (size_t i = name.rfind(')') + 1; i-- > 0;) {
+    if (name[i] == ')') ++depth;
+    if (name[i] == '(' && --depth == 0) return name.substr(0, i);
   }
   return name;
 }

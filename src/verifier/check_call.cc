@@ -186,6 +186,9 @@ bool Verifier::check_helper_memory(unsigned number, int size, Access access, boo
   switch (reg.base) {
     case Base::packet:
     case Base::packet_meta:
+      if (writes && !may_access_packet(Access::write, nullptr)) {
+        return reject(Rule::packet_not_writable, EACCES, "cannot write into packet");
+      }
       return check_packet_access(number, reg.off, static_cast<unsigned>(size), zero_size_allowed);
     case Base::map_key:
       if (writes) return read_only();
@@ -328,7 +331,11 @@ bool Verifier::check_argument(unsigned number, const spec::Argument& argument,
       if (!check_helper_memory(number, static_cast<int>(map.key_size), Access::read, false,
                                nullptr))
         return false;
-      if ((map.type == MapType::BPF_MAP_TYPE_ARRAY ||
+      // What an inner map's size is, is known only of the map that it was made like.
+      const bool exact_size = static_cast<size_t>(meta.map) < program_.maps.size() &&
+                              (map.map_flags & BPF_F_INNER_MAP) == 0;
+      if (exact_size &&
+          (map.type == MapType::BPF_MAP_TYPE_ARRAY ||
            map.type == MapType::BPF_MAP_TYPE_PERCPU_ARRAY) &&
           helper.id == spec::BPF_FUNC_map_lookup_elem && map.key_size == 4) {
         uint64_t key;

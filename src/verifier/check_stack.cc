@@ -37,7 +37,9 @@ bool Verifier::check_stack_bounds(unsigned number, int64_t off, int64_t size, bo
                                   Access access) {
   const RegState& reg = regs()[number];
   FuncState& of = frame_of(reg);
-  const std::string_view what = by_helper                ? " indirect access to"
+  // Kernels before 6.14 did not tell whether a helper reads or writes.
+  const bool unsaid = by_helper && profile_.version < kernel_version(6, 14);
+  const std::string_view what = unsaid                   ? " indirect access to"
                                 : access == Access::read ? " read from"
                                                          : " write to";
   int64_t min, max;
@@ -352,12 +354,12 @@ bool Verifier::check_stack_initialized(unsigned number, int32_t off, int size,
                                        bool zero_size_allowed, bool direct, CallMeta* meta,
                                        Access access) {
   const RegState reg = regs()[number];
-  const std::string_view indirect = direct ? "" : " indirect";
+  const std::string_view indirect =
+      direct || profile_.version >= kernel_version(6, 14) ? "" : " indirect";
   if (size == 0 && !zero_size_allowed) {
     return reject(Rule::bad_size_argument, EACCES, "invalid zero-sized read");
   }
-  if (!check_stack_bounds(number, off, size, !direct, direct ? Access::read : Access::write))
-    return false;
+  if (!check_stack_bounds(number, off, size, !direct, access)) return false;
   FuncState& of = frame_of(reg);
   int64_t min = off, max = off;
   bool raw = meta != nullptr && meta->raw_mode;

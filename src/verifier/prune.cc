@@ -439,6 +439,9 @@ Verifier::Visit Verifier::visit_state() {
       loop = reads_incomplete(old);
       hit = states_equal(old, *cur_, loop ? Exactness::range_within : Exactness::no);
     }
+    // A path that is cut off by a state still being walked must wait for it; where there is no loop to
+    // wait for, it walks on.
+    if (hit && loop && old.scc == nullptr) hit = false;
     if (hit) {
       ++old.hits;
       if (aux.jump_point) push_history({});

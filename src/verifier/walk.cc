@@ -162,7 +162,6 @@ bool Verifier::check_ld_imm64(const Insn& insn) {
       mark_pointer(dst, Base::map_value);
       dst.map = static_cast<uint32_t>(insn.imm);
       dst.off = high.imm;
-      if (maps_[dst.map].field(SpecialField::Kind::spin_lock) != nullptr) dst.id = ++next_id_;
       return true;
     default: return reject(Rule::bad_ld_imm64, EINVAL, "unrecognized bpf_ld_imm64 insn");
   }

@@ -5,7 +5,7 @@
 // Compiled at build time by clang -target bpf (user_engine.cmake); the BTF of the result is what
 // btf::user_engine_btf() returns, without the variables that only keep types alive.
 //
-// Also C++: a side that fills such a structure includes this inside a namespace of its own.
+// Also C++: published.h, for the side that fills such a structure.
 #ifndef SKEP_USER_ENGINE_TYPES_H
 #define SKEP_USER_ENGINE_TYPES_H
 
@@ -42,6 +42,7 @@ typedef __u32 __wsum;
 #ifndef __cplusplus
 typedef _Bool bool;
 enum { false = 0, true = 1 } SKEP_ANONYMOUS(bool);
+#endif
 typedef __u8 uint8_t;
 typedef __s8 int8_t;
 typedef __u16 uint16_t;
@@ -71,9 +72,6 @@ typedef __u32 __kernel_dev_t;
 typedef __kernel_dev_t dev_t;
 typedef unsigned short __kernel_sa_family_t;
 typedef __kernel_sa_family_t sa_family_t;
-#else
-typedef unsigned short __kernel_sa_family_t;
-#endif
 typedef unsigned short umode_t;
 typedef unsigned long ulong;
 typedef unsigned int uint;

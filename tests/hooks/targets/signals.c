@@ -38,8 +38,13 @@ static void install(int signal, void (*handler)(int, siginfo_t*, void*), int fla
   action.sa_flags = SA_SIGINFO | flags;
   sigaction(signal, &action, NULL);
 }
+// Comes again and again, so that no wait can be missed by a slow machine.
 static void arm(long microseconds) {
-  struct itimerval timer = {.it_value = {microseconds / 1000000, microseconds % 1000000}};
+  struct itimerval timer = {.it_value = {0, microseconds}, .it_interval = {0, microseconds}};
+  setitimer(ITIMER_REAL, &timer, NULL);
+}
+static void disarm(void) {
+  struct itimerval timer = {.it_value = {0, 0}};
   setitimer(ITIMER_REAL, &timer, NULL);
 }
 static void check(const char* what, int good) { printf("%-40s %s\n", what, good ? "ok" : "WRONG"); }
@@ -83,7 +88,8 @@ int main(void) {
   arm(20000);
   ssize_t got = read(ends[0], &c, 1);
   check("read is interrupted with EINTR",
-        got == -1 && errno == EINTR && hits == 1 && last_signal == SIGALRM);
+        got == -1 && errno == EINTR && hits >= 1 && last_signal == SIGALRM);
+  disarm();
   check("the handler saw a context in a library",
         last_rip > 0x2b0000000000 || last_rip < 0x2a0000000000);
 
@@ -97,18 +103,20 @@ int main(void) {
   }
   arm(20000);
   got = read(ends[0], &c, 1);
-  check("read is restarted with SA_RESTART", got == 1 && c == 'x' && hits == 1);
+  check("read is restarted with SA_RESTART", got == 1 && c == 'x' && hits >= 1);
+  disarm();
   int status;
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
   check("child ended well", status == 0);
 
-  struct timespec nap = {0, 60000000}, left = {0, 0};
+  struct timespec nap = {30, 0}, left = {0, 0};
   install(SIGALRM, on_signal, SA_RESTART);
   arm(10000);
   int slept = nanosleep(&nap, &left);
   check("nanosleep gives EINTR and what is left",
-        slept == -1 && errno == EINTR && left.tv_nsec > 1000000);
+        slept == -1 && errno == EINTR && left.tv_sec > 0);
+  disarm();
 
   install(SIGSEGV, jumper, 0);
   int faults = 0;
@@ -214,22 +222,31 @@ int main(void) {
   hits = 0;
   arm(5000);
   sigsuspend(&waiting);
-  check("sigsuspend with all else blocked", hits == 1);
+  check("sigsuspend with all else blocked", hits >= 1);
+  disarm();
+  hits = 0;
   arm(5000);
   struct timespec limit = {5, 0};
   got = ppoll(NULL, 0, &limit, &waiting);
-  check("ppoll with a mask", got == -1 && errno == EINTR && hits == 2);
+  check("ppoll with a mask", got == -1 && errno == EINTR && hits >= 1);
+  disarm();
+  hits = 0;
   arm(5000);
   got = pselect(0, NULL, NULL, NULL, &limit, &waiting);
-  check("pselect with a mask", got == -1 && errno == EINTR && hits == 3);
+  check("pselect with a mask", got == -1 && errno == EINTR && hits >= 1);
+  disarm();
+  hits = 0;
   int poller = epoll_create1(0);
   struct epoll_event event;
   arm(5000);
   got = epoll_pwait(poller, &event, 1, 5000, &waiting);
-  check("epoll_pwait with a mask", got == -1 && errno == EINTR && hits == 4);
+  check("epoll_pwait with a mask", got == -1 && errno == EINTR && hits >= 1);
+  disarm();
+  hits = 0;
   arm(5000);
   siginfo_t info;
-  check("sigwaitinfo", sigwaitinfo(&set, &info) == SIGALRM && hits == 4);
+  check("sigwaitinfo", sigwaitinfo(&set, &info) == SIGALRM && hits == 0);
+  disarm();
   sigprocmask(SIG_SETMASK, &old, NULL);
 
   // A storm of signals over a storm of system calls: none is lost, no call fails but by EINTR.

@@ -141,10 +141,12 @@ TEST(Sockcount, counts_packets_by_protocol) {
 }
 
 TEST(SkepProg, a_second_process_sees_the_session) {
-  auto outcome =
-      shell("skep run " + kExamples +
-            "opensnoop.bpf.c --name sessiontest -- sh -c "
-            "'skep prog list --session sessiontest; skep map list --session sessiontest' ");
+  // The traced cat waits on a fifo until both lists have been made.
+  auto outcome = shell("fifo=/tmp/skep-fifo-$$; mkfifo $fifo; skep run " + kExamples +
+                       R"sh(opensnoop.bpf.c --name sessiontest -- cat $fifo >/dev/null &
+      until skep prog list --session sessiontest >/dev/null 2>&1; do :; done
+      skep prog list --session sessiontest && skep map list --session sessiontest
+      status=$?; echo > $fifo; wait; rm $fifo; exit $status)sh");
   EXPECT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_NE(outcome.out.find("openat_enter"), std::string::npos) << outcome.out << outcome.err;
   EXPECT_NE(outcome.out.find("open_calls"), std::string::npos) << outcome.out;

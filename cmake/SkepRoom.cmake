@@ -52,7 +52,7 @@ function(skep_tests room)
     SKEP_TEST_DIR="${CMAKE_SOURCE_DIR}/tests/${room}" SKEP_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
     SKEP_BINARY_DIR="${CMAKE_BINARY_DIR}")
   add_test(NAME ${room} COMMAND ${room}_test)
-  set_tests_properties(${room} PROPERTIES TIMEOUT 900)
+  set_tests_properties(${room} PROPERTIES TIMEOUT 240)
 endfunction()
 
 function(skep_fuzz name)

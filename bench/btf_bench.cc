@@ -8,6 +8,7 @@
 #include "btf/user_engine/user_engine.h"
 #include "cc/cc.h"
 #include "object/object.h"
+#include "test_paths.h"
 
 namespace skep {
 namespace {

@@ -48,9 +48,6 @@ function(skep_tests room)
   add_executable(${room}_test ${sources})
   target_link_libraries(${room}_test PRIVATE ${ARG_DEPS} GTest::gtest GTest::gmock GTest::gtest_main)
   target_include_directories(${room}_test PRIVATE ${CMAKE_SOURCE_DIR}/tests)
-  target_compile_definitions(${room}_test PRIVATE
-    SKEP_TEST_DIR="${CMAKE_SOURCE_DIR}/tests/${room}" SKEP_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
-    SKEP_BINARY_DIR="${CMAKE_BINARY_DIR}")
   add_test(NAME ${room} COMMAND ${room}_test)
   set_tests_properties(${room} PROPERTIES TIMEOUT 240)
 endfunction()

@@ -14,6 +14,7 @@
 #include "base/fd.h"
 #include "btf/user_engine/user_engine.h"
 #include "object/object.h"
+#include "test_paths.h"
 
 namespace skep::cc {
 namespace {

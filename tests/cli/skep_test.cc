@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "test_paths.h"
+
 namespace {
 
 const std::string kBin = SKEP_BINARY_DIR "/bin/";

@@ -19,6 +19,7 @@
 #include "hooks/command.h"
 #include "hooks/syscalls.h"
 #include "hooks_fixture.h"
+#include "test_paths.h"
 
 namespace skep::hooks {
 namespace {

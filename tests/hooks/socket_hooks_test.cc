@@ -10,6 +10,7 @@
 #include "hooks_fixture.h"
 #include "spec/context_layout.h"
 #include "spec/types.h"
+#include "test_paths.h"
 
 namespace skep::hooks {
 namespace {

@@ -11,6 +11,7 @@
 #include "hooks/inject.h"
 #include "hooks/uprobe_table.h"
 #include "hooks_fixture.h"
+#include "test_paths.h"
 
 namespace skep::hooks {
 namespace {
@@ -255,7 +256,7 @@ TEST_F(Probed, hot_functions_of_libc_in_real_programs) {
       {"sqlite3", ":memory:",
        "create table t(a,b); with recursive c(x) as (values(1) union all select x+1 from c where "
        "x<2000) insert into t select x, x*x from c; select sum(b), count(*) from t;"},
-      {"gcc", "-O1", "-S", "-o", "-", SKEP_TEST_DIR "/targets/probed.cc"},
+      {"gcc", "-O1", "-S", "-o", "-", SKEP_SOURCE_DIR "/tests/hooks/targets/probed.cc"},
       {"find", "/etc", "-maxdepth", "1", "-name", "p*"}};
   for (const auto& command : commands) {
     Outcome plain = run(command);

@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "maps/backend.h"
+#include "test_paths.h"
 
 namespace skep::maps::test {
 namespace {
@@ -188,7 +189,7 @@ void run_file(Backend& backend, const std::filesystem::path& path) {
 
 std::vector<std::filesystem::path> case_files() {
   std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(SKEP_TEST_DIR "/cases"))
+  for (const auto& entry : std::filesystem::directory_iterator(SKEP_SOURCE_DIR "/tests/maps/cases"))
     files.push_back(entry.path());
   std::sort(files.begin(), files.end());
   return files;

@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "btf/c_dump.h"
 #include "btf/user_engine/user_engine.h"
+#include "test_paths.h"
 
 namespace skep::object {
 namespace {
@@ -21,7 +22,7 @@ const std::vector<std::byte>& file(const char* name) {
   static std::map<std::string, std::vector<std::byte>> files;
   auto [at, fresh] = files.try_emplace(name);
   if (fresh) {
-    auto bytes = read_file(std::string(SKEP_TEST_DIR "/") + name);
+    auto bytes = read_file(std::string(SKEP_SOURCE_DIR "/tests/object/") + name);
     EXPECT_TRUE(bytes) << (bytes ? "" : bytes.error().text());
     if (bytes) at->second = std::move(*bytes);
   }

@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 
+#include "test_paths.h"
 #include "verifier/case_file.h"
 #include "verifier/verifier.h"
 
@@ -48,15 +49,14 @@ TEST_P(VerifierCase, has_the_verdict_that_it_says) {
   EXPECT_TRUE(again.log.empty());
 }
 
-INSTANTIATE_TEST_SUITE_P(cases, VerifierCase,
-                         testing::ValuesIn(verifier_cases::load_cases(SKEP_TEST_DIR "/cases")),
-                         [](const testing::TestParamInfo<Case>& c) {
-                           std::string name = c.param.file + "_" + c.param.name;
-                           std::replace_if(
-                               name.begin(), name.end(),
-                               [](char ch) { return std::isalnum(ch) == 0; }, '_');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    cases, VerifierCase,
+    testing::ValuesIn(verifier_cases::load_cases(SKEP_SOURCE_DIR "/tests/verifier/cases")),
+    [](const testing::TestParamInfo<Case>& c) {
+      std::string name = c.param.file + "_" + c.param.name;
+      std::replace_if(name.begin(), name.end(), [](char ch) { return std::isalnum(ch) == 0; }, '_');
+      return name;
+    });
 
 }  // namespace
 }  // namespace skep

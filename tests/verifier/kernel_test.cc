@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "test_paths.h"
 #include "verifier/case_file.h"
 #include "verifier/random_program.h"
 #include "verifier/soundness.h"
@@ -162,15 +163,14 @@ TEST(Kernel, judges_random_programs_alike) {
   EXPECT_LE(laxer + stricter, count / 20) << examples;
 }
 
-INSTANTIATE_TEST_SUITE_P(cases, KernelCase,
-                         testing::ValuesIn(verifier_cases::load_cases(SKEP_TEST_DIR "/cases")),
-                         [](const testing::TestParamInfo<Case>& c) {
-                           std::string name = c.param.file + "_" + c.param.name;
-                           std::replace_if(
-                               name.begin(), name.end(),
-                               [](char ch) { return std::isalnum(ch) == 0; }, '_');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    cases, KernelCase,
+    testing::ValuesIn(verifier_cases::load_cases(SKEP_SOURCE_DIR "/tests/verifier/cases")),
+    [](const testing::TestParamInfo<Case>& c) {
+      std::string name = c.param.file + "_" + c.param.name;
+      std::replace_if(name.begin(), name.end(), [](char ch) { return std::isalnum(ch) == 0; }, '_');
+      return name;
+    });
 
 }  // namespace
 }  // namespace skep

@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "object/object.h"
 #include "spec/sections.h"
+#include "test_paths.h"
 #include "verifier/verifier.h"
 
 namespace skep {
@@ -30,7 +31,7 @@ std::string expected_message(const btf::Btf& btf, std::string_view function) {
 
 TEST_P(CompiledProgram, has_the_verdict_that_it_says) {
   if (std::system("command -v clang-19 >/dev/null 2>&1") != 0) GTEST_SKIP() << "no clang-19";
-  const std::string source = SKEP_TEST_DIR "/progs/" + GetParam() + ".bpf.c";
+  const std::string source = SKEP_SOURCE_DIR "/tests/verifier/progs/" + GetParam() + ".bpf.c";
   const std::string output =
       SKEP_BINARY_DIR "/verifier_" + GetParam() + "." + std::to_string(getpid()) + ".o";
   const std::string command =

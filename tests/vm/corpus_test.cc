@@ -7,6 +7,7 @@
 
 #include "support/conformance.h"
 #include "support/kernel_engine.h"
+#include "test_paths.h"
 
 namespace skep {
 namespace {

@@ -189,6 +189,7 @@ void StaticLinker::add_datasecs(btf::BtfBuilder& merged) {
   struct Datasec {
     std::vector<btf::SecVar> variables;
     std::set<btf::TypeId> seen;
+    bool has_externs = false;
   };
   std::map<std::string_view, Datasec> datasecs;
   for (uint32_t i = 0; i < inputs_.size(); ++i) {
@@ -202,18 +203,25 @@ void StaticLinker::add_datasecs(btf::BtfBuilder& merged) {
       const btf::Type type = input.btf->type(id);
       if (type.kind() != Kind::Datasec) continue;
       Datasec& datasec = datasecs[type.name()];
+      const auto section = std::ranges::find(input.elf.sections, type.name(), &ElfSection::name);
       for (uint32_t v = 0; v < type.vlen(); ++v) {
         btf::SecVar variable = type.sec_var(v);
         const btf::Type of = input.btf->type(variable.type);
         if (of.linkage() != btf::Linkage::Static && !owns(i, of.name())) continue;
         variable.type = input.ids[of.id()];
         if (!datasec.seen.insert(variable.type).second) continue;
+        if (of.linkage() == btf::Linkage::Extern) {
+          datasec.has_externs = true;
+          datasec.variables.push_back(variable);
+          continue;
+        }
         // The compiler left offsets to us; an object that was linked before has them.
         auto symbol = symbols.find(of.name());
-        if (symbol != symbols.end() && symbol->second->section < input.section.size() &&
-            symbol->second->section != SHN_UNDEF)
-          variable.offset =
-              static_cast<uint32_t>(symbol->second->value + input.offset[symbol->second->section]);
+        if (type.size() == 0 && symbol != symbols.end())
+          variable.offset = static_cast<uint32_t>(symbol->second->value);
+        if (section != input.elf.sections.end())
+          variable.offset += static_cast<uint32_t>(
+              input.offset[static_cast<size_t>(section - input.elf.sections.begin())]);
         datasec.variables.push_back(variable);
       }
     }
@@ -221,8 +229,10 @@ void StaticLinker::add_datasecs(btf::BtfBuilder& merged) {
   for (auto& [name, datasec] : datasecs) {
     std::ranges::stable_sort(datasec.variables, {}, &btf::SecVar::offset);
     auto section = section_by_name_.find(std::string(name));
-    const uint64_t size =
-        section != section_by_name_.end() ? output_.sections[section->second].size : 0;
+    // With an extern map among them it is not laid out yet: of no size, as the compiler leaves it.
+    const uint64_t size = section != section_by_name_.end() && !datasec.has_externs
+                              ? output_.sections[section->second].size
+                              : 0;
     merged.add_datasec(name, static_cast<uint32_t>(size), datasec.variables);
   }
 }

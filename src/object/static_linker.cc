@@ -164,6 +164,13 @@ Result<> StaticLinker::merge_global(uint32_t index, const ElfSymbol& symbol, uin
   const bool was_defined = known.section != OutputSymbol::kUndefined;
   const bool was_weak = known.bind == STB_WEAK;
   const Input& owner = inputs_[global.owner];
+  // There is one license, however many say it.
+  if (is_defined && was_defined) {
+    const std::string& section = output_.sections[known.section].name;
+    if ((section == "license" || section == "version") &&
+        known.section == input.section[symbol.section])
+      return {};
+  }
   if (is_defined && was_defined && !is_weak && !was_weak)
     return std::unexpected(Error(EEXIST, fmt::format("it is defined in {} already", owner.name))
                                .with_hint("make one of them static, or __weak"));

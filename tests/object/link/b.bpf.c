@@ -32,6 +32,7 @@ extern int only_a(int x);
 extern int LINUX_KERNEL_VERSION __kconfig;
 extern bool CONFIG_BPF __kconfig __weak;
 
+struct only_in_b instance = {5};
 int b_value = 22;
 static int local_count = 2;
 static __noinline int twice(int x) { return x * 2 + local_count; }

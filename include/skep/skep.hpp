@@ -207,13 +207,15 @@ class Link {
   Link() = default;
   Link(Link&&) = default;
   Link& operator=(Link&&) = default;
+  Link(const Link&) = delete;
+  Link& operator=(const Link&) = delete;
   ~Link() = default;
   [[nodiscard]] int fd() const;
   [[nodiscard]] std::string_view where() const;  // "tracepoint syscalls/sys_enter_openat"
   void detach() { state.reset(); }
   [[nodiscard]] explicit operator bool() const { return state != nullptr; }
 
-  std::unique_ptr<LinkState> state;
+  std::shared_ptr<LinkState> state;
 };
 
 struct AttachTo {

@@ -181,7 +181,9 @@ Expected<void> Object::load(const Engine& engine) {
   for (uint32_t i = 0; i < state->autoload.size(); ++i)
     if (state->autoload[i]) options.only.push_back(state->opened->programs()[i].name);
   state->engine = engine.state;
-  auto loaded = loader::Loader::load(*engine.state->engine, std::move(state->opened), options);
+  // A copy: one that is refused can be looked at, changed and loaded again.
+  auto loaded = loader::Loader::load(*engine.state->engine,
+                                     std::make_unique<object::Object>(*state->opened), options);
   if (!loaded) {
     Error error = to_public(loaded.error().error);
     if (loaded.error().rejection && loaded.error().rejection->report.rejection)
@@ -189,6 +191,7 @@ Expected<void> Object::load(const Engine& engine) {
     return std::unexpected(std::move(error));
   }
   state->loader.emplace(std::move(*loaded));
+  state->opened.reset();
   return share_globals(*state);
 }
 
@@ -336,7 +339,7 @@ Expected<Link> Program::attach(const AttachTo& to) const {
   if (fd() < 0)
     return refuse(EINVAL, fmt::format("{}: program {} is not loaded", state->name, name()));
   Link link;
-  link.state = std::make_unique<LinkState>();
+  link.state = std::make_shared<LinkState>();
   link.state->engine = state->engine;
   engine::Engine& engine = *state->engine->engine;
   if (to.fd >= 0 || to.interface != 0) {

@@ -278,7 +278,10 @@ class Object {
 template <class T>
 [[nodiscard]] T* globals(const Object& object, std::string_view section) {
   auto map = object.map(section);
-  if (!map || map->memory().size() < sizeof(T)) return nullptr;
+  if (!map) return nullptr;
+  // A section ends with its last variable, a struct at a multiple of its alignment: there is memory for that.
+  const std::size_t size = (map->memory().size() + alignof(T) - 1) / alignof(T) * alignof(T);
+  if (size < sizeof(T)) return nullptr;
   return reinterpret_cast<T*>(map->memory().data());
 }
 

@@ -41,9 +41,10 @@ void run_counter(const skep::Engine& engine) {
 
   auto ring = skep::Ring<counter_bpf_types::event>::open(counter->maps.events);
   ASSERT_TRUE(ring) << ring.error().message;
+  // A socket filter sees what is behind the Ethernet header.
   for (size_t length : {60, 61, 60}) {
     skep::TestRun run;
-    run.data.resize(length);
+    run.data.resize(14 + length);
     auto done = counter->programs.count.test_run(run);
     ASSERT_TRUE(done) << done.error().message;
     EXPECT_EQ(run.result, 5u);

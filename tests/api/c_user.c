@@ -30,7 +30,7 @@ static int on_event(void *context, void *data, size_t size) {
 
 int c_skeleton_opens_loads_runs(void) {
   int result = 0, key = 60;
-  char packet[60] = {0};
+  char packet[14 + 60] = {0}; /* a socket filter sees what is behind the Ethernet header */
   char value[16];
   struct seen seen = {0, 0};
   struct ring_buffer *rings = NULL;

@@ -72,6 +72,7 @@ void add_run(CLI::App& root, Chosen& chosen);
 void add_trace(CLI::App& root, Chosen& chosen);
 void add_exec(CLI::App& root, Chosen& chosen);
 void add_compile(CLI::App& root, Chosen& chosen);
+void add_link(CLI::App& root, Chosen& chosen);
 void add_verify(CLI::App& root, Chosen& chosen);
 void add_disasm(CLI::App& root, Chosen& chosen);
 void add_asm(CLI::App& root, Chosen& chosen);

@@ -466,6 +466,7 @@ class Verifier {
   bool entered_path_ = false;   // the log has not shown where this path begins
   uint32_t entry_sub_ = 0;      // the function whose verification this is
   uint32_t next_id_ = 0;
+  AccessBounds accesses_;
   struct Pending {
     VerifierState* state;
     uint32_t insn, previous;

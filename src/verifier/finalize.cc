@@ -10,12 +10,14 @@ namespace skep {
 class VerifiedProgramMaker {
  public:
   static VerifiedProgram make(Program program, std::vector<InsnFacts> facts,
-                              std::vector<Subprogram> subprograms, uint64_t insns_processed) {
+                              std::vector<Subprogram> subprograms, uint64_t insns_processed,
+                              const AccessBounds& accesses) {
     VerifiedProgram made;
     made.program_ = std::move(program);
     made.facts_ = std::move(facts);
     made.subprograms_ = std::move(subprograms);
     made.insns_processed_ = insns_processed;
+    made.accesses_ = accesses;
     return made;
   }
 };
@@ -99,8 +101,9 @@ void Verifier::finalize(Report& report) {
     made.name = sub.name;
     subprograms.push_back(std::move(made));
   }
-  report.verified = VerifiedProgramMaker::make(std::move(program), std::move(facts),
-                                               std::move(subprograms), stats_.insns_processed);
+  report.verified =
+      VerifiedProgramMaker::make(std::move(program), std::move(facts), std::move(subprograms),
+                                 stats_.insns_processed, accesses_);
 }
 
 }  // namespace verifier

@@ -9,6 +9,7 @@
 #include <cstdlib>
 
 #include "base/slots.h"
+#include "cli/code_options.h"
 #include "cli/event_printer.h"
 #include "cli/input.h"
 #include "cli/map_contents.h"
@@ -30,6 +31,7 @@ struct Options {
   bool json = false, help = false, verbose = false;
   int pid = 0;
   uint64_t hive_mib = 4096;
+  CodeOptions code;
 };
 
 // The signal that wants us to stop; the handler may do no more than note it and wake the loop.
@@ -105,6 +107,7 @@ class Run {
   void watch(EventPrinter& printer, hooks::Session& session);
   int finish(EventPrinter& printer, hooks::Session& session);
   void print_maps();
+  void warn_of_fuel();
 
   const Options& options_;
   std::unique_ptr<object::Object> object_;
@@ -152,6 +155,7 @@ int Run::observe(const std::vector<std::string>& command) {
                           ? object_->name().substr(object_->name().rfind('/') + 1).substr(0, 63)
                           : options_.session_name;
   runtime.hive.data_size = options_.hive_mib << 20;
+  runtime.jit = jit_options(options_.code);
   auto engine = engine::UserEngine::create(runtime);
   if (!engine) return report_failure(engine.error(), exit_for(engine.error(), kSystem));
   engine_ = std::move(*engine);
@@ -246,8 +250,22 @@ int Run::finish(EventPrinter& printer, hooks::Session& session) {
   if (printer.lost() > 0)
     warn(fmt::format("{} events were lost: the perf buffer was full", printer.lost()));
   print_maps();
+  warn_of_fuel();
   if (auto status = session.exit_status()) return *status;
   return 128 + SIGINT;
+}
+
+// Which programs' runs were cut short by --fuel.
+void Run::warn_of_fuel() {
+  if (options_.code.fuel == 0) return;
+  for (const loader::LoadedProgram& program : loader_->programs()) {
+    auto object = engine_->program_of(program.fd.get());
+    if (!object) continue;
+    uint64_t times = (*object)->out_of_fuel();
+    if (times > 0)
+      warn(fmt::format("{}: {} run{} ended after {} instructions (--fuel)", program.spec->name,
+                       times, times == 1 ? "" : "s", options_.code.fuel));
+  }
 }
 
 void Run::print_maps() {
@@ -308,6 +326,7 @@ void add_run(CLI::App& root, Chosen& chosen) {
   app->add_flag("-v,--verbose", options->verbose,
                 "Say what is attached where, and which processes come and go");
   app->add_flag("--no-cache", options->input.no_cache, "Compile even what the cache has");
+  add_code_options(*app, options->code);
   app->add_option("-I", options->input.include_dirs, "Directory for #include");
   app->add_option("-D", options->input.defines, "Macro, as NAME or NAME=VALUE");
   app->allow_extras();

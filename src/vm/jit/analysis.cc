@@ -72,8 +72,10 @@ uint32_t Analysis::function_at(uint32_t start) const {
 }
 
 Result<Analysis> Analysis::run(const VerifiedProgram& program,
-                               unsigned (*slot_budget)(const Function&), bool optimise) {
+                               unsigned (*slot_budget)(const Function&), bool optimise,
+                               bool needs_context) {
   Analysis a;
+  a.uses_context_ = needs_context;
   size_t n = program.insns().size();
   if (n == 0 || program.subprograms().empty())
     return fail(EINVAL, "expected a program, found no instructions");

@@ -54,7 +54,8 @@ class Analysis {
  public:
   // `slot_budget` says how many stack slots the target can keep in registers for a function.
   [[nodiscard]] static Result<Analysis> run(const VerifiedProgram& program,
-                                            unsigned (*slot_budget)(const Function&), bool selects);
+                                            unsigned (*slot_budget)(const Function&), bool selects,
+                                            bool needs_context = false);
 
   [[nodiscard]] uint32_t size() const { return size_; }
   [[nodiscard]] const Insn* insns() const { return insns_; }

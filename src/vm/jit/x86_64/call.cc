@@ -31,6 +31,7 @@ void CodeGen::after_call() {
   lazy_ &= static_cast<uint16_t>(~kScratchRegisters);
   zext_ &= static_cast<uint16_t>(~kLostRegisters);
   flags_at_ = nullptr;
+  fenced_ = false;
 }
 
 void CodeGen::call_table(uint64_t element) {
@@ -45,6 +46,7 @@ void CodeGen::call(uint32_t i, const Insn& insn) {
     e_.call32(0);
     uint32_t index = a_.function_at(i + 1 + static_cast<uint32_t>(insn.imm));
     fixups_.push_back({Fixup::kFunction, here() - 4, index, i});
+    check_fuel();
     return after_call();
   }
   if (insn.uses_src_reg()) return call_register(i, insn);
@@ -54,6 +56,7 @@ void CodeGen::call(uint32_t i, const Insn& insn) {
   if (insn.src == BPF_PSEUDO_KFUNC_CALL) {
     arguments(a_.use(i));
     call_table(options_.kfunc_table + offset);
+    if (a_.has_callbacks()) check_fuel();
     return after_call();
   }
   switch (insn.imm) {
@@ -70,6 +73,7 @@ void CodeGen::call(uint32_t i, const Insn& insn) {
   }
   arguments(a_.use(i));
   call_table(options_.helper_table + offset);
+  if (a_.has_callbacks()) check_fuel();
   after_call();
 }
 
@@ -155,6 +159,11 @@ bool CodeGen::inline_lookup(uint32_t i) {
   } else {
     outside = skip(kAe);
   }
+  if (options_.speculation_barriers) {  // past a wrong guess the index becomes 0
+    e_.alu_imm(kCmp, false, rax, static_cast<int32_t>(header->max_entries));
+    e_.alu(kSbb, false, kScratch, kScratch);
+    e_.alu(kAnd, false, rax, kScratch);
+  }
   unsigned log = std::has_single_bit(stride) ? static_cast<unsigned>(std::countr_zero(stride)) : 64;
   if (log == 64) {
     e_.imul_imm(true, rax, rax, static_cast<int32_t>(stride));
@@ -216,6 +225,8 @@ void CodeGen::tail_call(uint32_t i) {
   leave(kAe);
   e_.alu_store_imm(kCmp, 4, tail_calls, kMaxTailCalls);
   leave(kAe);
+  fenced_ = false;
+  barrier(0);
   e_.load(8, rax, {.base = rsi, .disp = offsetof(MapHeader, values)});
   e_.mov(false, rdx, rdx);
   e_.load(8, rax, {.base = rax, .index = rdx, .scale = 3});

@@ -76,11 +76,11 @@ class CodeGen {
   };
   // Code that lies after its function.
   struct Stub {
-    enum Kind : uint8_t { kFault, kExitZero };
+    enum Kind : uint8_t { kFault, kExitZero, kNoFuel };
     Kind kind;
     uint8_t reg;       // kFault: what becomes 0
     uint32_t insn_at;  // kFault: the faulting instruction
-    uint32_t resume;   // kFault: where to go on; kExitZero: the jump's displacement
+    uint32_t resume;   // kFault: where to go on; others: the jump's displacement
   };
 
   // --- codegen.cc: frame, buffer, fixups
@@ -90,6 +90,16 @@ class CodeGen {
   void epilogue(bool with_ret = true);
   void step(uint32_t i);
   void room();
+  void charge(uint32_t cost);
+  void leave_without_fuel(Cond cond);
+  void check_fuel();
+  void bind_stubs(Stub::Kind kind);
+  // Before a memory access through register `v` of BPF, where barriers were asked for.
+  void barrier(unsigned v) {
+    if (!options_.speculation_barriers || fenced_ || v == isa::kFramePointer) return;
+    e_.lfence();
+    fenced_ = true;
+  }
   void emit_thunk();
   [[nodiscard]] uint32_t here() const { return static_cast<uint32_t>(e_.p - buffer_.get()); }
   [[nodiscard]] Result<NativeCode> finish(CodeMemory& memory);
@@ -210,9 +220,11 @@ class CodeGen {
   std::vector<FaultEntry> faults_;
   std::vector<bool> far_;  // insns whose jump was found not to reach as a short one
   uint32_t thunk_ = 0;
+  uint32_t tail_entry_ = 0;
   const char* broken_ = nullptr;
   uint32_t broken_at_ = 0;
   bool blind_ = false;
+  std::vector<uint32_t> costs_;  // metered code: vm::block_costs()
   uint64_t random_state_ = 0;
 
   // Of the function being generated.
@@ -237,6 +249,7 @@ class CodeGen {
   uint8_t* flags_at_ = nullptr;
   uint8_t flags_reg_ = 0;
   bool flags_wide_ = false, flags_logic_ = false;
+  bool fenced_ = false;  // a speculation barrier stands between the last branch and here
 };
 
 }  // namespace skep::jit::x86

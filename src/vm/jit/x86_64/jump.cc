@@ -56,7 +56,8 @@ void CodeGen::emit_jump(uint32_t i, uint32_t target) {
     if (fits8(disp)) return e_.jmp8(disp);
     return e_.jmp32(disp - 3);
   }
-  bool near = a_.estimate(target) - a_.estimate(i + 1) <= 116 && (far_.empty() || !far_[i]);
+  bool near = a_.estimate(target) - a_.estimate(i + 1) <= 116 && costs_.empty() &&
+              (far_.empty() || !far_[i]);
   if (near) {
     e_.jmp8(0);
   } else {
@@ -67,12 +68,14 @@ void CodeGen::emit_jump(uint32_t i, uint32_t target) {
 
 void CodeGen::emit_jump(Cond cond, uint32_t i, uint32_t target) {
   uint32_t from = here();
+  fenced_ = false;
   if (target <= i) {
     int64_t disp = static_cast<int64_t>(lines_[target]) - (from + 2);
     if (fits8(disp)) return e_.jcc8(cond, disp);
     return e_.jcc32(cond, disp - 4);
   }
-  bool near = a_.estimate(target) - a_.estimate(i + 1) <= 116 && (far_.empty() || !far_[i]);
+  bool near = a_.estimate(target) - a_.estimate(i + 1) <= 116 && costs_.empty() &&
+              (far_.empty() || !far_[i]);
   if (near) {
     e_.jcc8(cond, 0);
   } else {

@@ -35,7 +35,7 @@ TEST(Differential, a_divisor_that_is_zero_on_a_pruned_path_is_not_called_nonzero
   program.insns = *insns;
   program.type = ProgType::BPF_PROG_TYPE_SCHED_CLS;
   program.license = "GPL";
-  verifier::Report report = verifier::verify(program, {});
+  verifier::Report report = verifier::verify(program, {.test_state_freq = true});
   ASSERT_TRUE(report.verified);
   EXPECT_FALSE(report.verified->facts()[5].divisor_is_nonzero);
 }

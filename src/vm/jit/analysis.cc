@@ -4,6 +4,8 @@
 #include <array>
 #include <cstring>
 
+#include "vm/jit/lookup.h"
+
 namespace skep::jit {
 
 using namespace isa;
@@ -14,6 +16,7 @@ constexpr uint16_t bit(unsigned reg) { return static_cast<uint16_t>(1u << reg); 
 constexpr uint16_t kCallerSaved = 0x3f;  // r0 to r5
 constexpr uint16_t kArguments = 0x3e;    // r1 to r5
 constexpr uint8_t kBad = 0xff;
+constexpr int32_t kProcessorId = 8;  // BPF_FUNC_get_smp_processor_id
 
 // Native bytes that an instruction usually takes at most, by class; see Analysis::estimate().
 unsigned typical_bytes(const Insn& insn) {
@@ -73,9 +76,10 @@ uint32_t Analysis::function_at(uint32_t start) const {
 
 Result<Analysis> Analysis::run(const VerifiedProgram& program,
                                unsigned (*slot_budget)(const Function&), bool optimise,
-                               bool needs_context) {
+                               bool needs_context, bool inline_maps) {
   Analysis a;
   a.uses_context_ = needs_context;
+  a.inline_maps_ = inline_maps;
   size_t n = program.insns().size();
   if (n == 0 || program.subprograms().empty())
     return fail(EINVAL, "expected a program, found no instructions");
@@ -196,13 +200,18 @@ Result<> Analysis::scan(const VerifiedProgram& program, Function& function) {
           break;
         }
         if (insn.op() == BPF_CALL) {
-          function.calls = true;
           jumps_++;
+          auto lookup = inline_maps_ ? lookup_at(program, i) : std::nullopt;
+          bool processor = inline_maps_ && insn.opcode == (BPF_JMP | BPF_CALL) && src == 0 &&
+                           insn.imm == kProcessorId;
+          if (lookup || processor) flags_[i] |= kInlined;
+          if (lookup && lookup->kind == Lookup::kHash) estimated_ += 160;
+          if (!processor && (!lookup || lookup->kind == Lookup::kHash)) function.calls = true;
           if (src == BPF_PSEUDO_CALL) {
             if (function_at(i + 1 + static_cast<uint32_t>(insn.imm)) == functions_.size())
               return fail(EINVAL, "insn {}: call of insn {}, where no subprogram starts", i,
                           i + 1 + insn.imm);
-          } else {
+          } else if (!lookup || lookup->kind != Lookup::kArray) {
             uses_context_ = true;
           }
           break;
@@ -295,6 +304,12 @@ void Analysis::hoist_constants(const VerifiedProgram& program, Function& functio
           (insns_[i + 2].op() == BPF_DIV || insns_[i + 2].op() == BPF_MOD))
         continue;  // a divisor is better known
       auto value = imm64_at(program, insns_ + i);
+      if (i + 2 < function.end && inlined(i + 2) &&
+          insns_[i].dst == 1) {  // not the map, its values
+        auto lookup = lookup_at(program, i + 2);
+        if (!lookup || lookup->kind == Lookup::kHash || lookup->key_is_constant) continue;
+        value = lookup->header->values;
+      }
       if (value && *value > UINT32_MAX && *value < ~uint64_t{0x7fffffff}) visit(i, *value, level);
     }
   };
@@ -315,8 +330,13 @@ void Analysis::hoist_constants(const VerifiedProgram& program, Function& functio
   each([&](uint32_t i, uint64_t value, int) {
     for (size_t g = 0; g < count; g++) {
       if (!near(value, groups[g].base)) continue;
+      auto reg = static_cast<int16_t>(kFirstSlot + function.slots + g);
+      if (i + 2 < function.end && inlined(i + 2) && insns_[i].dst == 1) {
+        insns_[i + 2].off = reg;
+        return;
+      }
       flags_[i] |= kHoisted;
-      insns_[i].off = static_cast<int16_t>(kFirstSlot + function.slots + g);
+      insns_[i].off = reg;
       return;
     }
   });
@@ -527,6 +547,12 @@ void Analysis::registers_of(const VerifiedProgram& program, Function& function) 
             use = insn.src == 0 && insn.imm == 12 ? 0x0e : kArguments;  // BPF_FUNC_tail_call
             if (insn.uses_src_reg()) use |= dst;                        // callx
             def = kCallerSaved;
+            if (inlined(i)) {
+              auto lookup = lookup_at(program, i);
+              use = lookup && !lookup->key_is_constant ? bit(2) : 0;
+              if (lookup && insn.off != 0) use |= bit(static_cast<unsigned>(insn.off));
+              if (!function.calls) def = bit(0);
+            }
             break;
           default:
             use = dst;

@@ -31,6 +31,13 @@
 #include "vm/jit/jit.h"
 #include "vm/jit/x86_64/emitter.h"
 
+namespace skep::jit {
+struct Lookup;
+}
+namespace skep {
+struct MapHeader;
+}
+
 namespace skep::jit::x86 {
 
 inline constexpr unsigned kScratch = r11, kScratch2 = r10, kContext = r12;
@@ -200,7 +207,12 @@ class CodeGen {
   void call_register(uint32_t i, const Insn& insn);
   void arguments(uint16_t mask);
   void after_call();
-  bool inline_lookup(uint32_t i);
+  void inline_lookup(uint32_t i);
+  void array_lookup(uint32_t i, const Lookup& lookup);
+  void hash_lookup(const Lookup& lookup);
+  void load_key(unsigned to, unsigned size);
+  void load_slot_offset(unsigned to, const MapHeader& header);
+  void element_address(uint32_t i, const Lookup& lookup);
   void tail_call(uint32_t i);
   void call_table(uint64_t element);
 

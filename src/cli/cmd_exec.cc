@@ -8,6 +8,7 @@
 #include "cli/exec_input.h"
 #include "cli/input.h"
 #include "cli/map_contents.h"
+#include "cli/perf_map.h"
 #include "cli/rejection.h"
 #include "engine/kernel/kernel_engine.h"
 #include "engine/user/user_engine.h"
@@ -218,6 +219,15 @@ int run(Options options) {
   int fd = -1;
   for (const loader::LoadedProgram& program : loader->programs()) {
     if (program.spec->name == *name) fd = program.fd.get();
+  }
+  if (user != nullptr && options.code.perf_map) {
+    PerfMaps maps;
+    for (const loader::LoadedProgram& program : loader->programs()) {
+      auto shared = user->program_of(program.fd.get());
+      if (shared) maps.add(**shared);
+    }
+    if (auto written = maps.write_for(::getpid()); !written)
+      return report_failure(written.error(), exit_for(written.error(), kSystem));
   }
   std::optional<EventPrinter> events;
   if (user != nullptr) {

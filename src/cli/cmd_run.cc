@@ -13,6 +13,7 @@
 #include "cli/event_printer.h"
 #include "cli/input.h"
 #include "cli/map_contents.h"
+#include "cli/perf_map.h"
 #include "cli/rejection.h"
 #include "cli/run_options.h"
 #include "engine/user/user_engine.h"
@@ -108,8 +109,10 @@ class Run {
   int finish(EventPrinter& printer, hooks::Session& session);
   void print_maps();
   void warn_of_fuel();
+  void write_perf_map(pid_t pid);
 
   const Options& options_;
+  PerfMaps perf_maps_;
   std::unique_ptr<object::Object> object_;
   std::unique_ptr<engine::UserEngine> engine_;
   std::optional<loader::Loader> loader_;
@@ -197,6 +200,13 @@ int Run::observe(const std::vector<std::string>& command) {
   request.argv = command;
   auto pid = session.launch(request);
   if (!pid) return report_failure(pid.error(), kCannotTrace);
+  if (options_.code.perf_map) {
+    for (const loader::LoadedProgram& program : loader_->programs()) {
+      auto object = engine_->program_of(program.fd.get());
+      if (object) perf_maps_.add(**object);
+    }
+    write_perf_map(*pid);
+  }
   watch(printer, session);
   int status = finish(printer, session);
   links->clear();
@@ -208,7 +218,10 @@ void Run::watch(EventPrinter& printer, hooks::Session& session) {
   bool forwarded = false;
   while (true) {
     printer.drain();
-    for (const hooks::SessionEvent& event : session.step()) print_notice(event, options_.verbose);
+    for (const hooks::SessionEvent& event : session.step()) {
+      print_notice(event, options_.verbose);
+      if (event.kind == hooks::NoticeKind::kProcessStarted) write_perf_map(event.pid);
+    }
     std::fflush(stdout);
     if (session.exit_status()) return;
     if (int signal = g_stop_signal.exchange(0)) {
@@ -253,6 +266,11 @@ int Run::finish(EventPrinter& printer, hooks::Session& session) {
   warn_of_fuel();
   if (auto status = session.exit_status()) return *status;
   return 128 + SIGINT;
+}
+
+void Run::write_perf_map(pid_t pid) {
+  if (!options_.code.perf_map) return;
+  if (auto written = perf_maps_.write_for(pid); !written) warn(written.error().text());
 }
 
 // Which programs' runs were cut short by --fuel.

@@ -125,6 +125,7 @@ Result<Analysis> Analysis::run(const VerifiedProgram& program,
       if (constants) a.hoist_constants(program, function, budget - function.slots, depth);
     }
     if (optimise) a.find_selects(function);
+    if (optimise && a.loops_) a.find_copies(function);
     a.registers_of(program, function);
   }
   a.estimate_[n] = a.estimated_;
@@ -436,6 +437,69 @@ void Analysis::find_selects(const Function& function) {
     uint8_t& refs = refs_[target(insns_[i], i)];
     if (refs != 255) refs--;
   }
+}
+
+uint32_t Analysis::copied_end(const Function& function, uint32_t from) const {
+  constexpr uint32_t kMost = 9;
+  for (uint32_t k = from; k < function.end && k - from < kMost; k++) {
+    const Insn& insn = insns_[k];
+    if ((k > from && refs_[k] != 0) || (flags_[k] & (kSelect1 | kSelect2)) != 0) return 0;
+    if (insn.opcode == kNop) continue;
+    switch (insn.cls()) {
+      case BPF_LD:
+        if (insn.mode() != BPF_IMM) return 0;
+        break;
+      case BPF_LDX:
+        if (insn.mode() != BPF_MEM && insn.mode() != BPF_MEMSX) return 0;
+        break;
+      case BPF_ST: break;
+      case BPF_STX:
+        if (insn.mode() != BPF_MEM) return 0;
+        break;
+      case BPF_ALU:
+      case BPF_ALU64:
+        if (insn.op() == BPF_DIV || insn.op() == BPF_MOD) return 0;
+        break;
+      default: {
+        bool conditional = insn.op() != BPF_JA && insn.op() != BPF_JCOND && insn.op() != BPF_CALL &&
+                           insn.op() != BPF_EXIT && insn.dst != kFramePointer &&
+                           !(insn.uses_src_reg() && insn.src == kFramePointer);
+        return conditional && k > from && k + 1 < function.end ? k : 0;
+      }
+    }
+  }
+  return 0;
+}
+
+// `again: i += 1; if i != n goto body; …` in front of a loop's body, as clang puts it for a `continue`: one taken
+// jump a round instead of two. Where the block is the whole loop, it makes two rounds of one.
+void Analysis::find_copies(const Function& function) {
+  unsigned left = 8;
+  for (uint32_t i = function.start; i + 1 < function.end && left > 0; i++) {
+    const Insn& insn = insns_[i];
+    if ((insn.cls() != BPF_JMP && insn.cls() != BPF_JMP32) || insn.opcode == kNop ||
+        insn.op() == BPF_CALL || insn.op() == BPF_EXIT || insn.op() == BPF_JCOND ||
+        (flags_[i] & (kSelect1 | kSelect2)) != 0 || insn.dst == kFramePointer ||
+        (insn.uses_src_reg() && insn.src == kFramePointer))
+      continue;
+    uint32_t to = target(insn, i);
+    if (to > i || to < function.start) continue;
+    uint32_t end = copied_end(function, to);
+    if (end == 0 || end > i) continue;
+    flags_[i] |= kCopied;
+    if (end != i && refs_[end + 1] < 255) refs_[end + 1]++;  // the copy jumps there
+    left--;
+  }
+  if (left == 8) return;
+  // What comes after is further away than was thought.
+  uint32_t more = 0;
+  for (uint32_t i = function.start; i < function.end; i++) {
+    estimate_[i] += more;
+    if ((flags_[i] & kCopied) == 0) continue;
+    uint32_t to = target(insns_[i], i);
+    more += 24 + estimate_[copied_end(function, to)] - estimate_[to];
+  }
+  estimated_ += more;
 }
 
 // Where what a select chose decides, through a load, what the next one chooses (a binary search, a list), a

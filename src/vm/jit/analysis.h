@@ -32,8 +32,10 @@ enum InsnFlag : uint8_t {
   kPromoted = 16,  // was an access to a stack slot
   kHoisted = 32,   // ld_imm64 of something near a constant that the register `off` holds
   kInlined =
-      64,  // a call that needs none: lookup_at() (where `off` is not 0, that register is near the map's
-           // values), or get_smp_processor_id
+      64,  // a call that needs none: lookup_at() (where `off` is not 0, that register is near
+           // the map's values), or get_smp_processor_id
+  kCopied =
+      128,  // a jump back to a short block that ends in a conditional jump: better a copy of it
 };
 
 struct Function {
@@ -85,6 +87,9 @@ class Analysis {
   [[nodiscard]] static std::optional<uint64_t> imm64_at(const VerifiedProgram& program,
                                                         const Insn* insn);
 
+  // The conditional jump that ends the block which begins at `from`, if that may be copied; none: 0.
+  [[nodiscard]] uint32_t copied_end(const Function& function, uint32_t from) const;
+
   // Where a jump goes.
   [[nodiscard]] static uint32_t target(const Insn& insn, uint32_t i) {
     bool far = insn.opcode == (isa::BPF_JMP32 | isa::BPF_JA);
@@ -99,6 +104,7 @@ class Analysis {
                        const std::vector<int16_t>& depth);
   void keep_chasing_branches(const Function& function);
   void find_selects(const Function& function);
+  void find_copies(const Function& function);
   void registers_of(const VerifiedProgram& program, Function& function);
   void liveness(Function& function);
 

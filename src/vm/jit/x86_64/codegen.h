@@ -96,6 +96,7 @@ class CodeGen {
   void end_function();
   void epilogue(bool with_ret = true);
   void step(uint32_t i);
+  void generate(uint32_t i);
   void room();
   void charge(uint32_t cost);
   void leave_without_fuel(Cond cond);
@@ -193,6 +194,7 @@ class CodeGen {
   void jump(uint32_t i, const Insn& insn);
   [[nodiscard]] Cond compare(const Insn& insn, bool wide);
   void select(uint32_t i, const Insn& insn);
+  void jump_to_copy(uint32_t i, const Insn& insn);
   bool set_condition(const Insn& insn, const Insn& move, uint16_t after);
   void may_goto(uint32_t i, const Insn& insn);
   void emit_jump(uint32_t i, uint32_t target);

@@ -9,9 +9,11 @@
 #include <cstdlib>
 
 #include "base/slots.h"
+#include "cli/code_options.h"
 #include "cli/event_printer.h"
 #include "cli/input.h"
 #include "cli/map_contents.h"
+#include "cli/perf_map.h"
 #include "cli/rejection.h"
 #include "cli/run_options.h"
 #include "cli/script.h"
@@ -32,6 +34,7 @@ struct Options {
   bool json = false, help = false, verbose = false;
   int pid = 0;
   uint64_t hive_mib = 4096;
+  CodeOptions code;
 };
 
 // The signal that wants us to stop; the handler may do no more than note it and wake the loop.
@@ -107,8 +110,11 @@ class Run {
   void watch(EventPrinter& printer, hooks::Session& session);
   int finish(EventPrinter& printer, hooks::Session& session);
   void print_maps();
+  void warn_of_fuel();
+  void write_perf_map(pid_t pid);
 
   const Options& options_;
+  PerfMaps perf_maps_;
   std::unique_ptr<object::Object> object_;
   std::vector<lang::ShownMap> shown_;  // of a script's maps; else empty
   std::unique_ptr<engine::UserEngine> engine_;
@@ -164,6 +170,7 @@ int Run::observe(const std::vector<std::string>& command) {
                           ? object_->name().substr(object_->name().rfind('/') + 1).substr(0, 63)
                           : options_.session_name;
   runtime.hive.data_size = options_.hive_mib << 20;
+  runtime.jit = jit_options(options_.code);
   auto engine = engine::UserEngine::create(runtime);
   if (!engine) return report_failure(engine.error(), exit_for(engine.error(), kSystem));
   engine_ = std::move(*engine);
@@ -205,6 +212,13 @@ int Run::observe(const std::vector<std::string>& command) {
   request.argv = command;
   auto pid = session.launch(request);
   if (!pid) return report_failure(pid.error(), kCannotTrace);
+  if (options_.code.perf_map) {
+    for (const loader::LoadedProgram& program : loader_->programs()) {
+      auto object = engine_->program_of(program.fd.get());
+      if (object) perf_maps_.add(**object);
+    }
+    write_perf_map(*pid);
+  }
   watch(printer, session);
   int status = finish(printer, session);
   links->clear();
@@ -216,7 +230,10 @@ void Run::watch(EventPrinter& printer, hooks::Session& session) {
   bool forwarded = false;
   while (true) {
     printer.drain();
-    for (const hooks::SessionEvent& event : session.step()) print_notice(event, options_.verbose);
+    for (const hooks::SessionEvent& event : session.step()) {
+      print_notice(event, options_.verbose);
+      if (event.kind == hooks::NoticeKind::kProcessStarted) write_perf_map(event.pid);
+    }
     std::fflush(stdout);
     if (session.exit_status()) return;
     if (int signal = g_stop_signal.exchange(0)) {
@@ -258,8 +275,27 @@ int Run::finish(EventPrinter& printer, hooks::Session& session) {
   if (printer.lost() > 0)
     warn(fmt::format("{} events were lost: the perf buffer was full", printer.lost()));
   print_maps();
+  warn_of_fuel();
   if (auto status = session.exit_status()) return *status;
   return 128 + SIGINT;
+}
+
+void Run::write_perf_map(pid_t pid) {
+  if (!options_.code.perf_map) return;
+  if (auto written = perf_maps_.write_for(pid); !written) warn(written.error().text());
+}
+
+// Which programs' runs were cut short by --fuel.
+void Run::warn_of_fuel() {
+  if (options_.code.fuel == 0) return;
+  for (const loader::LoadedProgram& program : loader_->programs()) {
+    auto object = engine_->program_of(program.fd.get());
+    if (!object) continue;
+    uint64_t times = (*object)->out_of_fuel();
+    if (times > 0)
+      warn(fmt::format("{}: {} run{} ended after {} instructions (--fuel)", program.spec->name,
+                       times, times == 1 ? "" : "s", options_.code.fuel));
+  }
 }
 
 void Run::print_maps() {
@@ -347,6 +383,7 @@ void add_run(CLI::App& root, Chosen& chosen) {
   app->add_flag("-v,--verbose", options->verbose,
                 "Say what is attached where, and which processes come and go");
   app->add_flag("--no-cache", options->input.no_cache, "Compile even what the cache has");
+  add_code_options(*app, options->code);
   app->add_option("-I", options->input.include_dirs, "Directory for #include");
   app->add_option("-D", options->input.defines, "Macro, as NAME or NAME=VALUE");
   app->allow_extras();

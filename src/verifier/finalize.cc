@@ -80,7 +80,8 @@ void Verifier::finalize(Report& report) {
     }
     if (insn.cls() == BPF_ALU || insn.cls() == BPF_ALU64) {
       if (insn.op() == BPF_DIV || insn.op() == BPF_MOD)
-        fact.divisor_is_nonzero = !aux.divisor_may_be_zero;
+        // A register's value may have been cut to what some path had: no state keeps a divisor precise.
+        fact.divisor_is_nonzero = !insn.uses_src_reg() && !aux.divisor_may_be_zero;
     }
     const bool conditional = (insn.cls() == BPF_JMP || insn.cls() == BPF_JMP32) &&
                              insn.op() != BPF_JA && insn.op() != BPF_CALL && insn.op() != BPF_EXIT;

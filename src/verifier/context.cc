@@ -107,6 +107,65 @@ bool Verifier::check_socket_access(unsigned number, int32_t off, unsigned size, 
                 type_text(reg), at, size);
 }
 
+namespace {
+
+bool needs_net_admin(ProgType type) {
+  switch (type) {
+    case ProgType::BPF_PROG_TYPE_SCHED_CLS:
+    case ProgType::BPF_PROG_TYPE_SCHED_ACT:
+    case ProgType::BPF_PROG_TYPE_XDP:
+    case ProgType::BPF_PROG_TYPE_LWT_IN:
+    case ProgType::BPF_PROG_TYPE_LWT_OUT:
+    case ProgType::BPF_PROG_TYPE_LWT_XMIT:
+    case ProgType::BPF_PROG_TYPE_LWT_SEG6LOCAL:
+    case ProgType::BPF_PROG_TYPE_SK_SKB:
+    case ProgType::BPF_PROG_TYPE_SK_MSG:
+    case ProgType::BPF_PROG_TYPE_FLOW_DISSECTOR:
+    case ProgType::BPF_PROG_TYPE_CGROUP_DEVICE:
+    case ProgType::BPF_PROG_TYPE_CGROUP_SOCK:
+    case ProgType::BPF_PROG_TYPE_CGROUP_SOCK_ADDR:
+    case ProgType::BPF_PROG_TYPE_CGROUP_SOCKOPT:
+    case ProgType::BPF_PROG_TYPE_CGROUP_SYSCTL:
+    case ProgType::BPF_PROG_TYPE_SOCK_OPS:
+    case ProgType::BPF_PROG_TYPE_EXT:
+    case ProgType::BPF_PROG_TYPE_NETFILTER: return true;
+    default: return false;
+  }
+}
+
+bool needs_perfmon(ProgType type) {
+  switch (type) {
+    case ProgType::BPF_PROG_TYPE_KPROBE:
+    case ProgType::BPF_PROG_TYPE_TRACEPOINT:
+    case ProgType::BPF_PROG_TYPE_PERF_EVENT:
+    case ProgType::BPF_PROG_TYPE_RAW_TRACEPOINT:
+    case ProgType::BPF_PROG_TYPE_RAW_TRACEPOINT_WRITABLE:
+    case ProgType::BPF_PROG_TYPE_TRACING:
+    case ProgType::BPF_PROG_TYPE_LSM:
+    case ProgType::BPF_PROG_TYPE_STRUCT_OPS:
+    case ProgType::BPF_PROG_TYPE_EXT: return true;
+    default: return false;
+  }
+}
+
+}  // namespace
+
+bool Verifier::check_privileges() {
+  if (options_.privileged) return true;
+  const ProgType type = program_.type;
+  std::string_view missing;
+  if (!options_.cap_bpf && type != ProgType::BPF_PROG_TYPE_SOCKET_FILTER &&
+      type != ProgType::BPF_PROG_TYPE_CGROUP_SKB) {
+    missing = "CAP_BPF";
+  } else if (needs_net_admin(type) && !options_.cap_net_admin) {
+    missing = "CAP_NET_ADMIN";
+  } else if (needs_perfmon(type) && !options_.cap_perfmon) {
+    missing = "CAP_PERFMON";
+  }
+  if (missing.empty()) return true;
+  return reject(Rule::not_privileged, EPERM, "program type {} needs {}", prog_type_->name, missing);
+}
+
 // What the program is for exists, and it may be loaded for that.
 bool Verifier::check_attach_target() {
   insn_ = 0;
@@ -119,10 +178,7 @@ bool Verifier::check_attach_target() {
     return reject(Rule::feature_not_in_kernel, EINVAL, "program type {} is not known to kernel {}",
                   prog_type_->name, profile_.name);
   }
-  if (!options_.privileged && program_.type != ProgType::BPF_PROG_TYPE_SOCKET_FILTER &&
-      program_.type != ProgType::BPF_PROG_TYPE_CGROUP_SKB) {
-    return reject(Rule::not_privileged, EPERM, "program type {} needs CAP_BPF", prog_type_->name);
-  }
+  if (!check_privileges()) return false;
   if ((program_.flags & kSleepableFlag) != 0 && !prog_type_->can_sleep) {
     return reject(
         Rule::bad_attach_target, EINVAL,

@@ -379,6 +379,7 @@ class Verifier {
                                           unsigned size, Access access, int value,
                                           bool sign_extended);
   [[nodiscard]] bool check_attach_target();
+  [[nodiscard]] bool check_privileges();
   [[nodiscard]] bool check_socket_access(unsigned reg, int32_t off, unsigned size, Access access);
 
   // ---- btf_access.cc

@@ -60,10 +60,13 @@ std::string last_lines(const std::string& log) {
   if (const size_t stats = text.rfind("processed "); stats != std::string_view::npos)
     text = text.substr(0, stats);
   while (text.ends_with('\n')) text.remove_suffix(1);
-  size_t at = text.size();
-  for (int lines = 0; lines < 2 && at != std::string_view::npos && at != 0; ++lines)
-    at = text.rfind('\n', at - 1);
-  return one_line(std::string(at == std::string_view::npos ? text : text.substr(at + 1)));
+  size_t begin = 0;
+  const size_t last = text.rfind('\n');
+  if (last != std::string_view::npos && last != 0) {
+    const size_t before = text.rfind('\n', last - 1);
+    begin = before == std::string_view::npos ? 0 : before + 1;
+  }
+  return one_line(std::string(text.substr(begin)));
 }
 
 class Runner {
@@ -287,6 +290,7 @@ Options parse(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   const Options options = parse(argc, argv);
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);  // what was printed stays, whatever happens next
   if (options.against_kernel) {
     if (auto available = corpus::kernel_available(); !available) {
       fmt::print(stderr, "verifier_corpus: {}\n", available.error().text());

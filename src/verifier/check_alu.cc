@@ -114,6 +114,10 @@ bool Verifier::adjust_pointer(const Insn& insn, const RegState& pointer_in,
       !check_pointer_sane(pointer, pointer.base, pointer.flags)) {
     return false;
   }
+  const bool sums = insn.op() == BPF_ADD || insn.op() == BPF_SUB;
+  AluWindow window;
+  if (sums && !sanitize_pointer_alu(insn, pointer, scalar, !pointer_is_source, window, false))
+    return false;
   const auto moved = [&](AluOp op) {
     // Pointers have no 32-bit bounds: unbounded before, derived after.
     Scalar a = pointer.number;
@@ -169,27 +173,9 @@ bool Verifier::adjust_pointer(const Insn& insn, const RegState& pointer_in,
   }
   if (!check_pointer_sane(dst, dst.base, dst.flags)) return false;
   if (!sync_bounds(dst.number)) dst.number = Scalar{};
-  if (allow_leaks_) return true;
-  // Without privileges even a pointer that is not followed must stay inside: a mispredicted
-  // branch could follow it.
-  if (dst.is(Base::stack) && !dst.number.is_constant()) {
-    return reject(Rule::stack_variable_offset, EACCES,
-                  "R{} variable stack access prohibited for !root, var_off={} off={}", number,
-                  tnum_text(dst.number.var_off), dst.off);
-  }
-  if (dst.is(Base::stack)) {
-    const int64_t off = int64_t{dst.off} + static_cast<int64_t>(dst.number.constant());
-    if (off >= 0 || off < -int64_t{kMaxStackBytes}) {
-      return reject(Rule::stack_out_of_bounds, EACCES,
-                    "R{} stack pointer arithmetic goes out of range, prohibited for !root", number);
-    }
-  }
-  if (dst.is(Base::map_value) && !check_map_access(number, 0, 1, false, true)) {
-    return reject(Rule::map_value_out_of_bounds, EACCES,
-                  "R{} pointer arithmetic of map value goes out of range, prohibited for !root",
-                  number);
-  }
-  return true;
+  if (!check_pointer_stays_inside(number)) return false;
+  return !sums ||
+         sanitize_pointer_alu(insn, RegState(dst), scalar, !pointer_is_source, window, true);
 }
 
 bool Verifier::check_alu_values(const Insn& insn) {
@@ -236,6 +222,7 @@ bool Verifier::check_alu_values(const Insn& insn) {
     }
     default: break;
   }
+  if ((*op == AluOp::add || *op == AluOp::sub) && !sanitize_scalar_alu(insn)) return false;
   const Scalar operand = src->number;  // may be dst itself
   const bool small_constant = operand.is_constant() && operand.constant() <= 0x7fffffff;
   dst.number = scalar_alu(*op, is64, dst.number, operand);

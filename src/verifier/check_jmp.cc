@@ -296,6 +296,8 @@ Step Verifier::check_jump(const Insn& insn) {
     } else {
       aux.fallthrough_seen = true;
     }
+    if (!bypass_spec_v1_ && !push_speculative(&insn, taken != 0 ? here + 1 : target))
+      return Step::failed;
     if (logging()) log_changed_state();
     insn_ = taken != 0 ? target : here + 1;
     return Step::jumped;

@@ -310,7 +310,9 @@ void Verifier::backtrack(VerifierState& start, Backtrack& bt, bool& changed) {
 }
 
 void Verifier::mark_precise(unsigned reg) {
-  if (!capable_ || cur_->parent == nullptr || !regs()[reg].is_scalar()) return;
+  if (!capable_ || !regs()[reg].is_scalar()) return;
+  if (cur_->parent == nullptr && !logging_all())
+    return;  // nothing to mark; only the log would tell
   Backtrack bt;
   bt.frame = cur_->current;
   bt.set(reg);
@@ -319,7 +321,7 @@ void Verifier::mark_precise(unsigned reg) {
 }
 
 void Verifier::mark_precise_slot(unsigned frame_number, unsigned slot_number) {
-  if (!capable_ || cur_->parent == nullptr) return;
+  if (!capable_ || (cur_->parent == nullptr && !logging_all())) return;
   Backtrack bt;
   bt.frame = cur_->current;
   bt.slots[frame_number] |= SlotMask{1} << slot_number;

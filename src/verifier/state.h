@@ -231,6 +231,7 @@ struct VerifierState {
   uint32_t active_locks = 0;
   uint32_t active_preempt_locks = 0;
   bool rcu_read_lock = false;
+  bool speculative = false;  // what a mispredicted processor may run (sanitize.cc)
   bool sleepable = false;
   std::vector<Reference> references;
   std::vector<HistoryEntry> history;

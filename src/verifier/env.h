@@ -414,7 +414,7 @@ class Verifier {
   void find_special_fields(MapInfo& info) const;
   [[nodiscard]] bool read_function_arguments(SubprogramInfo& sub);
 
-  // ---- check_call.cc
+  // ---- check_call.cc, check_argument.cc
   [[nodiscard]] Step check_call(const Insn& insn);
   [[nodiscard]] bool check_helper_call(const Insn& insn);
   [[nodiscard]] bool check_argument(unsigned number, const spec::Argument& argument,

@@ -325,6 +325,9 @@ class Verifier {
                                     const RegState& scalar, bool scalar_is_imm);
   [[nodiscard]] bool check_pointer_sane(const RegState& reg, Base base, Flags flags);
   void assign_scalar_id(RegState& reg);
+  [[nodiscard]] bool constant_delta(const Insn& insn, AluOp op, bool is64, const RegState& dst,
+                                    const Scalar& operand, int32_t& delta) const;
+  [[nodiscard]] bool fork_on_mask(RegState& dst, const Insn& insn);
 
   // ---- sanitize.cc
   struct AluWindow {
@@ -404,6 +407,13 @@ class Verifier {
                                           bool sign_extended);
   [[nodiscard]] bool check_attach_target();
   [[nodiscard]] bool check_privileges();
+  [[nodiscard]] bool context_is_not_converted() const;
+  // What user space hands to a system call program: any bytes of it, at any offset.
+  static constexpr uint64_t kSyscallContext = 0xffff;
+  [[nodiscard]] bool variable_context() const {
+    return program_.type == ProgType::BPF_PROG_TYPE_SYSCALL &&
+           profile_.version >= kernel_version(7, 0);
+  }
   [[nodiscard]] bool check_socket_access(unsigned reg, int32_t off, unsigned size, Access access);
 
   // ---- btf_access.cc
@@ -435,6 +445,7 @@ class Verifier {
   void refine_helper_result(const spec::Helper& helper, CallMeta& meta);
   [[nodiscard]] bool constant_key_of(const RegState& reg, uint32_t size, uint64_t& value);
   [[nodiscard]] bool check_tail_call();
+  [[nodiscard]] Step finish_tail_call();
 
   // ---- check_func.cc: calls between BPF functions, callbacks
   [[nodiscard]] Step check_function_call(const Insn& insn);

@@ -208,6 +208,9 @@ int Verifier::backtrack_insn(uint32_t index, int64_t next, const HistoryEntry* e
       return leave_frame() ? kOk : kGiveUp;
     }
     bt.clear(0);
+    // A tail call that came back to the caller.
+    if (insn.imm == spec::BPF_FUNC_tail_call && insn.src == 0 && next != int64_t{index} + 1)
+      return enter_frame() ? kOk : kGiveUp;
     if ((bt.registers[bt.frame] & kArguments) != 0) return kGiveUp;
     return kOk;
   }

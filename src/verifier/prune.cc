@@ -53,7 +53,8 @@ bool Verifier::register_covered(const RegState& old, const RegState& cur, Exactn
                same_scalar_ids(old.id & ~kAddConstant, cur.id & ~kAddConstant);
       }
       if (!old.precise && exact == Exactness::no && !options_.every_number_matters) return true;
-      if ((old.id & kAddConstant) != 0 && ((cur.id & kAddConstant) == 0 || old.off != cur.off)) {
+      if ((old.id & kAddConstant) != 0 &&
+          ((old.id & kAddConstant) != (cur.id & kAddConstant) || old.off != cur.off)) {
         return false;
       }
       if (old.id != 0 && (old.id & kAddConstant) == 0 && (cur.id & kAddConstant) != 0) return false;

@@ -125,7 +125,7 @@ static std::string_view reserved_message(const Insn& insn) {
 }
 
 // Locks and timers need contexts that some programs do not run in.
-static std::string_view unfit_map(const MapInfo& info, ProgType type) {
+static std::string_view unfit_map(const MapInfo& info, ProgType type, KernelVersion version) {
   bool tracing = false;
   switch (type) {
     case ProgType::BPF_PROG_TYPE_KPROBE:
@@ -140,9 +140,10 @@ static std::string_view unfit_map(const MapInfo& info, ProgType type) {
       return "socket filter progs cannot use bpf_spin_lock yet";
     if (tracing) return "tracing progs cannot use bpf_spin_lock yet";
   }
-  if (tracing && info.field(SpecialField::Kind::timer) != nullptr)
+  const bool any_context = version >= kernel_version(7, 0);  // timers start from anywhere
+  if (tracing && !any_context && info.field(SpecialField::Kind::timer) != nullptr)
     return "tracing progs cannot use bpf_timer yet";
-  if (tracing && info.field(SpecialField::Kind::workqueue) != nullptr)
+  if (tracing && !any_context && info.field(SpecialField::Kind::workqueue) != nullptr)
     return "tracing progs cannot use bpf_wq yet";
   if (info.map->type == MapType::BPF_MAP_TYPE_STRUCT_OPS)
     return "bpf_struct_ops map cannot be used in prog";
@@ -205,7 +206,7 @@ bool Verifier::resolve_immediates() {
         }
         const MapDescriptor& map = program_.maps[static_cast<size_t>(insn.imm)];
         const std::string_view unfit =
-            unfit_map(maps_[static_cast<size_t>(insn.imm)], program_.type);
+            unfit_map(maps_[static_cast<size_t>(insn.imm)], program_.type, profile_.version);
         if (!unfit.empty()) return reject_at(i, Rule::bad_map_for_program, EINVAL, "{}", unfit);
         const bool sleeps = (program_.flags & kSleepableFlag) != 0;
         if (sleeps && !fits_sleepable(map.type, profile_.version)) {

@@ -116,7 +116,8 @@ bool Verifier::check_argument_type(unsigned number, const spec::Argument& argume
   return true;
 }
 
-bool Verifier::check_argument_offset(unsigned number, const spec::Argument&, bool release) {
+bool Verifier::check_argument_offset(unsigned number, const spec::Argument& argument,
+                                     bool release) {
   const RegState& reg = regs()[number];
   if (release && reg.off != 0) {
     return reject(Rule::bad_argument_type, EINVAL,
@@ -134,7 +135,7 @@ bool Verifier::check_argument_offset(unsigned number, const spec::Argument&, boo
     case Base::arena:
     case Base::scalar: return true;
     case Base::ctx:
-      if (variable_context()) return true;
+      if (variable_context() && argument.kind == ArgKind::mem) return true;
       return check_fixed_pointer(reg, number, false);
     case Base::btf_id: return check_fixed_pointer(reg, number, true);
     default: return check_fixed_pointer(reg, number, false);
@@ -277,6 +278,11 @@ bool Verifier::check_argument(unsigned number, const spec::Argument& argument,
     }
   }
   if (release) {
+    if (reg.ref_id == 0 && !reg.is_null() && profile_.version >= kernel_version(7, 0)) {
+      return reject(Rule::reference_not_owned, EINVAL,
+                    "release helper bpf_{} expects referenced PTR_TO_BTF_ID passed to R{}",
+                    helper.name, number);
+    }
     if (reg.ref_id == 0 && !reg.is_null()) {
       return reject(Rule::reference_not_owned, EINVAL,
                     "R{} must be referenced when passed to release function", number);

@@ -178,6 +178,8 @@ bool Verifier::set_helper_result(const Insn&, const spec::Helper& helper, CallMe
       r0.map_uid = meta.map_uid;
       if ((flags & kMaybeNull) == 0 && info.field(SpecialField::Kind::spin_lock) != nullptr)
         r0.id = ++next_id_;
+      if (r0.maybe_null()) r0.id = ++next_id_;
+      refine_map_value(r0);
       break;
     }
     case spec::ReturnKind::socket: mark_pointer(r0, Base::socket, flags); break;
@@ -200,7 +202,7 @@ bool Verifier::set_helper_result(const Insn&, const spec::Helper& helper, CallMe
     }
     case spec::ReturnKind::mem_or_btf_id: return unsupported();
   }
-  if (r0.maybe_null()) r0.id = ++next_id_;
+  if (r0.maybe_null() && r0.id == 0) r0.id = ++next_id_;
   const MapType map_type = meta.map >= 0 ? maps_[meta.map].map->type : MapType::BPF_MAP_TYPE_UNSPEC;
   const bool acquires =
       helper.acquires ||

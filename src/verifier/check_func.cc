@@ -328,6 +328,7 @@ bool Verifier::check_stack_depths() {
                        "stack size of subprog {} is {}. Too large", s, own);
     }
     nodes[s].below = below + (elsewhere ? 0 : own);
+    max_stack_depth_ = std::max({max_stack_depth_, nodes[s].below, own});
     nodes[s].frames = frames + 1;
     if (nodes[s].frames > kMaxCallFrames) {
       return reject_at(subs_[s].start, Rule::too_many_frames, E2BIG,

@@ -194,9 +194,10 @@ bool Verifier::try_packet_compare(const Insn& insn, VerifierState& taken) {
   }
 }
 
-void Verifier::mark_not_null(RegState& reg) {
-  reg.flags &= static_cast<Flags>(~kMaybeNull);
-  if (!reg.is(Base::map_value)) return;
+void Verifier::mark_not_null(RegState& reg) { reg.flags &= static_cast<Flags>(~kMaybeNull); }
+
+// Values that are maps or sockets, whether or not there is one: nobody may take them for bytes.
+void Verifier::refine_map_value(RegState& reg) {
   const MapInfo& info = maps_[reg.map];
   switch (info.map->type) {
     case MapType::BPF_MAP_TYPE_ARRAY_OF_MAPS:

@@ -92,7 +92,7 @@ void Verifier::save_spill(FuncState& of, unsigned index, const RegState& reg, un
     SlotByte& b = s.bytes[7 - i];
     if (i < size) {
       b = SlotByte::spill;
-    } else if (b != SlotByte::zero && !(b == SlotByte::invalid && allow_leaks_)) {
+    } else if (b != SlotByte::zero && b != SlotByte::invalid) {
       b = SlotByte::misc;
     }
   }
@@ -323,7 +323,9 @@ bool Verifier::read_stack_fixed(FuncState& of, int off, unsigned size, int value
       case SlotByte::iterator: return invalid(i);
     }
   }
-  const bool zero = zeros == size || (spilled == size && s.spilled.is_null());
+  const bool mixed = profile_.version >= kernel_version(7, 0);
+  const bool zero = zeros == size || (s.spilled.is_null() &&
+                                      (spilled == size || (mixed && spilled + zeros == size)));
   if (zero) {
     mark_constant(reg, 0);
     reg.precise = !capable_;

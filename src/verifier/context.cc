@@ -58,6 +58,11 @@ bool Verifier::check_context_access(const RegState& reg, unsigned number, int32_
     const std::string_view name = answer.field->name;
     if (name == "data" || name == "data_end" || (writes && name == "tstamp")) return refuse();
   }
+  if (program_.type == ProgType::BPF_PROG_TYPE_RAW_TRACEPOINT_WRITABLE && off == 0) {
+    if (size != 8 || writes) return refuse();
+    if (value >= 0) mark_loaded_pointer(regs()[value], spec::PointerKind::tp_buffer);
+    return true;
+  }
   if (row->rule == spec::ContextRule::arguments) {
     RegState loaded;
     if (!context_argument(off, size, access, loaded)) return false;

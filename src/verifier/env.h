@@ -72,8 +72,9 @@ struct SubprogramInfo {
   bool changes_packet = false;
   bool might_sleep = false;
   bool called = false;
-  bool walked = false;       // any instruction of it was
-  uint32_t stack_depth = 0;  // bytes below r10, not yet rounded
+  bool walked = false;                       // any instruction of it was
+  uint32_t stack_depth = 0;                  // bytes below r10, not yet rounded
+  uint32_t insns_self = 0, insns_total = 0;  // walked; with what it calls
   std::vector<FunctionArgument> arguments;
   bool arguments_known = false;
 };
@@ -353,7 +354,8 @@ class Verifier {
   [[nodiscard]] Step check_jump(const Insn& insn);
   [[nodiscard]] bool try_packet_compare(const Insn& insn, VerifierState& taken_state);
   void grow_packet_ranges(VerifierState& state, const RegState& pointer, bool range_right_open);
-  void mark_not_null(RegState& reg);
+  static void mark_not_null(RegState& reg);
+  void refine_map_value(RegState& reg);
   void mark_or_null(VerifierState& state, unsigned reg, bool is_null);
   void collect_linked(VerifierState& state, uint32_t id, LinkedSet& set);
   void sync_linked(VerifierState& state, const RegState& known, const LinkedSet& set);
@@ -500,9 +502,10 @@ class Verifier {
   VerifierState* cur_ = nullptr;
   uint32_t insn_ = 0, previous_insn_ = 0;
   bool have_history_of_step_ = false;
-  bool path_switched_ = false;  // by this step: previous_insn_ is the new path's
-  bool entered_path_ = false;   // the log has not shown where this path begins
-  uint32_t entry_sub_ = 0;      // the function whose verification this is
+  bool path_switched_ = false;    // by this step: previous_insn_ is the new path's
+  bool entered_path_ = false;     // the log has not shown where this path begins
+  uint32_t max_stack_depth_ = 0;  // of all chains of calls
+  uint32_t entry_sub_ = 0;        // the function whose verification this is
   uint32_t next_id_ = 0;
   struct Pending {
     VerifierState* state;

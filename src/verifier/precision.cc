@@ -349,6 +349,14 @@ bool Verifier::propagate_precision(const VerifierState& old, VerifierState& cur)
     }
   }
   if (bt.empty()) return false;
+  for (unsigned f = old.current + 1; logging_all() && f-- > 0;) {
+    if (bt.registers[f] == 0 && bt.slots[f] == 0) continue;
+    std::string what = mask_text(bt.registers[f]);
+    for (SlotMask slots = bt.slots[f]; slots != 0; slots &= slots - 1) {
+      what += fmt::format("{}fp{}", what.empty() ? "" : ",", -8 * (std::countr_zero(slots) + 1));
+    }
+    log("frame {}: propagating {}\n", f, what);
+  }
   bool changed = false;
   backtrack(cur, bt, changed);
   return changed;

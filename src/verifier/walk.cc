@@ -254,6 +254,11 @@ bool Verifier::walk() {
       return reject(Rule::out_of_memory, ENOMEM,
                     "states take more than the verifier's memory limit");
     }
+    if ((options_.log_level & kLogStats) != 0) {
+      ++subs_[frame().subprogram].insns_self;
+      for (unsigned f = 0; f <= cur_->current; ++f)
+        ++subs_[cur_->frames[f]->subprogram].insns_total;
+    }
     InsnAux& aux = aux_[insn_];
     cur_->last_insn = previous_insn_;
     cur_->insn = insn_;

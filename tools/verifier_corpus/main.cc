@@ -46,7 +46,7 @@ struct Totals {
   std::map<std::string, int> by_rule;
   int not_linked = 0, skipped = 0, problems = 0, unstated = 0;
   int messages = 0, messages_found = 0;
-  uint64_t insns = 0, our_ns = 0, kernel_ns = 0;
+  uint64_t insns = 0, our_ns = 0, kernel_ns = 0, kernel_insns = 0;
 };
 
 std::string one_line(std::string text) {
@@ -123,10 +123,11 @@ class Runner {
     fmt::print(
         "{{\"agree\":{},\"stricter\":{},\"laxer\":{},\"messages\":{},\"messages_found\":{},\"not_"
         "linked\":{},"
-        "\"skipped\":{},\"problems\":{},\"insns\":{},\"our_ns\":{},\"kernel_ns\":{}}}\n",
+        "\"skipped\":{},\"problems\":{},\"insns\":{},\"our_ns\":{},\"kernel_ns\":{},\"kernel_"
+        "insns\":{}}}\n",
         all.agree, all.stricter, all.laxer, totals_.messages, totals_.messages_found,
         totals_.not_linked, totals_.skipped, totals_.problems, totals_.insns, totals_.our_ns,
-        totals_.kernel_ns);
+        totals_.kernel_ns, totals_.kernel_insns);
     laxer_ = all.laxer;
   }
   [[nodiscard]] int laxer() const { return laxer_; }
@@ -194,13 +195,15 @@ class Runner {
   }
 
   void compare_with_kernel(const corpus::Case& test, corpus::KernelLoader& kernel) {
-    const corpus::KernelVerdict verdict = kernel.load(test.program, options_.verbose ? 2 : 0);
+    const corpus::KernelVerdict verdict = kernel.load(test.program, options_.verbose ? 6 : 4);
     if (!verdict.problem.empty()) {
       ++totals_.problems;
       if (options_.verbose) say("{}:{}: {}\n", test.file, test.name, verdict.problem);
       return;
     }
     totals_.kernel_ns += verdict.time_ns;
+    if (const size_t at = verdict.log.rfind("processed "); at != std::string::npos)
+      totals_.kernel_insns += std::strtoull(verdict.log.c_str() + at + 10, nullptr, 10);
     if (options_.verbose) say("---- kernel\n{}---- skep\n", verdict.log);
     const verifier::Report report = verify(test, {}, true, options_.verbose ? 2 : 0);
     std::string why;

@@ -263,16 +263,35 @@ Result<std::vector<Case>> read_object_cases(const std::string& path,
   target.btfs = btfs;
   target.symbol = [](std::string_view) -> std::optional<uint64_t> { return 0xffff'ffff'8100'0000; };
   std::vector<Case> cases;
+  std::map<std::string, std::shared_ptr<const btf::Btf>> custom;
   for (uint32_t i = 0; i < object->programs().size(); ++i) {
     const object::ProgramSpec& spec = object->programs()[i];
     Case& test = cases.emplace_back();
     test.file = file;
     test.feature = feature_of(file);
     test.name = spec.name;
+    const auto function =
+        object->btf() != nullptr ? object->btf()->find(spec.name, btf::Kind::Func) : std::nullopt;
+    // A case may be relocated against the types of another object.
+    object::Target own = target;
+    for (const Tag& tag : function ? tags[*function] : std::vector<Tag>()) {
+      constexpr std::string_view kPath = "test_btf_path=";
+      if (!tag.text.starts_with(kPath)) continue;
+      auto& btf = custom[std::string(tag.text.substr(kPath.size()))];
+      if (btf == nullptr) {
+        const std::string other = std::filesystem::path(path).parent_path() /
+                                  std::filesystem::path(tag.text.substr(kPath.size())).filename();
+        if (auto content = read_file(other); content) {
+          if (auto opened_other = object::open_object(bytes_of(*content), other); opened_other)
+            btf = opened_other->btf();
+        }
+      }
+      if (btf != nullptr) own.btfs = std::span(&btf, 1);
+    }
     const auto section = spec::parse_section_name(spec.section);
     if (!section || section->section == nullptr) {
       test.not_linked = "unknown section " + spec.section;
-    } else if (auto program = object->program(i, target); !program) {
+    } else if (auto program = object->program(i, own); !program) {
       test.not_linked = program.error().text();
     } else {
       test.program = std::move(*program);
@@ -280,8 +299,6 @@ Result<std::vector<Case>> read_object_cases(const std::string& path,
         test.not_linked = attached.error().text();
       set_struct_ops_member(*object, i, test.program, btfs);
     }
-    const auto function =
-        object->btf() != nullptr ? object->btf()->find(spec.name, btf::Kind::Func) : std::nullopt;
     if (function) read_expectations(tags[*function], test);
     test.object = object;
   }

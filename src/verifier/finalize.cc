@@ -32,9 +32,23 @@ void Verifier::finish_stats(Report& report) {
     if ((options_.log_level & kLogStats) != 0) {
       fmt::format_to(std::back_inserter(log_), "verification time {} usec\nstack depth ",
                      stats_.time_ns / 1000);
-      for (size_t i = 0; i < stats_.stack_depths.size(); ++i) {
-        fmt::format_to(std::back_inserter(log_), "{}{}", i == 0 ? "" : "+", stats_.stack_depths[i]);
-      }
+      if (profile_.version >= kernel_version(7, 0)) {
+        fmt::format_to(std::back_inserter(log_), "max {}", max_stack_depth_);
+        for (size_t i = 0; i < subs_.size(); ++i) {
+          const SubprogramInfo& sub = subs_[i];
+          fmt::format_to(std::back_inserter(log_),
+                         "\nsubprog {} ({}) {} insns_self {} insns_total {} stack {}", i,
+                         sub.name.empty() ? "<unknown>" : sub.name,
+                         i == 0       ? "main"
+                         : sub.global ? "global"
+                                      : "static",
+                         sub.insns_self, sub.insns_total, sub.stack_depth);
+        }
+      } else
+        for (size_t i = 0; i < stats_.stack_depths.size(); ++i) {
+          fmt::format_to(std::back_inserter(log_), "{}{}", i == 0 ? "" : "+",
+                         stats_.stack_depths[i]);
+        }
       log_ += '\n';
     }
     fmt::format_to(

@@ -423,7 +423,7 @@ Result<int64_t> UserEngine::prog_query(Call& call) {
   attr.revision = revision;
   SKEP_CHECK(call.give(attr, attr.attach_flags));
   SKEP_CHECK(call.give(attr, attr.prog_cnt));
-  if (call.size() >= SKEP_ATTR_END(ProgQueryAttr, revision))
+  if (!effective && call.size() >= SKEP_ATTR_END(ProgQueryAttr, revision))
     SKEP_CHECK(call.give(attr, attr.revision));
   if (room == 0 || attr.prog_ids == 0 || ids.empty()) return 0;
   const size_t fits = std::min<size_t>(room, ids.size());

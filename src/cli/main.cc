@@ -54,7 +54,7 @@ int run(int argc, char** argv) {
       "126\n"
       "COMMAND can't be traced, 127 no such COMMAND).");
   for (auto* add : {add_run, add_exec, add_compile, add_verify, add_disasm, add_asm, add_prog,
-                    add_map, add_btf, add_feature, add_version, add_completion}) {
+                    add_map, add_btf, add_hive, add_shim, add_feature, add_version, add_completion}) {
     add(root, chosen);
   }
   std::vector<Named> names;

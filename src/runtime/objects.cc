@@ -124,6 +124,11 @@ ProgObject::~ProgObject() {
   });
 }
 
+uint64_t ProgObject::out_of_fuel() const {
+  return std::atomic_ref(static_cast<ProgStats*>(stats_)->out_of_fuel)
+      .load(std::memory_order_relaxed);
+}
+
 std::vector<std::shared_ptr<MapObject>> ProgObject::maps() const {
   std::lock_guard lock(mutex_);
   return maps_;

@@ -233,9 +233,13 @@ Result<RunOutput> Runtime::run(const ProgObject& program, const RunInput& input)
     if (input.via == Via::jit) {
       retval = entry(frame->ctx(), &context);
     } else {
-      SKEP_TRY(interpreted, interpret(program, context));
-      retval = interpreted;
+      context.fuel = program.header().fuel;
+      auto interpreted = interpret(program, context);
+      if (!interpreted && (context.flags & kRanOutOfFuel) == 0) return fail(interpreted);
+      retval = interpreted.value_or(0);
+      if (!interpreted) std::atomic_ref(stats.out_of_fuel).fetch_add(1, std::memory_order_relaxed);
     }
+    output.out_of_fuel = (context.flags & kRanOutOfFuel) != 0;
     total += now_ns() - before;
     output.retval = static_cast<uint32_t>(retval);
   }

@@ -39,6 +39,7 @@ Result<std::unique_ptr<Runtime>> Runtime::create(const RuntimeOptions& options) 
   auto hive = Hive::create(options.hive);
   if (!hive) return fail(hive, "making the hive");
   runtime->hive_ = std::move(*hive);
+  runtime->jit_options_ = options.jit;
   if (options.map_process_page) {
     SKEP_CHECK(runtime->hive_->map_process_page([](hive::ProcessPage& page) {
       for (const HelperBinding& row : helpers::helper_bindings()) {
@@ -130,11 +131,13 @@ Result<Runtime::Loaded> Runtime::load_program(ProgLoad load) {
 
 Result<> Runtime::compile(ProgObject& object) {
   const Program& program = object.verified_.program();
-  auto native = jit::compile(object.verified_, {}, hive_->code_memory());
-  if (!native) return fail(native, "{}", program.name);
-  object.native_ = std::move(*native);
   SKEP_TRY(stats, hive_->allocate_data(sizeof(ProgStats)));
   object.stats_ = stats;
+  jit::JitOptions options = jit_options_;
+  options.out_of_fuel = reinterpret_cast<uint64_t>(&static_cast<ProgStats*>(stats)->out_of_fuel);
+  auto native = jit::compile(object.verified_, options, hive_->code_memory());
+  if (!native) return fail(native, "{}", program.name);
+  object.native_ = std::move(*native);
   SKEP_TRY(memory, hive_->allocate_object(sizeof(ProgHeader)));
   auto* header = static_cast<ProgHeader*>(memory);
   object.header_ = header;
@@ -150,6 +153,7 @@ Result<> Runtime::compile(ProgObject& object) {
   header->insn_count = program.insns.size();
   header->fault_table = object.native_.fault_table;
   header->fault_count = object.native_.faults.size();
+  header->fuel = options.fuel;
   auto tag = program_tag(object.original_insns_);
   std::memcpy(header->tag, tag.data(), tag.size());
   std::memcpy(header->name, program.name.data(),

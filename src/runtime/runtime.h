@@ -111,6 +111,7 @@ class ProgObject {
   [[nodiscard]] const ProgHeader& header() const { return *header_; }
   [[nodiscard]] const VerifiedProgram& verified() const { return verified_; }
   [[nodiscard]] const jit::NativeCode& native() const { return native_; }
+  [[nodiscard]] uint64_t out_of_fuel() const;  // runs that ended where their fuel did
   // The maps that it uses, and those bound to it with bind().
   [[nodiscard]] std::vector<std::shared_ptr<MapObject>> maps() const;
   void bind(std::shared_ptr<MapObject> map);  // BPF_PROG_BIND_MAP: keeps it alive
@@ -176,11 +177,13 @@ struct RunOutput {
   std::vector<std::byte> data;  // the packet afterwards
   std::vector<std::byte> ctx;   // the context afterwards, UAPI form
   uint64_t mean_ns = 0;         // of one run
+  bool out_of_fuel = false;     // the last run ended where its fuel did; retval is 0
 };
 
 struct RuntimeOptions {
   HiveOptions hive;
   bool map_process_page = true;
+  jit::JitOptions jit;  // of programs' native code; jit.fuel meters the interpreter, too
 };
 
 class Runtime {
@@ -191,6 +194,8 @@ class Runtime {
   Runtime& operator=(const Runtime&) = delete;
 
   [[nodiscard]] Hive& hive() { return *hive_; }
+  // For the programs loaded from now on.
+  void set_jit_options(const jit::JitOptions& options) { jit_options_ = options; }
   [[nodiscard]] uint32_t possible_cpus() const { return hive_->slot_count(); }
 
   // The ring that bpf_trace_printk of every process writes to, a line a record.
@@ -247,6 +252,7 @@ class Runtime {
   std::unique_ptr<Hive> hive_;
   std::shared_ptr<const btf::Btf> kernel_btf_;
   std::shared_ptr<BtfObject> kernel_btf_object_;
+  jit::JitOptions jit_options_;
   mutable std::mutex mutex_;
   Table<BtfObject> btfs_;
   Table<MapObject> maps_;

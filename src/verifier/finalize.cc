@@ -32,9 +32,23 @@ void Verifier::finish_stats(Report& report) {
     if ((options_.log_level & kLogStats) != 0) {
       fmt::format_to(std::back_inserter(log_), "verification time {} usec\nstack depth ",
                      stats_.time_ns / 1000);
-      for (size_t i = 0; i < stats_.stack_depths.size(); ++i) {
-        fmt::format_to(std::back_inserter(log_), "{}{}", i == 0 ? "" : "+", stats_.stack_depths[i]);
-      }
+      if (profile_.version >= kernel_version(7, 0)) {
+        fmt::format_to(std::back_inserter(log_), "max {}", max_stack_depth_);
+        for (size_t i = 0; i < subs_.size(); ++i) {
+          const SubprogramInfo& sub = subs_[i];
+          fmt::format_to(std::back_inserter(log_),
+                         "\nsubprog {} ({}) {} insns_self {} insns_total {} stack {}", i,
+                         sub.name.empty() ? "<unknown>" : sub.name,
+                         i == 0       ? "main"
+                         : sub.global ? "global"
+                                      : "static",
+                         sub.insns_self, sub.insns_total, sub.stack_depth);
+        }
+      } else
+        for (size_t i = 0; i < stats_.stack_depths.size(); ++i) {
+          fmt::format_to(std::back_inserter(log_), "{}{}", i == 0 ? "" : "+",
+                         stats_.stack_depths[i]);
+        }
       log_ += '\n';
     }
     fmt::format_to(
@@ -80,7 +94,8 @@ void Verifier::finalize(Report& report) {
     }
     if (insn.cls() == BPF_ALU || insn.cls() == BPF_ALU64) {
       if (insn.op() == BPF_DIV || insn.op() == BPF_MOD)
-        fact.divisor_is_nonzero = !aux.divisor_may_be_zero;
+        // A register's value may have been cut to what some path had: no state keeps a divisor precise.
+        fact.divisor_is_nonzero = !insn.uses_src_reg() && !aux.divisor_may_be_zero;
     }
     const bool conditional = (insn.cls() == BPF_JMP || insn.cls() == BPF_JMP32) &&
                              insn.op() != BPF_JA && insn.op() != BPF_CALL && insn.op() != BPF_EXIT;

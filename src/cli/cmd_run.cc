@@ -16,6 +16,7 @@
 #include "cli/perf_map.h"
 #include "cli/rejection.h"
 #include "cli/run_options.h"
+#include "cli/script.h"
 #include "engine/user/user_engine.h"
 #include "hooks/command.h"
 #include "loader/loader.h"
@@ -27,6 +28,7 @@ using namespace std::chrono_literals;
 
 struct Options {
   std::string path, function, session_name;
+  std::optional<std::string> script;  // a program of the tracing language, instead of FILE
   std::vector<std::string> only;
   InputOptions input;
   bool json = false, help = false, verbose = false;
@@ -114,6 +116,7 @@ class Run {
   const Options& options_;
   PerfMaps perf_maps_;
   std::unique_ptr<object::Object> object_;
+  std::vector<lang::ShownMap> shown_;  // of a script's maps; else empty
   std::unique_ptr<engine::UserEngine> engine_;
   std::optional<loader::Loader> loader_;
   bool interrupted_ = false;
@@ -132,16 +135,25 @@ int Run::main(const std::vector<std::string>& arguments, const std::vector<std::
     return report_failure(
         Error(EOPNOTSUPP,
               "no COMMAND: the user engine observes what it starts, not the whole system")
-            .with_hint(fmt::format("skep run {} -- COMMAND", options_.path)),
+            .with_hint(options_.script ? "skep trace 'SCRIPT' -- COMMAND"
+                                       : fmt::format("skep run {} -- COMMAND", options_.path)),
         kUsage);
   }
   return observe(command);
 }
 
 std::expected<void, Failure> Run::open(const std::vector<std::string>& arguments) {
-  auto object = open_input(options_.path, options_.input);
-  if (!object) return std::unexpected(object.error());
-  object_ = std::move(*object);
+  if (options_.script || is_script(options_.path)) {
+    auto compiled = options_.script ? compile_script(*options_.script, "script")
+                                    : compile_script_file(options_.path);
+    if (!compiled) return std::unexpected(compiled.error());
+    object_ = std::make_unique<object::Object>(std::move(compiled->object));
+    shown_ = std::move(compiled->maps);
+  } else {
+    auto object = open_input(options_.path, options_.input);
+    if (!object) return std::unexpected(object.error());
+    object_ = std::move(*object);
+  }
   return set_variables(*object_, arguments);
 }
 
@@ -295,6 +307,10 @@ void Run::print_maps() {
       warn(contents.error().text());
       continue;
     }
+    if (const lang::ShownMap* shown = shown_map(shown_, map.spec->name)) {
+      print(script_map_text(*shown, std::move(*contents), options_.json));
+      continue;
+    }
     bool nonzero = false;
     for (const auto& element : contents->elements) {
       for (const auto& value : element.values) {
@@ -324,13 +340,36 @@ int print_help(const CLI::App& app, const Options& options) {
 
 }  // namespace
 
+void add_trace(CLI::App& root, Chosen& chosen) {
+  auto* app = root.add_subcommand(
+      "trace",
+      "Run COMMAND under a program of the tracing language: a line that says what to count");
+  auto options = std::make_shared<Options>();
+  auto script = std::make_shared<std::string>();
+  app->add_option("SCRIPT", *script,
+                  "The program: 'uprobe:libc.so.6:malloc { @[comm] = count(); }'")
+      ->required();
+  app->add_option("--name", options->session_name,
+                  "The session's name, for skep prog and skep map");
+  app->add_flag("--json", options->json, "Print lines and maps as JSON, one a line");
+  app->add_flag("-v,--verbose", options->verbose,
+                "Say what is attached where, and which processes come and go");
+  app->footer(language_help());
+  app->callback([&chosen, options, script] {
+    options->script = *script;
+    options->path = "script";
+    chosen.run = [&chosen, options] { return Run(*options).main({}, chosen.command); };
+  });
+}
+
 void add_run(CLI::App& root, Chosen& chosen) {
   auto* app = root.add_subcommand(
       "run", "Run COMMAND with FILE's programs attached, and print what they see");
   auto options = std::make_shared<Options>();
   app->set_help_flag();  // our own: FILE's options belong to it
   app->add_flag("-h,--help", options->help, "Print this help; with FILE, its options too");
-  app->add_option("FILE", options->path, "C (.bpf.c), an object (.bpf.o) or assembly (.bpf.s)");
+  app->add_option("FILE", options->path,
+                  "C (.bpf.c), an object (.bpf.o), assembly (.bpf.s) or a script (.bt)");
   app->add_option("--function", options->function,
                   "BINARY:FUNCTION of uprobes whose section names none: libc.so.6:malloc");
   app->add_option("--program", options->only, "Load this program only (may be given again)");

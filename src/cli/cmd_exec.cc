@@ -1,6 +1,7 @@
 // skep exec: one program, once (or --repeat times), over given bytes: BPF_PROG_TEST_RUN.
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
+#include <time.h>
 #include <unistd.h>
 
 #include "cli/code_options.h"
@@ -8,6 +9,7 @@
 #include "cli/exec_input.h"
 #include "cli/input.h"
 #include "cli/map_contents.h"
+#include "cli/perf_map.h"
 #include "cli/rejection.h"
 #include "engine/kernel/kernel_engine.h"
 #include "engine/user/user_engine.h"
@@ -49,8 +51,41 @@ std::expected<std::string, Failure> choose_program(const object::Object& object,
                              .with_hint("choose one with --program:" + known));
 }
 
+// Types whose test run takes a context and gives a return value, and knows no repetition.
+bool is_context_only(ProgType type) {
+  return type == ProgType::BPF_PROG_TYPE_RAW_TRACEPOINT || type == ProgType::BPF_PROG_TYPE_SYSCALL;
+}
+
+Result<Outcome> test_context(engine::Engine& engine, int fd, const Options& options,
+                             const Bytes& ctx) {
+  Outcome outcome;
+  outcome.ctx = ctx;
+  auto now = [] {
+    timespec time{};
+    ::clock_gettime(CLOCK_MONOTONIC, &time);
+    return static_cast<uint64_t>(time.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(time.tv_nsec);
+  };
+  engine::TestRunAttr attr;
+  attr.prog_fd = static_cast<uint32_t>(fd);
+  attr.ctx_in = ctx.empty() ? 0 : reinterpret_cast<uint64_t>(outcome.ctx.data());
+  attr.ctx_size_in = static_cast<uint32_t>(ctx.size());
+  const uint64_t before = now();
+  for (uint32_t i = 0; i < std::max(1u, options.repeat); ++i) {
+    int64_t result = engine.call(engine::Cmd::BPF_PROG_TEST_RUN, attr);
+    if (result >= 0) continue;
+    if (auto error = engine.last_error(); error && error->code() == -result)
+      return std::unexpected(*error);
+    return fail_errno(static_cast<int>(-result), "BPF_PROG_TEST_RUN on the {} engine",
+                      engine.name());
+  }
+  outcome.retval = attr.retval;
+  outcome.mean_ns = (now() - before) / std::max(1u, options.repeat);
+  return outcome;
+}
+
 Result<Outcome> test_run(engine::Engine& engine, int fd, const Options& options, const Bytes& data,
-                         const Bytes& ctx) {
+                         const Bytes& ctx, ProgType type) {
+  if (is_context_only(type)) return test_context(engine, fd, options, ctx);
   Outcome outcome;
   outcome.data.resize(data.empty() ? 0 : data.size() + 512);
   outcome.ctx.resize(ctx.size());
@@ -216,8 +251,20 @@ int run(Options options) {
     return kRejected;
   }
   int fd = -1;
+  ProgType type{};
   for (const loader::LoadedProgram& program : loader->programs()) {
-    if (program.spec->name == *name) fd = program.fd.get();
+    if (program.spec->name != *name) continue;
+    fd = program.fd.get();
+    type = program.program.type;
+  }
+  if (user != nullptr && options.code.perf_map) {
+    PerfMaps maps;
+    for (const loader::LoadedProgram& program : loader->programs()) {
+      auto shared = user->program_of(program.fd.get());
+      if (shared) maps.add(**shared);
+    }
+    if (auto written = maps.write_for(::getpid()); !written)
+      return report_failure(written.error(), exit_for(written.error(), kSystem));
   }
   std::optional<EventPrinter> events;
   if (user != nullptr) {
@@ -236,7 +283,7 @@ int run(Options options) {
       print(fmt::format("{}packet {}:\n", i > 0 ? "\n" : "", i + 1));
     bool here = user != nullptr && (options.via == "interp" || options.code.fuel != 0);
     auto outcome = here ? run_here(*user, fd, options, packets[i], ctx)
-                        : test_run(*engine, fd, options, packets[i], ctx);
+                        : test_run(*engine, fd, options, packets[i], ctx, type);
     if (!outcome) return report_failure(outcome.error(), exit_for(outcome.error(), kUsage));
     print_outcome(options, *outcome, packets[i], ctx);
     if (events) events->drain();

@@ -13,6 +13,7 @@ namespace skep::cli {
 struct CodeOptions {
   uint64_t fuel = 0;
   bool harden = false;
+  bool perf_map = false;
 };
 
 inline void add_code_options(CLI::App& app, CodeOptions& options) {
@@ -21,6 +22,8 @@ inline void add_code_options(CLI::App& app, CodeOptions& options) {
       ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 62));
   app.add_flag("--harden", options.harden,
                "For programs of others: blinded constants and speculation barriers");
+  app.add_flag("--perf-map", options.perf_map,
+               "Write /tmp/perf-PID.map, which tells profilers the programs' names");
 }
 
 [[nodiscard]] inline jit::JitOptions jit_options(const CodeOptions& options) {

@@ -69,8 +69,10 @@ struct Chosen {
 };
 
 void add_run(CLI::App& root, Chosen& chosen);
+void add_trace(CLI::App& root, Chosen& chosen);
 void add_exec(CLI::App& root, Chosen& chosen);
 void add_compile(CLI::App& root, Chosen& chosen);
+void add_link(CLI::App& root, Chosen& chosen);
 void add_verify(CLI::App& root, Chosen& chosen);
 void add_disasm(CLI::App& root, Chosen& chosen);
 void add_asm(CLI::App& root, Chosen& chosen);
@@ -80,5 +82,6 @@ void add_btf(CLI::App& root, Chosen& chosen);
 void add_feature(CLI::App& root, Chosen& chosen);
 void add_version(CLI::App& root, Chosen& chosen);
 void add_completion(CLI::App& root, Chosen& chosen);
+void add_man(CLI::App& root, Chosen& chosen);
 
 }  // namespace skep::cli

@@ -98,6 +98,8 @@ struct HelperContext {
   const void* ring = nullptr;
   uint64_t socket_cookie =
       0;  // bpf_get_socket_cookie: of the socket that the program runs for; 0: none
+  void* seq =
+      nullptr;  // iterators: the published::seq_file that bpf_seq_write() and its kin write to
 };
 
 // HelperContext::flags: the run ended where its fuel did.

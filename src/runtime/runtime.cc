@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstring>
 
+#include "btf/user_engine/user_engine.h"
 #include "helpers/bindings.h"
 #include "maps/map_helpers.h"
 
@@ -49,6 +50,9 @@ Result<std::unique_ptr<Runtime>> Runtime::create(const RuntimeOptions& options) 
       }
     }));
   }
+  runtime->kernel_btf_ = btf::user_engine_btf();
+  SKEP_TRY(kernel_btf, runtime->publish_btf(runtime->kernel_btf_, true));
+  runtime->kernel_btf_object_ = kernel_btf;
   maps::MapAttributes printk;
   printk.type = MapType::BPF_MAP_TYPE_RINGBUF;
   printk.max_entries = 256 * 1024;
@@ -60,6 +64,7 @@ Result<std::unique_ptr<Runtime>> Runtime::create(const RuntimeOptions& options) 
 }
 
 Runtime::~Runtime() {
+  kernel_btf_object_.reset();
   if (printk_ring_ == nullptr) return;
   hive_->set_root(hive::Root::kPrintk, nullptr);
   maps::destroy_map(*hive_, printk_ring_);
@@ -69,14 +74,20 @@ Result<std::shared_ptr<BtfObject>> Runtime::load_btf(ByteSpan bytes) {
   auto parsed = btf::Btf::parse(bytes);
   if (!parsed) return fail(parsed, "BTF");
   if (auto valid = (*parsed)->validate(); !valid) return fail(valid, "BTF");
+  return publish_btf(std::move(*parsed), false);
+}
+
+Result<std::shared_ptr<BtfObject>> Runtime::publish_btf(std::shared_ptr<const btf::Btf> parsed,
+                                                        bool kernel) {
+  ByteSpan bytes = parsed->bytes();
   SKEP_TRY(memory, hive_->allocate_object(bytes.size()));
-  std::memcpy(memory, (*parsed)->bytes().data(), (*parsed)->bytes().size());
+  std::memcpy(memory, bytes.data(), bytes.size());
   uint32_t id = hive_->take_id(hive::ObjectKind::kBtf);
   if (auto published = hive_->publish_object(hive::ObjectKind::kBtf, id, memory); !published) {
     hive_->free_object(memory);
     return fail(published, "BTF");
   }
-  auto object = std::make_shared<BtfObject>(*this, id, *parsed, memory);
+  auto object = std::make_shared<BtfObject>(*this, id, std::move(parsed), memory, kernel);
   std::lock_guard lock(mutex_);
   enter(btfs_, id, object);
   return object;
@@ -94,9 +105,15 @@ Result<std::shared_ptr<MapObject>> Runtime::create_map(MapCreation creation) {
 Result<Runtime::Loaded> Runtime::load_program(ProgLoad load) {
   hive_->run_deferred();
   load.program.maps.clear();
-  for (const auto& map : load.maps) load.program.maps.push_back(map->describe());
+  for (const auto& map : load.maps) {
+    load.program.maps.push_back(map->describe());
+    if (static_cast<MapType>(map->header().type) == MapType::BPF_MAP_TYPE_PROG_ARRAY)
+      SKEP_CHECK(map->admit(load.program.type, load.program.expected_attach_type));
+  }
   if (load.btf) load.program.btf = load.btf->btf();
+  load.verify.kernel_btf = kernel_btf_;
   Loaded loaded;
+  loaded.name = load.program.name;
   loaded.report = verifier::verify(load.program, load.verify);
   if (!loaded.report.verified) return loaded;
   auto program =

@@ -137,9 +137,19 @@ bool Verifier::context_argument(int32_t off, unsigned size, Access access, RegSt
   const btf::Type type = btf.resolve(id);
   if (type.kind() != Kind::Ptr) return true;
   if (size != 8) return refuse();
+  // An iterator's objects are null at its end; its meta data never is.
+  const bool iterator = program_.expected_attach_type == AttachType::BPF_TRACE_ITER;
+  const Flags maybe_null = iterator && number > 0 ? kMaybeNull : Flags{0};
   const btf::Type target = btf.resolve(type.referenced());
+  if (iterator && target.kind() == Kind::Void) {
+    // bpf_map_elem's key, read-only, and value: as long as what the program reads of them, which is held against
+    // the map when the iterator is attached.
+    const bool key = number == 2;
+    mark_pointer(result, Base::buf, static_cast<Flags>(kMaybeNull | (key ? kRdonly : 0)));
+    return true;
+  }
   if (!target.is_composite()) return true;  // pointers to numbers are numbers here
-  mark_pointer(result, Base::btf_id, kTrusted);
+  mark_pointer(result, Base::btf_id, static_cast<Flags>(kTrusted | maybe_null));
   result.btf_type = target.id();
   result.map_uid = static_cast<uint32_t>(BtfOf::attach);
   return true;

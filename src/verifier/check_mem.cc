@@ -71,6 +71,18 @@ bool Verifier::check_alignment(const RegState& reg, int32_t off, unsigned size, 
   const int64_t fixed = int64_t{reg.off} + off + std::max(ip_align, 0);
   const Tnum at = tnum_add(reg.number.var_off, tnum_constant(static_cast<uint64_t>(fixed)));
   if (tnum_is_aligned(at, size)) return true;
+  if (profile_.version >= kernel_version(7, 0)) {
+    const Tnum whole =
+        tnum_add(reg.number.var_off, tnum_constant(static_cast<uint64_t>(int64_t{reg.off})));
+    const std::string place = whole.is_constant()
+                                  ? fmt::format("{}", static_cast<int64_t>(whole.value))
+                                  : tnum_text(whole);
+    return ip_align >= 0
+               ? reject(Rule::misaligned_access, EACCES,
+                        "misaligned packet access off {}+{}+{} size {}", ip_align, place, off, size)
+               : reject(Rule::misaligned_access, EACCES, "misaligned {}access off {}+{} size {}",
+                        what, place, off, size);
+  }
   const std::string variable = tnum_text(reg.number.var_off);
   if (ip_align >= 0) {
     return reject(Rule::misaligned_access, EACCES,
@@ -98,8 +110,18 @@ bool Verifier::check_region_fixed(unsigned number, int64_t off, int64_t size, ui
     case Base::packet:
     case Base::packet_meta:
     case Base::packet_end:
+      if (profile_.version >= kernel_version(7, 0)) {
+        // Counted from where the packet starts, as far as that is known.
+        const auto most = static_cast<int64_t>(reg.number.umax & 0xffff);
+        note("invalid access to packet, off={} size={}, R{}(id={},off={},r={})\n", off + most, size,
+             number, reg.id, off + most, static_cast<int64_t>(region) + (region != 0 ? most : 0));
+        break;
+      }
       note("invalid access to packet, off={} size={}, R{}(id={},off={},r={})\n", off, size, number,
            reg.id, off, static_cast<int64_t>(region));
+      break;
+    case Base::ctx:
+      note("invalid access to context, ctx_size={} off={} size={}\n", region, off, size);
       break;
     default:
       note("invalid access to memory, mem_size={} off={} size={}\n", region, off, size);
@@ -138,7 +160,11 @@ bool Verifier::check_region(unsigned number, int64_t off, int64_t size, uint64_t
         smin < -static_cast<int64_t>(kMaxOffset) ? "anything" : fmt::format("{}", smin + off), most,
         type_text(reg), region, static_cast<int64_t>(region) - size);
   };
-  if (smin < 0 && (smin < -static_cast<int64_t>(kMaxOffset) || smin + off < 0)) {
+  // The fixed part of the pointer counts as the register's since 7.0, as the instruction's before.
+  const bool fixed_counts = profile_.version >= kernel_version(7, 0);
+  const int64_t least =
+      smin < -static_cast<int64_t>(kMaxOffset) || !fixed_counts ? smin : smin + reg.off;
+  if (least < 0 && (smin < -static_cast<int64_t>(kMaxOffset) || smin + off < 0)) {
     known();
     return reject(
         Rule::negative_offset, EACCES,
@@ -225,7 +251,19 @@ bool Verifier::check_packet_access(unsigned number, int32_t off, unsigned size,
           reg.range > 0
               ? fmt::format("only the first {} were compared with the packet's end", reg.range)
               : std::string("no byte was compared with the packet's end on this path"));
-  return reject(Rule::packet_out_of_bounds, EACCES, "R{} offset is outside of the packet", number);
+  if (profile_.version < kernel_version(7, 0) || reg.range < 0)
+    return reject(Rule::packet_out_of_bounds, EACCES, "R{} offset is outside of the packet",
+                  number);
+  if (off < 0) {
+    message_.clear();
+    return reject(
+        Rule::negative_offset, EACCES,
+        "R{} min value is negative, either use unsigned index or do a if (index >=0) check.",
+        number);
+  }
+  return reject(Rule::packet_out_of_bounds, EACCES,
+                "R{} {} value is outside of the allowed memory range", number,
+                reg.number.is_constant() ? "min" : "max");
 }
 
 // Contexts, maps and the like must be used as they were given.
@@ -382,8 +420,8 @@ bool Verifier::check_access(unsigned number, int32_t insn_off, unsigned size, Ac
       loaded_number();
       break;
     case Base::tp_buffer: {
-      uint32_t max = 0;
-      if (!check_buffer(reg, number, off, static_cast<int>(size), "tracepoint", false, max))
+      if (!check_buffer(reg, number, off, static_cast<int>(size), "tracepoint", false,
+                        accesses_.tracepoint_buffer))
         return false;
       loaded_number();
       break;
@@ -396,7 +434,7 @@ bool Verifier::check_access(unsigned number, int32_t insn_off, unsigned size, Ac
         return reject(Rule::read_only_memory, EACCES, "R{} cannot write into {}", number,
                       type_text(reg));
       }
-      uint32_t max = 0;
+      uint32_t& max = (reg.flags & kRdonly) != 0 ? accesses_.rdonly_buffer : accesses_.rdwr_buffer;
       const std::string_view what = (reg.flags & kRdonly) != 0 ? "rdonly" : "rdwr";
       if (!leaks("mem") ||
           !check_buffer(reg, number, off, static_cast<int>(size), what, false, max))

@@ -92,7 +92,7 @@ void Verifier::save_spill(FuncState& of, unsigned index, const RegState& reg, un
     SlotByte& b = s.bytes[7 - i];
     if (i < size) {
       b = SlotByte::spill;
-    } else if (b != SlotByte::zero && !(b == SlotByte::invalid && allow_leaks_)) {
+    } else if (b != SlotByte::zero && b != SlotByte::invalid) {
       b = SlotByte::misc;
     }
   }
@@ -108,6 +108,14 @@ bool Verifier::write_stack_fixed(FuncState& of, int off, unsigned size, int valu
                   "attempt to corrupt spilled pointer on stack");
   }
   RegState* reg = value >= 0 ? &regs()[value] : nullptr;
+  if (!bypass_spec_v4_) {
+    bool barrier = reg != nullptr && reg->is_pointer();
+    for (unsigned i = 0; i < size; ++i) {
+      const SlotByte b = s.bytes[byte_of(off + static_cast<int>(i))];
+      barrier |= b != SlotByte::misc && b != SlotByte::zero;
+    }
+    if (barrier) aux_[insn_].barrier_after = true;
+  }
   scratch_slot(index);
   if (size == 8) stack_liveness_.mark_write(of.frame, slot_bit(index));
   HistoryEntry spill;
@@ -315,7 +323,9 @@ bool Verifier::read_stack_fixed(FuncState& of, int off, unsigned size, int value
       case SlotByte::iterator: return invalid(i);
     }
   }
-  const bool zero = zeros == size || (spilled == size && s.spilled.is_null());
+  const bool mixed = profile_.version >= kernel_version(7, 0);
+  const bool zero = zeros == size || (s.spilled.is_null() &&
+                                      (spilled == size || (mixed && spilled + zeros == size)));
   if (zero) {
     mark_constant(reg, 0);
     reg.precise = !capable_;

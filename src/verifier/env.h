@@ -72,8 +72,9 @@ struct SubprogramInfo {
   bool changes_packet = false;
   bool might_sleep = false;
   bool called = false;
-  bool walked = false;       // any instruction of it was
-  uint32_t stack_depth = 0;  // bytes below r10, not yet rounded
+  bool walked = false;                       // any instruction of it was
+  uint32_t stack_depth = 0;                  // bytes below r10, not yet rounded
+  uint32_t insns_self = 0, insns_total = 0;  // walked; with what it calls
   std::vector<FunctionArgument> arguments;
   bool arguments_known = false;
 };
@@ -94,6 +95,10 @@ struct InsnAux {
   bool probe : 1 = false;  // memory access that may fault
   bool zext_needed : 1 = false;
   bool nonlinear : 1 = false;
+  bool barrier_before : 1 = false;  // speculation must not run this instruction
+  bool barrier_after : 1 = false;   // … nor what follows this store (Spectre v4)
+  uint8_t alu_state = 0;            // how a pointer's sum is masked: sanitize.cc
+  uint32_t alu_limit = 0;
   Base pointer = Base::not_init;  // of loads and stores: what they went through
   Flags pointer_flags = 0;
   int32_t map = -1;  // calls of map helpers
@@ -321,12 +326,36 @@ class Verifier {
                                     const RegState& scalar, bool scalar_is_imm);
   [[nodiscard]] bool check_pointer_sane(const RegState& reg, Base base, Flags flags);
   void assign_scalar_id(RegState& reg);
+  [[nodiscard]] bool constant_delta(const Insn& insn, AluOp op, bool is64, const RegState& dst,
+                                    const Scalar& operand, int32_t& delta) const;
+  [[nodiscard]] bool fork_on_mask(RegState& dst, const Insn& insn);
+
+  // ---- sanitize.cc
+  struct AluWindow {
+    uint8_t state = 0;
+    uint32_t limit = 0;
+    bool to_left = false;
+  };
+  enum class AluProblem : uint8_t { none, bounds, type, paths, limit, failed };
+  [[nodiscard]] bool sanitize_scalar_alu(const Insn& insn);
+  [[nodiscard]] bool sanitize_pointer_alu(const Insn& insn, const RegState& pointer,
+                                          const RegState& scalar, bool pointer_is_dst,
+                                          AluWindow& window, bool commit);
+  [[nodiscard]] bool check_pointer_stays_inside(unsigned reg);
+  [[nodiscard]] bool push_speculative(const Insn* jump, uint32_t insn);
+  [[nodiscard]] bool skips_alu_sanitation(const Insn& insn) const {
+    return bypass_spec_v1_ || !insn.uses_src_reg() || aux_[insn_].barrier_before;
+  }
+  [[nodiscard]] bool note_alu_window(uint8_t state, uint32_t limit);
+  [[nodiscard]] bool reject_alu(const Insn& insn, AluProblem problem);
+  [[nodiscard]] bool stop_speculation();
 
   // ---- check_jmp.cc
   [[nodiscard]] Step check_jump(const Insn& insn);
   [[nodiscard]] bool try_packet_compare(const Insn& insn, VerifierState& taken_state);
   void grow_packet_ranges(VerifierState& state, const RegState& pointer, bool range_right_open);
-  void mark_not_null(RegState& reg);
+  static void mark_not_null(RegState& reg);
+  void refine_map_value(RegState& reg);
   void mark_or_null(VerifierState& state, unsigned reg, bool is_null);
   void collect_linked(VerifierState& state, uint32_t id, LinkedSet& set);
   void sync_linked(VerifierState& state, const RegState& known, const LinkedSet& set);
@@ -379,6 +408,14 @@ class Verifier {
                                           unsigned size, Access access, int value,
                                           bool sign_extended);
   [[nodiscard]] bool check_attach_target();
+  [[nodiscard]] bool check_privileges();
+  [[nodiscard]] bool context_is_not_converted() const;
+  // What user space hands to a system call program: any bytes of it, at any offset.
+  static constexpr uint64_t kSyscallContext = 0xffff;
+  [[nodiscard]] bool variable_context() const {
+    return program_.type == ProgType::BPF_PROG_TYPE_SYSCALL &&
+           profile_.version >= kernel_version(7, 0);
+  }
   [[nodiscard]] bool check_socket_access(unsigned reg, int32_t off, unsigned size, Access access);
 
   // ---- btf_access.cc
@@ -389,7 +426,7 @@ class Verifier {
   void find_special_fields(MapInfo& info) const;
   [[nodiscard]] bool read_function_arguments(SubprogramInfo& sub);
 
-  // ---- check_call.cc
+  // ---- check_call.cc, check_argument.cc
   [[nodiscard]] Step check_call(const Insn& insn);
   [[nodiscard]] bool check_helper_call(const Insn& insn);
   [[nodiscard]] bool check_argument(unsigned number, const spec::Argument& argument,
@@ -410,6 +447,7 @@ class Verifier {
   void refine_helper_result(const spec::Helper& helper, CallMeta& meta);
   [[nodiscard]] bool constant_key_of(const RegState& reg, uint32_t size, uint64_t& value);
   [[nodiscard]] bool check_tail_call();
+  [[nodiscard]] Step finish_tail_call();
 
   // ---- check_func.cc: calls between BPF functions, callbacks
   [[nodiscard]] Step check_function_call(const Insn& insn);
@@ -444,6 +482,8 @@ class Verifier {
   const uint32_t count_;
   const spec::ProgTypeRow* prog_type_ = nullptr;
   bool allow_leaks_, allow_uninit_stack_, capable_, strict_alignment_;
+  bool bypass_spec_v1_, bypass_spec_v4_;
+  bool explore_alu_limits_ = false;  // numbers are compared exactly: masks depend on them
   bool gpl_ = false;
 
   std::vector<MapInfo> maps_;
@@ -462,10 +502,12 @@ class Verifier {
   VerifierState* cur_ = nullptr;
   uint32_t insn_ = 0, previous_insn_ = 0;
   bool have_history_of_step_ = false;
-  bool path_switched_ = false;  // by this step: previous_insn_ is the new path's
-  bool entered_path_ = false;   // the log has not shown where this path begins
-  uint32_t entry_sub_ = 0;      // the function whose verification this is
+  bool path_switched_ = false;    // by this step: previous_insn_ is the new path's
+  bool entered_path_ = false;     // the log has not shown where this path begins
+  uint32_t max_stack_depth_ = 0;  // of all chains of calls
+  uint32_t entry_sub_ = 0;        // the function whose verification this is
   uint32_t next_id_ = 0;
+  AccessBounds accesses_;
   struct Pending {
     VerifierState* state;
     uint32_t insn, previous;

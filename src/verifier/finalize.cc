@@ -10,12 +10,14 @@ namespace skep {
 class VerifiedProgramMaker {
  public:
   static VerifiedProgram make(Program program, std::vector<InsnFacts> facts,
-                              std::vector<Subprogram> subprograms, uint64_t insns_processed) {
+                              std::vector<Subprogram> subprograms, uint64_t insns_processed,
+                              const AccessBounds& accesses) {
     VerifiedProgram made;
     made.program_ = std::move(program);
     made.facts_ = std::move(facts);
     made.subprograms_ = std::move(subprograms);
     made.insns_processed_ = insns_processed;
+    made.accesses_ = accesses;
     return made;
   }
 };
@@ -30,9 +32,23 @@ void Verifier::finish_stats(Report& report) {
     if ((options_.log_level & kLogStats) != 0) {
       fmt::format_to(std::back_inserter(log_), "verification time {} usec\nstack depth ",
                      stats_.time_ns / 1000);
-      for (size_t i = 0; i < stats_.stack_depths.size(); ++i) {
-        fmt::format_to(std::back_inserter(log_), "{}{}", i == 0 ? "" : "+", stats_.stack_depths[i]);
-      }
+      if (profile_.version >= kernel_version(7, 0)) {
+        fmt::format_to(std::back_inserter(log_), "max {}", max_stack_depth_);
+        for (size_t i = 0; i < subs_.size(); ++i) {
+          const SubprogramInfo& sub = subs_[i];
+          fmt::format_to(std::back_inserter(log_),
+                         "\nsubprog {} ({}) {} insns_self {} insns_total {} stack {}", i,
+                         sub.name.empty() ? "<unknown>" : sub.name,
+                         i == 0       ? "main"
+                         : sub.global ? "global"
+                                      : "static",
+                         sub.insns_self, sub.insns_total, sub.stack_depth);
+        }
+      } else
+        for (size_t i = 0; i < stats_.stack_depths.size(); ++i) {
+          fmt::format_to(std::back_inserter(log_), "{}{}", i == 0 ? "" : "+",
+                         stats_.stack_depths[i]);
+        }
       log_ += '\n';
     }
     fmt::format_to(
@@ -100,8 +116,9 @@ void Verifier::finalize(Report& report) {
     made.name = sub.name;
     subprograms.push_back(std::move(made));
   }
-  report.verified = VerifiedProgramMaker::make(std::move(program), std::move(facts),
-                                               std::move(subprograms), stats_.insns_processed);
+  report.verified =
+      VerifiedProgramMaker::make(std::move(program), std::move(facts), std::move(subprograms),
+                                 stats_.insns_processed, accesses_);
 }
 
 }  // namespace verifier

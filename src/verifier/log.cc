@@ -100,7 +100,16 @@ constexpr char kSlotChars[] = {'?', 'r', 'm', '0', 'd', 'i'};
 
 }  // namespace
 
-void Verifier::print_register(std::string& out, const FuncState& of, const RegState& reg) const {
+void Verifier::print_register(std::string& out, const FuncState& of, const RegState& reg_in) const {
+  RegState reg = reg_in;
+  if (profile_.version >= kernel_version(7, 0) && reg.is_pointer() && reg.off != 0 &&
+      !reg.is(Base::stack)) {
+    // One number: the fixed part is no longer told apart.
+    reg.number = scalar_alu(AluOp::add, true, reg.number,
+                            scalar_constant(static_cast<uint64_t>(int64_t{reg.off})));
+    if (!sync_bounds(reg.number)) reg.number = reg_in.number;
+    reg.off = 0;
+  }
   if (reg.is_scalar() && reg.precise) out += 'P';
   if (reg.is_constant()) {
     out += signed_text(static_cast<int64_t>(reg.number.constant()));
@@ -215,7 +224,8 @@ void Verifier::log_instruction() {
     log_after_insn_ = 0;
   }
   if (entered_path_ && logging_all()) {
-    log("\nfrom {} to {}:", static_cast<int32_t>(previous_insn_), insn_);
+    log("\nfrom {} to {}{}:", static_cast<int32_t>(previous_insn_), insn_,
+        cur_->speculative ? " (speculative execution)" : "");
     print_state(log_, *cur_, cur_->current, true);
     log_ += '\n';
   }

@@ -80,6 +80,7 @@ void Verifier::copy_state(VerifierState& to, const VerifierState& from) {
   to.active_locks = from.active_locks;
   to.active_preempt_locks = from.active_preempt_locks;
   to.rcu_read_lock = from.rcu_read_lock;
+  to.speculative = from.speculative;
   to.sleepable = from.sleepable;
   to.references.assign(from.references.begin(), from.references.end());
   to.history.assign(from.history.begin(), from.history.end());

@@ -53,8 +53,9 @@ inline constexpr Flags kMaybeNull = 1 << 0, kRdonly = 1 << 1, kRingbuf = 1 << 2,
                        kPercpu = 1 << 4, kRcu = 1 << 5, kUntrusted = 1 << 6, kTrusted = 1 << 7,
                        kAlloc = 1 << 8, kNonOwning = 1 << 9;
 
-// In RegState::id of a scalar: it is the id's number plus `off`.
-inline constexpr uint32_t kAddConstant = 1u << 31;
+// In RegState::id of a scalar: it is the id's number plus `off`; of 32 bits, zero-extended, with the second.
+inline constexpr uint32_t kAddConstant64 = 1u << 31, kAddConstant32 = 1u << 30;
+inline constexpr uint32_t kAddConstant = kAddConstant64 | kAddConstant32;
 
 // Ranges of packet pointers that compared with data_end: below zero, as the kernel has them.
 inline constexpr int32_t kAtPacketEnd = -1, kBeyondPacketEnd = -2;
@@ -231,6 +232,7 @@ struct VerifierState {
   uint32_t active_locks = 0;
   uint32_t active_preempt_locks = 0;
   bool rcu_read_lock = false;
+  bool speculative = false;  // what a mispredicted processor may run (sanitize.cc)
   bool sleepable = false;
   std::vector<Reference> references;
   std::vector<HistoryEntry> history;

@@ -5,6 +5,8 @@
 
 #include <bit>
 
+#include "verifier/tnum_formulas.h"
+
 namespace skep::verifier {
 
 namespace {
@@ -13,6 +15,9 @@ namespace {
 constexpr uint64_t low_bits(unsigned bits) {
   return bits >= 64 ? ~uint64_t{0} : (uint64_t{1} << bits) - 1;
 }
+
+TristateWord<uint64_t> word_of(Tnum t) { return {t.value, t.mask}; }
+Tnum tnum_of(const TristateWord<uint64_t>& w) { return {w.value, w.mask}; }
 
 constexpr int64_t sign_extend(uint64_t value, unsigned bits) {
   const unsigned unused = 64 - bits;
@@ -44,38 +49,18 @@ Tnum tnum_ashr(Tnum a, unsigned shift, unsigned width) {
 // is `least`, with all of them `most`. A bit of the result can vary only where an operand's bit
 // does, or where the carry into it does; the carry into bit i is monotone in p and q, so it varies
 // only if it differs between the two extreme sums, which shows in least ^ most.
-Tnum tnum_add(Tnum a, Tnum b) {
-  const uint64_t least = a.value + b.value;
-  const uint64_t most = least + a.mask + b.mask;
-  const uint64_t unknown = (least ^ most) | a.mask | b.mask;
-  return {least & ~unknown, unknown};
-}
+Tnum tnum_add(Tnum a, Tnum b) { return tnum_of(tristate_add(word_of(a), word_of(b))); }
 
 // The same argument with borrows: monotone up in y's unknown bits, down in x's.
-Tnum tnum_sub(Tnum a, Tnum b) {
-  const uint64_t difference = a.value - b.value;
-  const uint64_t most = difference + a.mask;
-  const uint64_t least = difference - b.mask;
-  const uint64_t unknown = (most ^ least) | a.mask | b.mask;
-  return {difference & ~unknown, unknown};
-}
+Tnum tnum_sub(Tnum a, Tnum b) { return tnum_of(tristate_sub(word_of(a), word_of(b))); }
 
 Tnum tnum_neg(Tnum a) { return tnum_sub(tnum_constant(0), a); }
 
 // Bit by bit. A result bit is a known 1 where both are; it may be 1 where both may be.
-Tnum tnum_and(Tnum a, Tnum b) {
-  const uint64_t ones = a.value & b.value;
-  return {ones, a.max() & b.max() & ~ones};
-}
+Tnum tnum_and(Tnum a, Tnum b) { return tnum_of(tristate_and(word_of(a), word_of(b))); }
 // A known 1 where either is; unknown where neither is a known 1 and either is unknown.
-Tnum tnum_or(Tnum a, Tnum b) {
-  const uint64_t ones = a.value | b.value;
-  return {ones, (a.mask | b.mask) & ~ones};
-}
-Tnum tnum_xor(Tnum a, Tnum b) {
-  const uint64_t unknown = a.mask | b.mask;
-  return {(a.value ^ b.value) & ~unknown, unknown};
-}
+Tnum tnum_or(Tnum a, Tnum b) { return tnum_of(tristate_or(word_of(a), word_of(b))); }
+Tnum tnum_xor(Tnum a, Tnum b) { return tnum_of(tristate_xor(word_of(a), word_of(b))); }
 
 // Long multiplication: the sum over i of x's bit i times (y << i). A known bit adds the term or
 // does not; an unknown one gives the union of both sums. tnum_add and tnum_union are sound, so each

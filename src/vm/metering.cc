@@ -14,7 +14,8 @@ std::vector<uint32_t> block_costs(const VerifiedProgram& program) {
   for (size_t i = 0; i < insns.size(); i += slots_of(insns[i])) {
     const Insn& insn = insns[i];
     const bool jumps = insn.cls() == BPF_JMP || insn.cls() == BPF_JMP32;
-    if (!jumps || insn.op() == BPF_CALL) continue;
+    const bool dead = i < program.facts().size() && program.facts()[i].dead;
+    if (!jumps || insn.op() == BPF_CALL || dead) continue;
     if (i + 1 < costs.size()) costs[i + 1] = 1;
     if (insn.op() == BPF_EXIT) continue;
     const int64_t target = static_cast<int64_t>(i) + 1 + jump_offset(insn);

@@ -3,7 +3,7 @@
 // The unit is one instruction of the VerifiedProgram (ld_imm64, which fills two places, is one). A run pays for
 // a basic block when it enters it, whole; it ends there, before the block's first instruction, where
 // HelperContext::fuel is less than the block's cost. Blocks are those of the instructions as the verifier leaves
-// them, dead ones included, before a code generator changes anything: so interpreter and native code end at the
+// them, without dead ones, before a code generator changes anything: so interpreter and native code end at the
 // same place with the same memory. A block begins
 //   - at a subprogram's first instruction (its caller's block goes on after the call),
 //   - at a jump's target,

@@ -159,6 +159,16 @@ TEST(SkepExec, fuel_ends_a_run_at_the_same_place_on_both_engines) {
   EXPECT_NE(run("--harden").out.find("\"retval\":1000"), std::string::npos);
 }
 
+TEST(SkepRun, a_perf_map_names_the_programs_of_each_traced_process) {
+  auto outcome = shell("skep run " + kExamples +
+                       "opensnoop.bpf.c --perf-map -- sh -c 'echo $$; cat /dev/null; exit 0' | "
+                       "grep -x '[0-9]*' > /tmp/skep-pid-$$; pid=$(cat /tmp/skep-pid-$$); "
+                       "rm /tmp/skep-pid-$$; cat /tmp/perf-$pid.map; rm /tmp/perf-$pid.map");
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_NE(outcome.out.find("_openat_enter\n"), std::string::npos) << outcome.out << outcome.err;
+  EXPECT_NE(outcome.out.find(" bpf_prog_"), std::string::npos) << outcome.out;
+}
+
 TEST(SkepRun, fuel_ends_runs_and_says_which_programs) {
   auto outcome = shell("skep run " + kExamples + "opensnoop.bpf.c --fuel 3 -- cat /dev/null");
   EXPECT_EQ(outcome.status, 0) << outcome.err;

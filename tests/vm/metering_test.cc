@@ -100,6 +100,19 @@ TEST(BlockCosts, count_instructions_from_leader_to_leader) {
   EXPECT_EQ(vm::block_costs(of), (std::vector<uint32_t>{2, 0, 0, 2, 0, 2, 0, 2, 0}));
 }
 
+// The JIT may fuse two instructions where only dead code jumps to the second.
+TEST(BlockCosts, leave_out_what_dead_code_does) {
+  auto insns = isa::assemble_insns(
+      "r2 = 0\n if r2 == 0 goto +2\n r3 = 1\n goto +1\n r3 = *(u64 *)(r1 +0)\n r3 = bswap64 r3\n"
+      "r0 = r3\n exit");
+  ASSERT_TRUE(insns) << insns.error().text();
+  VerifiedProgram of = VerifiedProgramMaker::unverified(
+      std::move(*insns), {}, [](auto& facts) { facts[2].dead = facts[3].dead = true; });
+  EXPECT_EQ(vm::block_costs(of), (std::vector<uint32_t>{2, 0, 2, 0, 4, 0, 0, 0}));
+  EXPECT_EQ(both(of, 5), (Outcome{.counted = 1, .out = true}));
+  EXPECT_EQ(both(of, 6), (Outcome{}));
+}
+
 TEST(Metering, a_loop_ends_before_the_block_that_it_can_not_pay) {
   VerifiedProgram of = program("r2 = 0\n again: r2 += 1\n *(u64 *)(r1 +0) = r2\n goto again");
   EXPECT_EQ(both(of, 1), (Outcome{.counted = 1, .out = true}));

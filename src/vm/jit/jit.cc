@@ -21,9 +21,10 @@ Result<NativeCode> compile(const VerifiedProgram& program, const JitOptions& opt
                            CodeMemory& memory) {
   // Blinded code keeps every branch: a select would need an immediate in a register of its own. So does metered
   // code, whose blocks are charged one by one.
-  SKEP_TRY(analysis, Analysis::run(program, x86::CodeGen::slot_budget,
-                                   !options.blinding_seed.has_value() && options.fuel == 0,
-                                   options.fuel != 0));
+  SKEP_TRY(analysis,
+           Analysis::run(program, x86::CodeGen::slot_budget,
+                         !options.blinding_seed.has_value() && options.fuel == 0, options.fuel != 0,
+                         options.inline_maps && !options.blinding_seed.has_value()));
   return x86::CodeGen(program, options, analysis).run(memory);
 }
 

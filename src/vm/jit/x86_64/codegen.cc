@@ -223,9 +223,16 @@ void CodeGen::step(uint32_t i) {
       !(i < program_.facts().size() && program_.facts()[i].dead))
     charge(costs_[i]);
   if (insn.opcode == kNop) return;
-  in_ = live;
+  generate(i);
+  for (uint32_t k = i + 1; k < next_; k++) lines_[k] = here();
+  if (broken_ != nullptr && broken_at_ == 0) broken_at_ = i;
+}
+
+void CodeGen::generate(uint32_t i) {
+  const Insn& insn = insns_[i];
+  in_ = a_.live_in(i);
   out_ = a_.live_out(i);
-  lazy_ &= static_cast<uint16_t>(live | bit(kFramePointer));
+  lazy_ &= static_cast<uint16_t>(in_ | bit(kFramePointer));
   switch (insn.cls()) {
     case BPF_LD:
       if (insn.mode() == BPF_IMM) {
@@ -241,8 +248,6 @@ void CodeGen::step(uint32_t i) {
     case BPF_ALU64: alu(i, insn, true); break;
     default: jump(i, insn);
   }
-  for (uint32_t k = i + 1; k < next_; k++) lines_[k] = here();
-  if (broken_ != nullptr && broken_at_ == 0) broken_at_ = i;
 }
 
 // call_bpf(context, entry, r1, r2, r3, r4, r5), for helpers that call back. Calls nothing but this program's own

@@ -31,6 +31,13 @@
 #include "vm/jit/jit.h"
 #include "vm/jit/x86_64/emitter.h"
 
+namespace skep::jit {
+struct Lookup;
+}
+namespace skep {
+struct MapHeader;
+}
+
 namespace skep::jit::x86 {
 
 inline constexpr unsigned kScratch = r11, kScratch2 = r10, kContext = r12;
@@ -89,6 +96,7 @@ class CodeGen {
   void end_function();
   void epilogue(bool with_ret = true);
   void step(uint32_t i);
+  void generate(uint32_t i);
   void room();
   void charge(uint32_t cost);
   void leave_without_fuel(Cond cond);
@@ -186,6 +194,7 @@ class CodeGen {
   void jump(uint32_t i, const Insn& insn);
   [[nodiscard]] Cond compare(const Insn& insn, bool wide);
   void select(uint32_t i, const Insn& insn);
+  void jump_to_copy(uint32_t i, const Insn& insn);
   bool set_condition(const Insn& insn, const Insn& move, uint16_t after);
   void may_goto(uint32_t i, const Insn& insn);
   void emit_jump(uint32_t i, uint32_t target);
@@ -200,7 +209,12 @@ class CodeGen {
   void call_register(uint32_t i, const Insn& insn);
   void arguments(uint16_t mask);
   void after_call();
-  bool inline_lookup(uint32_t i);
+  void inline_lookup(uint32_t i);
+  void array_lookup(uint32_t i, const Lookup& lookup);
+  void hash_lookup(const Lookup& lookup);
+  void load_key(unsigned to, unsigned size);
+  void load_slot_offset(unsigned to, const MapHeader& header);
+  void element_address(uint32_t i, const Lookup& lookup);
   void tail_call(uint32_t i);
   void call_table(uint64_t element);
 

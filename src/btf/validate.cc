@@ -181,7 +181,9 @@ Result<> check_datasec(const Btf& btf, const Type& type) {
 }
 
 Result<> check_type(const Btf& btf, const Type& type) {
-  if (!printable(type.name())) return fail(EINVAL, "the name is unprintable");
+  // A tag is any text: what it is good for is between the compiler and its reader.
+  if (type.kind() != Kind::DeclTag && !printable(type.name()))
+    return fail(EINVAL, "the name is unprintable");
   auto expect = [&](Kind kind) -> Result<> {
     const Type to = btf.type(type.referenced());
     if (to.kind() == kind) return {};

@@ -138,6 +138,7 @@ bool Verifier::push_async_callback(CallbackOf what, const CallMeta& meta, bool s
   state->may_goto_depth = state->callback_unroll_depth = 0;
   state->active_locks = state->active_preempt_locks = state->active_irq_flags = 0;
   state->rcu_locks = 0;
+  state->speculative = false;
   state->sleepable = sleepable;
   state->insn = state->first_insn = sub.start;
   state->last_insn = kNoPrevious;

@@ -170,6 +170,32 @@ static std::string_view unfit_map(const MapInfo& info, ProgType type) {
   return {};
 }
 
+// Sleepable programs are not protected by RCU: only maps that know it.
+static bool fits_sleepable(MapType type, KernelVersion version) {
+  switch (type) {
+    case MapType::BPF_MAP_TYPE_HASH:
+    case MapType::BPF_MAP_TYPE_LRU_HASH:
+    case MapType::BPF_MAP_TYPE_ARRAY:
+    case MapType::BPF_MAP_TYPE_PERCPU_HASH:
+    case MapType::BPF_MAP_TYPE_PERCPU_ARRAY:
+    case MapType::BPF_MAP_TYPE_LRU_PERCPU_HASH:
+    case MapType::BPF_MAP_TYPE_ARRAY_OF_MAPS:
+    case MapType::BPF_MAP_TYPE_HASH_OF_MAPS: return true;
+    case MapType::BPF_MAP_TYPE_RINGBUF: return version >= kernel_version(5, 11);
+    case MapType::BPF_MAP_TYPE_INODE_STORAGE:
+    case MapType::BPF_MAP_TYPE_SK_STORAGE:
+    case MapType::BPF_MAP_TYPE_TASK_STORAGE: return version >= kernel_version(5, 17);
+    case MapType::BPF_MAP_TYPE_USER_RINGBUF:
+    case MapType::BPF_MAP_TYPE_CGRP_STORAGE: return version >= kernel_version(6, 2);
+    case MapType::BPF_MAP_TYPE_QUEUE:
+    case MapType::BPF_MAP_TYPE_STACK:
+    case MapType::BPF_MAP_TYPE_ARENA: return version >= kernel_version(6, 9);
+    case MapType::BPF_MAP_TYPE_LPM_TRIE: return version >= kernel_version(7, 0);
+    case MapType::BPF_MAP_TYPE_PROG_ARRAY: return version >= kernel_version(7, 0);
+    default: return static_cast<uint32_t>(type) > 33 && version >= kernel_version(6, 18);
+  }
+}
+
 // Every instruction is one that this kernel has, and every ld_imm64 names something that exists.
 bool Verifier::resolve_immediates() {
   for (uint32_t i = 0; i < count_; ++i) {
@@ -202,6 +228,12 @@ bool Verifier::resolve_immediates() {
         const std::string_view unfit =
             unfit_map(maps_[static_cast<size_t>(insn.imm)], program_.type);
         if (!unfit.empty()) return reject_at(i, Rule::bad_map_for_program, EINVAL, "{}", unfit);
+        const bool sleeps = (program_.flags & kSleepableFlag) != 0;
+        if (sleeps && !fits_sleepable(map.type, profile_.version)) {
+          return reject_at(
+              i, Rule::bad_map_for_program, EINVAL,
+              "Sleepable programs can only use array, hash, ringbuf and local storage maps");
+        }
         if (insn.src == BPF_PSEUDO_MAP_IDX && high.imm != 0) {
           return reject_at(i, Rule::bad_ld_imm64, EINVAL, "unrecognized bpf_ld_imm64 insn");
         }

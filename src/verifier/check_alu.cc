@@ -116,6 +116,10 @@ bool Verifier::adjust_pointer(const Insn& insn, const RegState& pointer_in,
       !check_pointer_sane(pointer, pointer.base, pointer.flags)) {
     return false;
   }
+  const bool sums = insn.op() == BPF_ADD || insn.op() == BPF_SUB;
+  AluWindow window;
+  if (sums && !sanitize_pointer_alu(insn, pointer, scalar, !pointer_is_source, window, false))
+    return false;
   const auto moved = [&](AluOp op) {
     // Pointers have no 32-bit bounds: unbounded before, derived after.
     Scalar a = pointer.number;
@@ -127,6 +131,7 @@ bool Verifier::adjust_pointer(const Insn& insn, const RegState& pointer_in,
       dst = pointer;
       if (known && off == static_cast<int32_t>(off)) {
         dst.off = static_cast<int32_t>(off);
+        if (pointer.is_packet() && dst.range < 0) dst.range = 0;  // it is at the end no more
         break;
       }
       dst.number = moved(AluOp::add);
@@ -149,12 +154,13 @@ bool Verifier::adjust_pointer(const Insn& insn, const RegState& pointer_in,
       dst = pointer;
       if (known && off == static_cast<int32_t>(off)) {
         dst.off = static_cast<int32_t>(off);
+        if (pointer.is_packet() && dst.range < 0) dst.range = 0;  // it is at the end no more
         break;
       }
       dst.number = moved(AluOp::sub);
       if (pointer.is_packet()) {
         dst.id = ++next_id_;
-        if (scalar.number.smin < 0) dst.range = 0;
+        if (scalar.number.smin < 0 || dst.range < 0) dst.range = 0;
       }
       break;
     }
@@ -171,26 +177,54 @@ bool Verifier::adjust_pointer(const Insn& insn, const RegState& pointer_in,
   }
   if (!check_pointer_sane(dst, dst.base, dst.flags)) return false;
   if (!sync_bounds(dst.number)) dst.number = Scalar{};
-  if (allow_leaks_) return true;
-  // Without privileges even a pointer that is not followed must stay inside: a mispredicted
-  // branch could follow it.
-  if (dst.is(Base::stack) && !dst.number.is_constant()) {
-    return reject(Rule::stack_variable_offset, EACCES,
-                  "R{} variable stack access prohibited for !root, var_off={} off={}", number,
-                  tnum_text(dst.number.var_off), dst.off);
+  if (!check_pointer_stays_inside(number)) return false;
+  return !sums ||
+         sanitize_pointer_alu(insn, RegState(dst), scalar, !pointer_is_source, window, true);
+}
+
+// dst, which shares its id with others, becomes their number plus a constant: which.
+bool Verifier::constant_delta(const Insn& insn, AluOp op, bool is64, const RegState& dst,
+                              const Scalar& operand, int32_t& delta) const {
+  const bool narrow = profile_.links_32_bits;
+  if (!capable_ || dst.id == 0 || (dst.id & kAddConstant) != 0) return false;
+  if (op != AluOp::add && !(op == AluOp::sub && narrow)) return false;
+  if (insn.uses_src_reg() && insn.src == insn.dst) return false;
+  if (is64) {
+    if (!operand.is_constant()) return false;
+    const auto value = static_cast<int64_t>(operand.constant());
+    if (value != static_cast<int32_t>(value) || (!narrow && value < 0)) return false;
+    delta = static_cast<int32_t>(value);
+  } else {
+    // The sum wraps at 32 bits: so must the number that it is of.
+    if (!narrow || !operand.is_constant32() || dst.number.umax > 0xffff'ffffu) return false;
+    delta = static_cast<int32_t>(operand.var_off.value);
   }
-  if (dst.is(Base::stack)) {
-    const int64_t off = int64_t{dst.off} + static_cast<int64_t>(dst.number.constant());
-    if (off >= 0 || off < -int64_t{kMaxStackBytes}) {
-      return reject(Rule::stack_out_of_bounds, EACCES,
-                    "R{} stack pointer arithmetic goes out of range, prohibited for !root", number);
-    }
+  if (op == AluOp::sub) {
+    if (delta == std::numeric_limits<int32_t>::min()) return false;
+    delta = -delta;
   }
-  if (dst.is(Base::map_value) && !check_map_access(number, 0, 1, false, true)) {
-    return reject(Rule::map_value_out_of_bounds, EACCES,
-                  "R{} pointer arithmetic of map value goes out of range, prohibited for !root",
-                  number);
-  }
+  return true;
+}
+
+// A mask of all or nothing (x s>> 63, say) is walked as the two numbers that it can be: what is masked with it is
+// then one of two numbers, not a range.
+bool Verifier::fork_on_mask(RegState& dst, const Insn& insn) {
+  const bool wide = dst.number.smin == -1 && dst.number.smax == 0;
+  if (!wide && !(dst.number.s32_min == -1 && dst.number.s32_max == 0)) return true;
+  const auto only = [&](uint32_t low) -> std::optional<Scalar> {
+    if (wide) return scalar_constant(low == 0 ? 0 : ~uint64_t{0});
+    Scalar half;
+    half.u32_min = half.u32_max = low;
+    half.s32_min = half.s32_max = static_cast<int32_t>(low);
+    if (!sync_bounds(half)) return std::nullopt;
+    return scalar_intersect(dst.number, half);
+  };
+  const auto zero = only(0), ones = only(~uint32_t{0});
+  if (!zero || !ones) return true;
+  VerifierState* other = push_branch(insn_, insn_);
+  if (other == nullptr) return false;
+  other->frame().regs[insn.dst].number = *zero;
+  dst.number = *ones;
   return true;
 }
 
@@ -244,14 +278,29 @@ bool Verifier::check_alu_values(const Insn& insn) {
     }
     default: break;
   }
+  if ((*op == AluOp::add || *op == AluOp::sub) && !sanitize_scalar_alu(insn)) return false;
   const Scalar operand = src->number;  // may be dst itself
-  const bool small_constant = operand.is_constant() && operand.constant() <= 0x7fffffff;
-  dst.number = scalar_alu(*op, is64, dst.number, operand);
+  // Shifts by what may be the width or more are no number that the kernel vouches for.
+  const bool is_shift = *op == AluOp::lsh || *op == AluOp::rsh || *op == AluOp::arsh;
+  if (is_shift && operand.umax >= (is64 ? 64 : 32)) {
+    mark_unknown(dst);
+    return true;
+  }
+  if ((*op == AluOp::bit_and || *op == AluOp::bit_or) && operand.is_constant() &&
+      profile_.forks_masks && !fork_on_mask(dst, insn)) {
+    return false;
+  }
+  int32_t delta = 0;
+  const bool linked = constant_delta(insn, *op, is64, dst, operand, delta);
+  const bool precise_divisions =
+      profile_.division_ranges ||
+      !(*op == AluOp::div || *op == AluOp::mod || *op == AluOp::sdiv || *op == AluOp::smod);
+  dst.number = precise_divisions ? scalar_alu(*op, is64, dst.number, operand) : Scalar{};
+  if (!precise_divisions && !is64) dst.number = scalar_zero_extend32(dst.number);
   if (!sync_bounds(dst.number)) dst.number = is64 ? Scalar{} : scalar_zero_extend32(Scalar{});
-  if (capable_ && *op == AluOp::add && is64 && dst.id != 0 && small_constant &&
-      (dst.id & kAddConstant) == 0 && !(insn.uses_src_reg() && insn.src == insn.dst)) {
-    dst.id |= kAddConstant;
-    dst.off = static_cast<int32_t>(operand.constant());
+  if (linked) {
+    dst.id |= is64 ? kAddConstant64 : kAddConstant32;
+    dst.off = delta;
   } else {
     dst.id = 0;
     dst.off = 0;

@@ -94,11 +94,16 @@ bool Verifier::check_argument_type(unsigned number, const spec::Argument& argume
   if (xchg && number == 2) flags &= static_cast<Flags>(~(kAlloc | kPercpu));
   bool ok = false;
   for (const Accepted& type : accepted) ok |= type.base == reg.base && type.flags == flags;
+  // A system call program's context is memory like any other.
+  const bool context_memory =
+      accepted.data() == kMemory && profile_.version >= kernel_version(7, 0);
+  ok |= context_memory && reg.is(Base::ctx) && flags == 0;
   if (!ok) {
     note("R{} type={} expected=", number, type_text(reg));
     for (size_t i = 0; i < accepted.size(); ++i) {
       note("{}{}", i == 0 ? "" : ", ", type_text(accepted[i].base, accepted[i].flags));
     }
+    if (context_memory) note(", ctx");
     return reject(reg.maybe_null() ? Rule::argument_maybe_null : Rule::bad_argument_type, EACCES,
                   "");
   }
@@ -161,6 +166,9 @@ bool Verifier::check_argument_offset(unsigned number, const spec::Argument&, boo
     case Base::buf:
     case Base::arena:
     case Base::scalar: return true;
+    case Base::ctx:
+      if (variable_context()) return true;
+      return check_fixed_pointer(reg, number, false);
     case Base::btf_id: return check_fixed_pointer(reg, number, true);
     default: return check_fixed_pointer(reg, number, false);
   }
@@ -198,6 +206,9 @@ bool Verifier::check_helper_memory(unsigned number, int size, Access access, boo
     }
     case Base::stack:
       return check_stack_initialized(number, reg.off, size, zero_size_allowed, false, meta, access);
+    case Base::ctx:
+      if (!variable_context()) break;
+      return check_region(number, reg.off, size, kSyscallContext, zero_size_allowed);
     case Base::btf_id:
       return check_btf_access(number, reg.off, static_cast<unsigned>(size), access, -1);
     default: break;
@@ -254,7 +265,9 @@ bool Verifier::constant_key_of(const RegState& reg, uint32_t size, uint64_t& val
     value = 0;
     return true;
   }
-  if (spills != size || off % 8 != 0 || !s.is_scalar_spill() || !s.spilled.is_constant())
+  // The spill must be as wide as the key: which of its bytes the key has would depend on the byte order.
+  const bool wider = size < 8 && s.bytes[7 - size] == SlotByte::spill;
+  if (spills != size || wider || off % 8 != 0 || !s.is_scalar_spill() || !s.spilled.is_constant())
     return false;
   // What is concluded from the key relies on its value.
   mark_precise_slot(of.frame, index);
@@ -312,6 +325,8 @@ bool Verifier::check_argument(unsigned number, const spec::Argument& argument,
       wanted.flags = 0;
   }
   const bool release = argument.has(spec::kRelease);
+  // That it is null holds on this path.
+  if (reg.is_null() && argument.has(spec::kMaybeNull)) mark_precise(number);
   if (!(reg.is_null() && argument.has(spec::kMaybeNull))) {
     if (!check_argument_type(number, wanted, meta) ||
         !check_argument_offset(number, wanted, release)) {

@@ -59,7 +59,7 @@ bool Verifier::needs_callback(const Insn& insn) const {
 // ---- the call
 
 // Programs that may change a map of sockets: the others could deadlock with the socket's own locks.
-static bool may_update_sockets(const Program& program, uint32_t helper) {
+static bool may_update_sockets(const Program& program, uint32_t helper, bool networking_may) {
   if (helper != spec::BPF_FUNC_map_update_elem && helper != spec::BPF_FUNC_map_delete_elem)
     return true;
   switch (program.type) {
@@ -70,8 +70,8 @@ static bool may_update_sockets(const Program& program, uint32_t helper) {
     case ProgType::BPF_PROG_TYPE_SCHED_CLS:
     case ProgType::BPF_PROG_TYPE_SCHED_ACT:
     case ProgType::BPF_PROG_TYPE_XDP:
+    case ProgType::BPF_PROG_TYPE_FLOW_DISSECTOR: return networking_may;
     case ProgType::BPF_PROG_TYPE_SK_REUSEPORT:
-    case ProgType::BPF_PROG_TYPE_FLOW_DISSECTOR:
     case ProgType::BPF_PROG_TYPE_SK_LOOKUP: return true;
     default: return false;
   }
@@ -82,7 +82,8 @@ bool Verifier::check_map_compatible(int32_t map_index, const spec::Helper& helpe
   const MapDescriptor& map = *maps_[map_index].map;
   const bool sockets =
       map.type == MapType::BPF_MAP_TYPE_SOCKMAP || map.type == MapType::BPF_MAP_TYPE_SOCKHASH;
-  if (sockets && !may_update_sockets(program_, helper.id)) {
+  if (sockets &&
+      !may_update_sockets(program_, helper.id, profile_.version < kernel_version(7, 0))) {
     return reject(Rule::bad_map_for_helper, EINVAL, "cannot update sockmap in this context");
   }
   const bool by_row = helper.map_types == 0 || in_set(helper.map_types, map.type);
@@ -331,6 +332,7 @@ bool Verifier::check_helper_call(const Insn& insn) {
       if (!check_tail_call()) return false;
       break;
     case spec::BPF_FUNC_get_local_storage:
+      mark_precise(2);
       if (!regs()[2].is_null()) {
         return reject(Rule::constant_argument_needed, EINVAL,
                       "get_local_storage() doesn't support non-zero flags");
@@ -374,18 +376,35 @@ bool Verifier::check_helper_call(const Insn& insn) {
   clear_caller_saved();
   if (!set_helper_result(insn, helper, meta)) return false;
   refine_helper_result(helper, meta);
+  const bool direct_tail_call = id == spec::BPF_FUNC_tail_call && cur_->current == 0;
   const bool writes_packet =
       id == spec::BPF_FUNC_dynptr_write &&
       (meta.dynptr == DynptrKind::skb || meta.dynptr == DynptrKind::skb_meta);
-  if (helper.changes_packet || writes_packet) invalidate_packet_pointers(*cur_);
+  const bool changes = helper.changes_packet && !(direct_tail_call && profile_.tail_call_returns);
+  if (changes || writes_packet) invalidate_packet_pointers(*cur_);
   return true;
+}
+
+// In a subprogram: the called program may return to the caller, with any number.
+Step Verifier::finish_tail_call() {
+  if (frame().in_callback) {
+    reject(Rule::tail_call, EINVAL, "cannot tail call within callback");
+    return Step::failed;
+  }
+  if (push_branch(insn_ + 1, insn_) == nullptr) return Step::failed;
+  mark_unknown(0u);
+  scratch(0);
+  return leave_function() ? Step::jumped : Step::failed;
 }
 
 Step Verifier::check_call(const Insn& insn) {
   ++jumps_processed_;
   if (insn.src == BPF_PSEUDO_CALL) return check_function_call(insn);
   if (insn.src == BPF_PSEUDO_KFUNC_CALL) return check_kfunc_call(insn);
-  return check_helper_call(insn) ? Step::next : Step::failed;
+  if (!check_helper_call(insn)) return Step::failed;
+  if (insn.imm == spec::BPF_FUNC_tail_call && cur_->current != 0 && profile_.tail_call_returns)
+    return finish_tail_call();
+  return Step::next;
 }
 
 }  // namespace skep::verifier

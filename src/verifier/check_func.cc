@@ -62,7 +62,10 @@ bool Verifier::check_global_arguments(uint32_t subprogram) {
           note("arg#{} is expected to be non-NULL\n", i);
           return caller_passes();
         }
-        if (reg.is_null()) break;
+        if (reg.is_null()) {
+          mark_precise(number);
+          break;
+        }
         const RegState saved = reg;
         if (reg.maybe_null()) mark_not_null(reg);
         const auto size = static_cast<int>(argument.mem_size);
@@ -72,6 +75,10 @@ bool Verifier::check_global_arguments(uint32_t subprogram) {
           return caller_passes();
         }
         regs()[number] = saved;
+        if (saved.is_packet() && sub.changes_packet && profile_.version >= kernel_version(7, 0)) {
+          note("R{} is a packet pointer, but func#{} may change packet data\n", number, subprogram);
+          return caller_passes();
+        }
         break;
       }
       default: return caller_passes();
@@ -276,6 +283,23 @@ bool Verifier::check_stack_depths() {
       return reject_at(subs_[s].start, Rule::stack_too_deep, EACCES,
                        "combined stack size of {} calls is {}. Too large", nodes[s].frames,
                        nodes[s].below);
+    }
+  }
+  // What a callback leads to can't be left other than by its end.
+  std::vector<bool> from_callback(subs_.size(), false);
+  for (size_t i = order.size(); i-- > 0;) {
+    const uint32_t s = order[i];
+    if (subs_[s].is_callback) from_callback[s] = true;
+    for (const uint32_t callee : nodes[s].callees) {
+      if (from_callback[s]) from_callback[callee] = true;
+    }
+    if (!from_callback[s]) continue;
+    if (subs_[s].has_ld_abs) {
+      return reject_at(subs_[s].start, Rule::ld_abs_not_allowed, EINVAL,
+                       "cannot use BPF_LD_[ABS|IND] within callback");
+    }
+    if (subs_[s].has_tail_call && profile_.tail_call_returns) {
+      return reject_at(subs_[s].start, Rule::tail_call, EINVAL, "cannot tail call within callback");
     }
   }
   // What callers hold when a function is reached; a tail call keeps it, up to 33 times over.

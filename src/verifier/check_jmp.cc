@@ -59,6 +59,13 @@ int packet_branch_taken(const RegState& dst, const RegState& src, uint8_t op) {
 
 bool never_null(const RegState& reg) {
   if (reg.maybe_null()) return false;
+  // An object's address is not 0; far behind its end it may be.
+  constexpr int64_t kMaxOffset = int64_t{1} << 29;
+  const int64_t low = reg.number.smin, high = reg.number.smax;
+  if (low <= -kMaxOffset || high >= kMaxOffset || low + reg.off <= -kMaxOffset ||
+      high + reg.off >= kMaxOffset) {
+    return false;
+  }
   switch (reg.base) {
     case Base::map_value:
     case Base::map_key:
@@ -66,6 +73,8 @@ bool never_null(const RegState& reg) {
     case Base::sock_common:
     case Base::tcp_sock:
     case Base::mem:
+    case Base::xdp_sock:
+    case Base::buf:
     case Base::const_map: return (reg.flags & kUntrusted) == 0;
     case Base::btf_id: return (reg.flags & kTrusted) != 0;
     default: return false;
@@ -109,6 +118,8 @@ void Verifier::sync_linked(VerifierState& state, const RegState& known_in, const
         (reg.id & ~kAddConstant) != (known.id & ~kAddConstant)) {
       continue;
     }
+    // Sums of 32 and of 64 bits do not move together.
+    if (((reg.id ^ known.id) & kAddConstant) == kAddConstant) continue;
     if (((reg.id | known.id) & kAddConstant) == 0 || reg.off == known.off) {
       reg.number = known.number;
       continue;
@@ -116,6 +127,7 @@ void Verifier::sync_linked(VerifierState& state, const RegState& known_in, const
     const int64_t delta = int64_t{reg.off} - known.off;
     reg.number =
         scalar_alu(AluOp::add, true, known.number, scalar_constant(static_cast<uint64_t>(delta)));
+    if (((reg.id | known.id) & kAddConstant32) != 0) reg.number = scalar_zero_extend32(reg.number);
     if (!sync_bounds(reg.number)) reg.number = Scalar{};
   }
 }
@@ -296,6 +308,8 @@ Step Verifier::check_jump(const Insn& insn) {
     } else {
       aux.fallthrough_seen = true;
     }
+    if (!bypass_spec_v1_ && !push_speculative(&insn, taken != 0 ? here + 1 : target))
+      return Step::failed;
     if (logging()) log_changed_state();
     insn_ = taken != 0 ? target : here + 1;
     return Step::jumped;
@@ -337,12 +351,13 @@ Step Verifier::check_jump(const Insn& insn) {
   // Equal to a pointer that is not null.
   if (!is_jmp32 && uses_src && dst.is_pointer() && src->is_pointer() &&
       dst.maybe_null() != src->maybe_null() && !dst.is(Base::btf_id) && !src->is(Base::btf_id) &&
-      (op == BPF_JEQ || op == BPF_JNE)) {
+      never_null(dst.maybe_null() ? *src : dst) && (op == BPF_JEQ || op == BPF_JNE)) {
     const unsigned number = dst.maybe_null() ? insn.dst : insn.src;
     mark_not_null((op == BPF_JEQ ? other_regs : regs())[number]);
   }
-  if (!is_jmp32 && !uses_src && insn.imm == 0 && (op == BPF_JEQ || op == BPF_JNE) &&
-      dst.maybe_null()) {
+  const bool with_null = uses_src ? src->is_null() && profile_.null_in_register : insn.imm == 0;
+  if (!is_jmp32 && with_null && (op == BPF_JEQ || op == BPF_JNE) && dst.maybe_null()) {
+    if (uses_src) mark_precise(insn.src);
     mark_or_null(*cur_, insn.dst, op == BPF_JNE);
     mark_or_null(*other, insn.dst, op == BPF_JEQ);
   } else if (!try_packet_compare(insn, *other) && is_pointer_value(insn.dst)) {

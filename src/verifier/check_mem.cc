@@ -101,6 +101,9 @@ bool Verifier::check_region_fixed(unsigned number, int64_t off, int64_t size, ui
       note("invalid access to packet, off={} size={}, R{}(id={},off={},r={})\n", off, size, number,
            reg.id, off, static_cast<int64_t>(region));
       break;
+    case Base::ctx:
+      note("invalid access to context, ctx_size={} off={} size={}\n", region, off, size);
+      break;
     default:
       note("invalid access to memory, mem_size={} off={} size={}\n", region, off, size);
       break;
@@ -138,7 +141,11 @@ bool Verifier::check_region(unsigned number, int64_t off, int64_t size, uint64_t
         smin < -static_cast<int64_t>(kMaxOffset) ? "anything" : fmt::format("{}", smin + off), most,
         type_text(reg), region, static_cast<int64_t>(region) - size);
   };
-  if (smin < 0 && (smin < -static_cast<int64_t>(kMaxOffset) || smin + off < 0)) {
+  // The fixed part of the pointer counts as the register's since 7.0, as the instruction's before.
+  const bool fixed_counts = profile_.version >= kernel_version(7, 0);
+  const int64_t least =
+      smin < -static_cast<int64_t>(kMaxOffset) || !fixed_counts ? smin : smin + reg.off;
+  if (least < 0 && (smin < -static_cast<int64_t>(kMaxOffset) || smin + off < 0)) {
     known();
     return reject(
         Rule::negative_offset, EACCES,

@@ -111,6 +111,14 @@ bool Verifier::write_stack_fixed(FuncState& of, int off, unsigned size, int valu
   }
   RegState* reg = value >= 0 ? &regs()[value] : nullptr;
   if (!destroy_dynptr(of, index)) return false;
+  if (!bypass_spec_v4_) {
+    bool barrier = reg != nullptr && reg->is_pointer();
+    for (unsigned i = 0; i < size; ++i) {
+      const SlotByte b = s.bytes[byte_of(off + static_cast<int>(i))];
+      barrier |= b != SlotByte::misc && b != SlotByte::zero;
+    }
+    if (barrier) aux_[insn_].barrier_after = true;
+  }
   scratch_slot(index);
   if (size == 8) stack_liveness_.mark_write(of.frame, slot_bit(index));
   HistoryEntry spill;

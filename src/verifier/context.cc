@@ -34,7 +34,15 @@ void mark_loaded_pointer(RegState& reg, spec::PointerKind kind) {
 
 bool Verifier::check_context_access(const RegState& reg, unsigned number, int32_t off,
                                     unsigned size, Access access, int value, bool sign_extended) {
-  if (!check_fixed_pointer(reg, number, false)) return false;
+  const bool syscall = program_.type == ProgType::BPF_PROG_TYPE_SYSCALL;
+  if (variable_context()) {
+    if (!check_region(number, int64_t{off} + reg.off, size, kSyscallContext, false)) return false;
+    if (access == Access::read && value >= 0) mark_unknown(regs()[value]);
+    return true;
+  }
+  const bool fixed_ok = profile_.version >= kernel_version(7, 0) && context_is_not_converted();
+  if (!check_fixed_pointer(reg, number, fixed_ok)) return false;
+  if (fixed_ok) off += reg.off + static_cast<int32_t>(reg.number.constant());
   const bool writes = access == Access::write;
   const spec::ContextRow* row = spec::find_context(program_.type);
   const auto refuse = [&] {
@@ -45,6 +53,11 @@ bool Verifier::check_context_access(const RegState& reg, unsigned number, int32_
   const spec::ContextAccess answer = spec::check_context_access(
       program_.type, program_.expected_attach_type, off, size, writes, sign_extended);
   if (answer.denial != spec::ContextDenial::none) return refuse();
+  if (syscall && off % static_cast<int32_t>(size) != 0) return refuse();
+  if (!capable_ && program_.type == ProgType::BPF_PROG_TYPE_CGROUP_SKB && answer.field != nullptr) {
+    const std::string_view name = answer.field->name;
+    if (name == "data" || name == "data_end" || (writes && name == "tstamp")) return refuse();
+  }
   if (row->rule == spec::ContextRule::arguments) {
     RegState loaded;
     bool is_result = false;
@@ -114,6 +127,81 @@ bool Verifier::check_socket_access(unsigned number, int32_t off, unsigned size, 
                 type_text(reg), at, size);
 }
 
+namespace {
+
+bool needs_net_admin(ProgType type) {
+  switch (type) {
+    case ProgType::BPF_PROG_TYPE_SCHED_CLS:
+    case ProgType::BPF_PROG_TYPE_SCHED_ACT:
+    case ProgType::BPF_PROG_TYPE_XDP:
+    case ProgType::BPF_PROG_TYPE_LWT_IN:
+    case ProgType::BPF_PROG_TYPE_LWT_OUT:
+    case ProgType::BPF_PROG_TYPE_LWT_XMIT:
+    case ProgType::BPF_PROG_TYPE_LWT_SEG6LOCAL:
+    case ProgType::BPF_PROG_TYPE_SK_SKB:
+    case ProgType::BPF_PROG_TYPE_SK_MSG:
+    case ProgType::BPF_PROG_TYPE_FLOW_DISSECTOR:
+    case ProgType::BPF_PROG_TYPE_CGROUP_DEVICE:
+    case ProgType::BPF_PROG_TYPE_CGROUP_SOCK:
+    case ProgType::BPF_PROG_TYPE_CGROUP_SOCK_ADDR:
+    case ProgType::BPF_PROG_TYPE_CGROUP_SOCKOPT:
+    case ProgType::BPF_PROG_TYPE_CGROUP_SYSCTL:
+    case ProgType::BPF_PROG_TYPE_SOCK_OPS:
+    case ProgType::BPF_PROG_TYPE_EXT:
+    case ProgType::BPF_PROG_TYPE_NETFILTER: return true;
+    default: return false;
+  }
+}
+
+bool needs_perfmon(ProgType type) {
+  switch (type) {
+    case ProgType::BPF_PROG_TYPE_KPROBE:
+    case ProgType::BPF_PROG_TYPE_TRACEPOINT:
+    case ProgType::BPF_PROG_TYPE_PERF_EVENT:
+    case ProgType::BPF_PROG_TYPE_RAW_TRACEPOINT:
+    case ProgType::BPF_PROG_TYPE_RAW_TRACEPOINT_WRITABLE:
+    case ProgType::BPF_PROG_TYPE_TRACING:
+    case ProgType::BPF_PROG_TYPE_LSM:
+    case ProgType::BPF_PROG_TYPE_STRUCT_OPS:
+    case ProgType::BPF_PROG_TYPE_EXT: return true;
+    default: return false;
+  }
+}
+
+}  // namespace
+
+// Programs whose loads from the context are loads from memory, as they stand.
+bool Verifier::context_is_not_converted() const {
+  switch (program_.type) {
+    case ProgType::BPF_PROG_TYPE_KPROBE:
+    case ProgType::BPF_PROG_TYPE_TRACEPOINT:
+    case ProgType::BPF_PROG_TYPE_RAW_TRACEPOINT:
+    case ProgType::BPF_PROG_TYPE_RAW_TRACEPOINT_WRITABLE:
+    case ProgType::BPF_PROG_TYPE_TRACING:
+    case ProgType::BPF_PROG_TYPE_LSM:
+    case ProgType::BPF_PROG_TYPE_STRUCT_OPS:
+    case ProgType::BPF_PROG_TYPE_SYSCALL:
+    case ProgType::BPF_PROG_TYPE_NETFILTER: return true;
+    default: return false;
+  }
+}
+
+bool Verifier::check_privileges() {
+  if (options_.privileged) return true;
+  const ProgType type = program_.type;
+  std::string_view missing;
+  if (!options_.cap_bpf && type != ProgType::BPF_PROG_TYPE_SOCKET_FILTER &&
+      type != ProgType::BPF_PROG_TYPE_CGROUP_SKB) {
+    missing = "CAP_BPF";
+  } else if (needs_net_admin(type) && !options_.cap_net_admin) {
+    missing = "CAP_NET_ADMIN";
+  } else if (needs_perfmon(type) && !options_.cap_perfmon) {
+    missing = "CAP_PERFMON";
+  }
+  if (missing.empty()) return true;
+  return reject(Rule::not_privileged, EPERM, "program type {} needs {}", prog_type_->name, missing);
+}
+
 // What the program is for exists, and it may be loaded for that.
 bool Verifier::check_attach_target() {
   insn_ = 0;
@@ -126,11 +214,18 @@ bool Verifier::check_attach_target() {
     return reject(Rule::feature_not_in_kernel, EINVAL, "program type {} is not known to kernel {}",
                   prog_type_->name, profile_.name);
   }
-  if (!options_.privileged && program_.type != ProgType::BPF_PROG_TYPE_SOCKET_FILTER &&
-      program_.type != ProgType::BPF_PROG_TYPE_CGROUP_SKB) {
-    return reject(Rule::not_privileged, EPERM, "program type {} needs CAP_BPF", prog_type_->name);
+  if (!check_privileges()) return false;
+  bool can_sleep = prog_type_->can_sleep;
+  if (program_.type == ProgType::BPF_PROG_TYPE_TRACEPOINT ||
+      program_.type == ProgType::BPF_PROG_TYPE_RAW_TRACEPOINT ||
+      program_.expected_attach_type == AttachType::BPF_TRACE_RAW_TP) {
+    can_sleep = profile_.version >= kernel_version(7, 0);
   }
-  if ((program_.flags & kSleepableFlag) != 0 && !prog_type_->can_sleep) {
+  if (program_.expected_attach_type == AttachType::BPF_LSM_CGROUP) can_sleep = false;
+  if ((program_.flags & kSleepableFlag) != 0 && !can_sleep) {
+    if (profile_.version >= kernel_version(7, 0)) {
+      return reject(Rule::bad_attach_target, EINVAL, "Program of this type cannot be sleepable");
+    }
     return reject(
         Rule::bad_attach_target, EINVAL,
         "Only fentry/fexit/fmod_ret, lsm, iter, uprobe, and struct_ops programs can be sleepable");

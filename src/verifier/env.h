@@ -86,6 +86,10 @@ struct InsnAux {
   bool probe : 1 = false;  // memory access that may fault
   bool zext_needed : 1 = false;
   bool nonlinear : 1 = false;
+  bool barrier_before : 1 = false;  // speculation must not run this instruction
+  bool barrier_after : 1 = false;   // … nor what follows this store (Spectre v4)
+  uint8_t alu_state = 0;            // how a pointer's sum is masked: sanitize.cc
+  uint32_t alu_limit = 0;
   Base pointer = Base::not_init;  // of loads and stores: what they went through
   Flags pointer_flags = 0;
   int32_t map = -1;  // calls of map helpers
@@ -347,6 +351,29 @@ class Verifier {
                                     const RegState& scalar, bool scalar_is_imm);
   [[nodiscard]] bool check_pointer_sane(const RegState& reg, Base base, Flags flags);
   void assign_scalar_id(RegState& reg);
+  [[nodiscard]] bool constant_delta(const Insn& insn, AluOp op, bool is64, const RegState& dst,
+                                    const Scalar& operand, int32_t& delta) const;
+  [[nodiscard]] bool fork_on_mask(RegState& dst, const Insn& insn);
+
+  // ---- sanitize.cc
+  struct AluWindow {
+    uint8_t state = 0;
+    uint32_t limit = 0;
+    bool to_left = false;
+  };
+  enum class AluProblem : uint8_t { none, bounds, type, paths, limit, failed };
+  [[nodiscard]] bool sanitize_scalar_alu(const Insn& insn);
+  [[nodiscard]] bool sanitize_pointer_alu(const Insn& insn, const RegState& pointer,
+                                          const RegState& scalar, bool pointer_is_dst,
+                                          AluWindow& window, bool commit);
+  [[nodiscard]] bool check_pointer_stays_inside(unsigned reg);
+  [[nodiscard]] bool push_speculative(const Insn* jump, uint32_t insn);
+  [[nodiscard]] bool skips_alu_sanitation(const Insn& insn) const {
+    return bypass_spec_v1_ || !insn.uses_src_reg() || aux_[insn_].barrier_before;
+  }
+  [[nodiscard]] bool note_alu_window(uint8_t state, uint32_t limit);
+  [[nodiscard]] bool reject_alu(const Insn& insn, AluProblem problem);
+  [[nodiscard]] bool stop_speculation();
 
   // ---- check_jmp.cc
   [[nodiscard]] Step check_jump(const Insn& insn);
@@ -405,6 +432,14 @@ class Verifier {
                                           unsigned size, Access access, int value,
                                           bool sign_extended);
   [[nodiscard]] bool check_attach_target();
+  [[nodiscard]] bool check_privileges();
+  [[nodiscard]] bool context_is_not_converted() const;
+  // What user space hands to a system call program: any bytes of it, at any offset.
+  static constexpr uint64_t kSyscallContext = 0xffff;
+  [[nodiscard]] bool variable_context() const {
+    return program_.type == ProgType::BPF_PROG_TYPE_SYSCALL &&
+           profile_.version >= kernel_version(7, 0);
+  }
   [[nodiscard]] bool check_socket_access(unsigned reg, int32_t off, unsigned size, Access access);
 
   // ---- btf_access.cc
@@ -470,6 +505,7 @@ class Verifier {
   void refine_helper_result(const spec::Helper& helper, CallMeta& meta);
   [[nodiscard]] bool constant_key_of(const RegState& reg, uint32_t size, uint64_t& value);
   [[nodiscard]] bool check_tail_call();
+  [[nodiscard]] Step finish_tail_call();
 
   // ---- check_kfunc.cc, kfunc_args.cc
   [[nodiscard]] Step check_kfunc_call(const Insn& insn);
@@ -567,6 +603,8 @@ class Verifier {
   const uint32_t count_;
   const spec::ProgTypeRow* prog_type_ = nullptr;
   bool allow_leaks_, allow_uninit_stack_, capable_, strict_alignment_;
+  bool bypass_spec_v1_, bypass_spec_v4_;
+  bool explore_alu_limits_ = false;  // numbers are compared exactly: masks depend on them
   bool gpl_ = false;
 
   std::vector<MapInfo> maps_;

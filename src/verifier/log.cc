@@ -215,7 +215,8 @@ void Verifier::log_instruction() {
     log_after_insn_ = 0;
   }
   if (entered_path_ && logging_all()) {
-    log("\nfrom {} to {}:", static_cast<int32_t>(previous_insn_), insn_);
+    log("\nfrom {} to {}{}:", static_cast<int32_t>(previous_insn_), insn_,
+        cur_->speculative ? " (speculative execution)" : "");
     print_state(log_, *cur_, cur_->current, true);
     log_ += '\n';
   }

@@ -208,6 +208,9 @@ int Verifier::backtrack_insn(uint32_t index, int64_t next, const HistoryEntry* e
       return leave_frame() ? kOk : kGiveUp;
     }
     bt.clear(0);
+    // A tail call that came back to the caller.
+    if (insn.imm == spec::BPF_FUNC_tail_call && insn.src == 0 && next != int64_t{index} + 1)
+      return enter_frame() ? kOk : kGiveUp;
     if ((bt.registers[bt.frame] & kArguments) != 0) return kGiveUp;
     return kOk;
   }
@@ -310,7 +313,9 @@ void Verifier::backtrack(VerifierState& start, Backtrack& bt, bool& changed) {
 }
 
 void Verifier::mark_precise(unsigned reg) {
-  if (!capable_ || cur_->parent == nullptr || !regs()[reg].is_scalar()) return;
+  if (!capable_ || !regs()[reg].is_scalar()) return;
+  if (cur_->parent == nullptr && !logging_all())
+    return;  // nothing to mark; only the log would tell
   Backtrack bt;
   bt.frame = cur_->current;
   bt.set(reg);
@@ -319,7 +324,7 @@ void Verifier::mark_precise(unsigned reg) {
 }
 
 void Verifier::mark_precise_slot(unsigned frame_number, unsigned slot_number) {
-  if (!capable_ || cur_->parent == nullptr) return;
+  if (!capable_ || (cur_->parent == nullptr && !logging_all())) return;
   Backtrack bt;
   bt.frame = cur_->current;
   bt.slots[frame_number] |= SlotMask{1} << slot_number;

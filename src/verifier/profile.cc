@@ -34,6 +34,10 @@ constexpr KernelProfile row(std::string_view name, unsigned major, unsigned mino
   profile.source_at_file = since(6, 8);
   profile.may_goto = since(6, 9);
   profile.load_acquire = since(6, 15);
+  profile.tail_call_returns = since(6, 18);
+  profile.null_in_register = since(7, 0);
+  profile.division_ranges = since(7, 0);
+  profile.forks_masks = profile.links_32_bits = since(6, 18);
   profile.static_liveness = since(6, 18);
   return profile;
 }

@@ -35,6 +35,11 @@ struct KernelProfile {
   bool source_at_file = true;             // 6.8: "; text @ file.c:12"
   bool may_goto = true;                   // 6.9
   bool load_acquire = true;               // 6.15
+  bool division_ranges = true;            // 7.0: quotients and remainders of ranges
+  bool tail_call_returns = true;          // 6.18: one in a subprogram may come back to its caller
+  bool null_in_register = true;           // 7.0: r1 = 0; if r0 == r1 is a null check
+  bool forks_masks = true;                // 6.18: `x & (y s>> 31)` is walked as two numbers
+  bool links_32_bits = true;              // 6.18: w1 = w0 + 4, r1 = r0 - 4 stay linked
   bool static_liveness = true;            // 6.18: no _r, _w suffixes in the log
 };
 

@@ -49,8 +49,13 @@ bool Verifier::register_covered(const RegState& old, const RegState& cur, Exactn
   if (old.base != cur.base || old.flags != cur.flags) return false;
   switch (old.base) {
     case Base::scalar:
+      if (explore_alu_limits_) {
+        return old.number == cur.number && old.off == cur.off &&
+               same_scalar_ids(old.id & ~kAddConstant, cur.id & ~kAddConstant);
+      }
       if (!old.precise && exact == Exactness::no && !options_.every_number_matters) return true;
-      if ((old.id & kAddConstant) != 0 && ((cur.id & kAddConstant) == 0 || old.off != cur.off)) {
+      if ((old.id & kAddConstant) != 0 &&
+          ((old.id & kAddConstant) != (cur.id & kAddConstant) || old.off != cur.off)) {
         return false;
       }
       if (old.id != 0 && (old.id & kAddConstant) == 0 && (cur.id & kAddConstant) != 0) return false;
@@ -166,6 +171,8 @@ bool Verifier::resources_equal(const VerifierState& old, const VerifierState& cu
 bool Verifier::states_equal(CachedState& cached, VerifierState& cur, Exactness exact) {
   const VerifierState& old = cached.state;
   if (old.current != cur.current) return false;
+  // What speculation was cut short by is no answer for what really runs.
+  if (old.speculative && !cur.speculative) return false;
   for (unsigned f = 0; f <= old.current; ++f) {
     if (old.frames[f]->callsite != cur.frames[f]->callsite ||
         old.frames[f]->subprogram != cur.frames[f]->subprogram) {

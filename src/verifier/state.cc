@@ -81,6 +81,7 @@ void Verifier::copy_state(VerifierState& to, const VerifierState& from) {
   to.active_preempt_locks = from.active_preempt_locks;
   to.active_irq_flags = from.active_irq_flags;
   to.rcu_locks = from.rcu_locks;
+  to.speculative = from.speculative;
   to.sleepable = from.sleepable;
   to.references.assign(from.references.begin(), from.references.end());
   to.history.assign(from.history.begin(), from.history.end());

@@ -64,8 +64,9 @@ enum class IteratorState : uint32_t { active, drained };
 // In RegState::word of an IRQ flag.
 enum class IrqFlagOf : uint32_t { native, lock };
 
-// In RegState::id of a scalar: it is the id's number plus `off`.
-inline constexpr uint32_t kAddConstant = 1u << 31;
+// In RegState::id of a scalar: it is the id's number plus `off`; of 32 bits, zero-extended, with the second.
+inline constexpr uint32_t kAddConstant64 = 1u << 31, kAddConstant32 = 1u << 30;
+inline constexpr uint32_t kAddConstant = kAddConstant64 | kAddConstant32;
 
 // Ranges of packet pointers that compared with data_end: below zero, as the kernel has them.
 inline constexpr int32_t kAtPacketEnd = -1, kBeyondPacketEnd = -2;
@@ -257,6 +258,7 @@ struct VerifierState {
   uint32_t active_preempt_locks = 0;
   uint32_t active_irq_flags = 0;
   uint32_t rcu_locks = 0;
+  bool speculative = false;  // what a mispredicted processor may run (sanitize.cc)
   bool sleepable = false;
   std::vector<Reference> references;
   std::vector<HistoryEntry> history;

@@ -25,10 +25,12 @@ Verifier::Verifier(const Program& program, const Options& options)
       profile_(options.profile != nullptr ? *options.profile : newest_profile()),
       insns_(program.insns),
       count_(static_cast<uint32_t>(program.insns.size())),
-      allow_leaks_(options.privileged),
-      allow_uninit_stack_(options.privileged && profile_.version >= kernel_version(6, 3)),
-      capable_(options.privileged),
-      strict_alignment_(options.strict_alignment || (program.flags & kStrictAlignment) != 0) {
+      allow_leaks_(options.privileged || options.cap_perfmon),
+      allow_uninit_stack_(allow_leaks_ && profile_.version >= kernel_version(6, 3)),
+      capable_(options.privileged || options.cap_bpf),
+      strict_alignment_(options.strict_alignment || (program.flags & kStrictAlignment) != 0),
+      bypass_spec_v1_(allow_leaks_),
+      bypass_spec_v4_(allow_leaks_) {
   if ((program.flags & kAnyAlignment) != 0 && !options.strict_alignment) strict_alignment_ = false;
   if ((program.flags & kTestStateFreq) != 0) options_.test_state_freq = true;
 }
@@ -43,8 +45,7 @@ Report Verifier::run() {
   const auto begin = std::chrono::steady_clock::now();
   Report report;
   const auto checks = [&] {
-    const uint32_t limit =
-        options_.privileged ? profile_.max_insns : profile_.max_insns_unprivileged;
+    const uint32_t limit = capable_ ? profile_.max_insns : profile_.max_insns_unprivileged;
     if (count_ == 0 || program_.insns.size() > limit) {
       return reject(Rule::bad_program_size, E2BIG, "program has {} instructions, expected 1 to {}",
                     program_.insns.size(), limit);

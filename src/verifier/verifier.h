@@ -50,8 +50,12 @@ struct Options {
   const KernelProfile* profile = nullptr;  // null: newest_profile()
   uint32_t log_level = 0;
   size_t log_limit = 64u << 20;  // bytes; the log's end is kept where it would grow over it
-  // CAP_BPF and CAP_PERFMON: may leak pointers, read uninitialised stack, loop, call subprograms.
+  // All of the three below. Without, and without any of them, the loader is an ordinary user: speculative execution
+  // is reckoned with, and little is allowed.
   bool privileged = true;
+  bool cap_bpf = false;           // may loop, call subprograms, load most types of programs
+  bool cap_perfmon = false;       // may leak pointers, read uninitialised stack; no sanitation
+  bool cap_net_admin = false;     // networking programs
   bool test_state_freq = false;   // BPF_F_TEST_STATE_FREQ: remember a state at every chance
   bool strict_alignment = false;  // also by BPF_F_STRICT_ALIGNMENT in Program::flags
   // For the observer's sake: a path is cut off only where every live number lies in the remembered state's,

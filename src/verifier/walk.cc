@@ -302,7 +302,8 @@ bool Verifier::walk() {
         case Visit::covered: {
           if (logging()) {
             if (entered_path_) {
-              log("\nfrom {} to {}: safe\n", static_cast<int32_t>(previous_insn_), insn_);
+              log("\nfrom {} to {}{}: safe\n", static_cast<int32_t>(previous_insn_), insn_,
+                  cur_->speculative ? " (speculative execution)" : "");
             } else {
               log("{}: safe\n", insn_);
             }
@@ -316,16 +317,34 @@ bool Verifier::walk() {
     if (aux.jump_point) push_history({});
     if (logging()) log_instruction();
     entered_path_ = false;
-    aux.seen = true;
+    if (!cur_->speculative) aux.seen = true;
+    if (cur_->speculative && aux.barrier_before) {
+      if (leave_path() == Step::path_done) return true;
+      path_switched_ = false;
+      continue;
+    }
     subs_[frame().subprogram].walked = true;
     if (options_.observer != nullptr) options_.observer->at(insn_, frame().frame, regs(), aux.live);
 
     const uint32_t here = insn_;
     const bool two_slots = is_ld_imm64(insns_[here]);
     stack_liveness_.begin(frame().instance, here);
-    const Step outcome = step();
-    if (outcome == Step::failed) return false;
+    Step outcome = step();
+    if (outcome == Step::failed) {
+      insn_ = here;
+      if (!stop_speculation()) return false;
+      stack_liveness_.commit();
+      outcome = leave_path();
+      if (outcome == Step::path_done) return true;
+      path_switched_ = false;
+      continue;
+    }
     stack_liveness_.commit();
+    if (cur_->speculative && aux.barrier_after && outcome == Step::next) {
+      if (leave_path() == Step::path_done) return true;
+      path_switched_ = false;
+      continue;
+    }
     if (outcome == Step::path_done) return true;
     if (outcome == Step::next) insn_ = here + (two_slots ? 2 : 1);
     if (!path_switched_) previous_insn_ = here;
@@ -346,6 +365,7 @@ bool Verifier::verify_subprogram(uint32_t subprogram) {
   cur_->active_locks = cur_->active_preempt_locks = 0;
   cur_->active_irq_flags = 0;
   cur_->rcu_locks = 0;
+  cur_->speculative = false;
   cur_->sleepable =
       (program_.flags & kSleepableFlag) != 0 || program_.type == ProgType::BPF_PROG_TYPE_SYSCALL;
   cur_->references.clear();

@@ -1,205 +1,307 @@
-// verifier_corpus [--verbose] [--unprivileged] [--program NAME] DIR|FILE…: the verifier's verdicts on objects whose programs
-// carry their own expectations, as the kernel's selftests do (__success, __failure, __msg: declaration
-// tags "comment:test_expect_…" of the functions). Prints what differs and a count; the last line is JSON.
+// verifier_corpus [OPTION…] DIR|FILE…: our verdicts on programs that carry their own expectations (objects with
+// the kernel selftests' annotations; .c files of its old test tables), or against the kernel that runs here.
+//
+//   --kernel PROFILE      whose rules (newest)
+//   --btf FILE            BTF of that kernel's vmlinux (else the one of the kernel here, where there is one)
+//   --against WHAT        annotations (default) or kernel
+//   --unprivileged        only the unprivileged expectations (both, otherwise)
+//   --program NAME        only this one      --verbose: with the log     --messages: also messages that are not found
+//   --json                nothing but the last line, which is JSON in any case
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "base/fd.h"
-#include "object/object.h"
-#include "spec/sections.h"
-#include "verifier/verifier.h"
+#include "case.h"
+#include "kernel_load.h"
+#include "verifier/profile.h"
 
 namespace {
 
 using namespace skep;
 
-struct Expectation {
-  bool stated = false, success = true;
-  bool unprivileged_only = false;
-  int log_level = 0;
-  std::vector<std::string> messages;
-  uint32_t flags = 0;
+struct Options {
+  const verifier::KernelProfile* profile = &verifier::newest_profile();
+  std::string btf_path = "/sys/kernel/btf/vmlinux";
+  bool against_kernel = false, verbose = false, messages = false, json = false;
+  bool privileged = true, unprivileged = true;
+  std::string only;
+  std::vector<std::string> paths;
 };
-
-Expectation expectation_of(const btf::Btf& btf, std::string_view function, bool unprivileged) {
-  Expectation result;
-  const auto id = btf.find(function, btf::Kind::Func);
-  if (!id) return result;
-  for (btf::TypeId t = btf.type_begin(); t < btf.type_end(); ++t) {
-    const btf::Type tag = btf.type(t);
-    if (tag.kind() != btf::Kind::DeclTag || tag.referenced() != *id || tag.component() != -1)
-      continue;
-    std::string_view text = tag.name();
-    constexpr std::string_view kPrefix = "comment:";
-    if (!text.starts_with(kPrefix)) continue;
-    text.remove_prefix(kPrefix.size());
-    // Newer ones number them: "comment:test_expect_msg=12=text".
-    const auto value = [&](std::string_view key) -> std::string_view {
-      return text.starts_with(key) ? text.substr(key.size()) : std::string_view();
-    };
-    if (text == (unprivileged ? "test_expect_success_unpriv" : "test_expect_success")) {
-      result.stated = true, result.success = true;
-    }
-    if (text == (unprivileged ? "test_expect_failure_unpriv" : "test_expect_failure")) {
-      result.stated = true, result.success = false;
-    }
-    if (auto m = value(unprivileged ? "test_expect_msg_unpriv=" : "test_expect_msg="); !m.empty()) {
-      const size_t digits = m.find_first_not_of("0123456789");
-      if (digits != 0 && digits != std::string_view::npos && m[digits] == '=')
-        m.remove_prefix(digits + 1);
-      result.messages.emplace_back(m);
-    }
-    if (const auto f = value("test_prog_flags="); !f.empty()) {
-      if (f == "BPF_F_STRICT_ALIGNMENT") result.flags |= 1;
-      if (f == "BPF_F_ANY_ALIGNMENT") result.flags |= 2;
-      if (f == "BPF_F_TEST_STATE_FREQ") result.flags |= 8;
-      if (f == "BPF_F_SLEEPABLE") result.flags |= 16;
-      if (f.starts_with("0x") || (f[0] >= '0' && f[0] <= '9')) {
-        result.flags |= static_cast<uint32_t>(std::stoul(std::string(f), nullptr, 0));
-      }
-    }
-  }
-  return result;
-}
-
-// Parts of it are regular expressions, in {{ }}: what stands between them must come in this order.
-bool has_message(std::string_view log, std::string_view message) {
-  size_t at = 0;
-  while (!message.empty()) {
-    const size_t open = message.find("{{");
-    const std::string_view part = message.substr(0, open);
-    at = log.find(part, at);
-    if (at == std::string_view::npos) return false;
-    at += part.size();
-    const size_t close = open == std::string_view::npos ? open : message.find("}}", open);
-    if (close == std::string_view::npos) return true;
-    message.remove_prefix(close + 2);
-  }
-  return true;
-}
 
 struct Counts {
-  int agree = 0, stricter = 0, laxer = 0, unstated_accepted = 0, unstated_rejected = 0, skipped = 0;
-  int messages = 0, messages_found = 0;
-  uint64_t insns = 0, ns = 0;
+  int agree = 0, stricter = 0, laxer = 0;
+  void operator+=(const Counts& o) { agree += o.agree, stricter += o.stricter, laxer += o.laxer; }
 };
 
-void run_object(const std::string& path, bool verbose, bool unprivileged, const std::string& only,
-                Counts& counts, std::map<std::string, int>& reasons) {
-  auto bytes = read_file(path);
-  if (!bytes) return;
-  auto object = object::open_object(bytes_of(*bytes), path);
-  const std::string file = std::filesystem::path(path).filename();
-  if (!object) {
-    fmt::print("{}: {}\n", file, object.error().text());
-    ++counts.skipped;
-    return;
+struct Totals {
+  std::map<std::string, Counts> by_feature;
+  std::map<std::string, int> by_rule;
+  int not_linked = 0, skipped = 0, problems = 0, unstated = 0;
+  int messages = 0, messages_found = 0;
+  uint64_t insns = 0, our_ns = 0, kernel_ns = 0;
+};
+
+std::string one_line(std::string text) {
+  std::ranges::replace(text, '\n', '|');
+  return text;
+}
+
+// The end of a log, where its reason stands.
+std::string last_lines(const std::string& log) {
+  std::string_view text = log;
+  if (const size_t stats = text.rfind("processed "); stats != std::string_view::npos)
+    text = text.substr(0, stats);
+  while (text.ends_with('\n')) text.remove_suffix(1);
+  size_t begin = 0;
+  const size_t last = text.rfind('\n');
+  if (last != std::string_view::npos && last != 0) {
+    const size_t before = text.rfind('\n', last - 1);
+    begin = before == std::string_view::npos ? 0 : before + 1;
   }
-  for (uint32_t i = 0; i < object->programs().size(); ++i) {
-    const object::ProgramSpec& spec = object->programs()[i];
-    if (!only.empty() && spec.name != only) continue;
-    const auto section = spec::parse_section_name(spec.section);
-    if (!section || section->section == nullptr) {
-      ++counts.skipped;
-      continue;
+  return one_line(std::string(text.substr(begin)));
+}
+
+class Runner {
+ public:
+  explicit Runner(const Options& options) : options_(options) {}
+
+  bool read_btf() {
+    if (auto bytes = read_file(options_.btf_path); bytes) {
+      if (auto parsed = btf::Btf::parse(*bytes); parsed) btfs_.push_back(*parsed);
     }
-    auto program = object->program(i);
-    if (!program) {
-      if (verbose) fmt::print("{}:{}: {}\n", file, spec.name, program.error().text());
-      ++counts.skipped;
-      continue;
+    return !btfs_.empty();
+  }
+
+  void run_file(const std::string& path) {
+    auto cases = path.ends_with(".c") ? corpus::read_raw_cases(path, btfs_)
+                                      : corpus::read_object_cases(path, btfs_);
+    if (!cases) {
+      say("{}: {}\n", path, cases.error().text());
+      ++totals_.problems;
+      return;
     }
-    program->type = section->section->prog_type;
-    if (section->section->has_attach_type)
-      program->expected_attach_type = section->section->attach_type;
-    if (section->section->sleepable) program->flags |= 16;
-    Expectation want;
-    if (object->btf() != nullptr) want = expectation_of(*object->btf(), spec.name, unprivileged);
-    program->flags |= want.flags;
-    for (size_t m = 0; m < program->maps.size(); ++m) {
-      const object::MapSpec& map = object->maps()[m];
-      if (map.freeze) {
-        program->maps[m].frozen = true;
-        program->maps[m].map_flags |= BPF_F_RDONLY_PROG;
-        program->maps[m].constant_value = map.content;
+    std::optional<corpus::KernelLoader> kernel;
+    const object::Object* of = nullptr;
+    for (const corpus::Case& test : *cases) {
+      if (!options_.only.empty() && test.name != options_.only) continue;
+      if (test.skipped && !options_.against_kernel) {
+        ++totals_.skipped;
+        continue;
       }
+      if (!test.not_linked.empty()) {
+        ++totals_.not_linked;
+        if (options_.verbose) say("{}:{}: {}\n", test.file, test.name, test.not_linked);
+        continue;
+      }
+      if (options_.against_kernel) {
+        if (!kernel || test.object == nullptr || test.object.get() != of) kernel.emplace(test);
+        of = test.object.get();
+        compare_with_kernel(test, *kernel);
+        continue;
+      }
+      if (options_.privileged) check(test, test.privileged, true);
+      if (options_.unprivileged) check(test, test.unprivileged, false);
     }
+  }
+
+  void print_totals() {
+    Counts all;
+    for (const auto& [feature, counts] : totals_.by_feature) {
+      say("{:<20} agree {:>5}  stricter {:>4}  laxer {:>4}\n", feature, counts.agree,
+          counts.stricter, counts.laxer);
+      all += counts;
+    }
+    for (const auto& [rule, count] : totals_.by_rule) say("  stricter by {}: {}\n", rule, count);
+    fmt::print(
+        "{{\"agree\":{},\"stricter\":{},\"laxer\":{},\"messages\":{},\"messages_found\":{},\"not_"
+        "linked\":{},"
+        "\"skipped\":{},\"problems\":{},\"insns\":{},\"our_ns\":{},\"kernel_ns\":{}}}\n",
+        all.agree, all.stricter, all.laxer, totals_.messages, totals_.messages_found,
+        totals_.not_linked, totals_.skipped, totals_.problems, totals_.insns, totals_.our_ns,
+        totals_.kernel_ns);
+    laxer_ = all.laxer;
+  }
+  [[nodiscard]] int laxer() const { return laxer_; }
+
+ private:
+  template <class... Args>
+  void say(fmt::format_string<Args...> format, Args&&... args) {
+    if (!options_.json) fmt::print(format, std::forward<Args>(args)...);
+  }
+
+  verifier::Report verify(const corpus::Case& test, const corpus::Expectation& want,
+                          bool privileged, uint32_t log_level) {
     verifier::Options options;
-    options.privileged = !unprivileged;
-    options.log_level = verbose || !want.messages.empty() ? 2 : 0;
-    const verifier::Report report = verifier::verify(*program, options);
-    counts.insns += report.stats.insns_processed;
-    counts.ns += report.stats.time_ns;
-    if (verbose) fmt::print("{}\n", report.log);
+    options.profile = options_.profile;
+    options.privileged = privileged;
+    options.cap_bpf = (want.capabilities >> 39 & 1) != 0;
+    options.cap_perfmon = (want.capabilities >> 38 & 1) != 0;
+    options.cap_net_admin = (want.capabilities >> 12 & 1) != 0;
+    options.log_level = log_level;
+    if (!btfs_.empty()) options.kernel_btf = btfs_[0];
+    verifier::Report report = verifier::verify(test.program, options);
+    totals_.insns += report.stats.insns_processed;
+    totals_.our_ns += report.stats.time_ns;
+    if (options_.verbose) say("{}\n", report.log);
+    return report;
+  }
+
+  void check(const corpus::Case& test, const corpus::Expectation& want, bool privileged) {
     if (!want.stated) {
-      ++(report.accepted() ? counts.unstated_accepted : counts.unstated_rejected);
-      if (!report.accepted() && verbose)
-        fmt::print("unstated {}:{}: {}\n", file, spec.name, report.rejection->message);
-      continue;
+      ++totals_.unstated;
+      return;
     }
-    for (const std::string& message : want.messages) {
-      ++counts.messages;
-      if (has_message(report.log, message)) {
-        ++counts.messages_found;
-      } else if (verbose) {
-        fmt::print("message not found: {}\n", message);
-      }
+    // As the selftests' own loader asks for it.
+    uint32_t level = test.log_level | 1;
+    if (options_.verbose) level |= 2;
+    const verifier::Report report = verify(test, want, privileged, level);
+    const std::string name =
+        fmt::format("{}:{}{}", test.file, test.name, privileged ? "" : " @unpriv");
+    record(test, report, want.accept, name,
+           want.messages.empty() ? std::string() : want.messages[0].text);
+    const std::vector<std::string> missing = corpus::missing_messages(report.log, want.messages);
+    totals_.messages += static_cast<int>(want.messages.size());
+    totals_.messages_found += static_cast<int>(want.messages.size() - missing.size());
+    if (!options_.messages) return;
+    for (const std::string& message : missing) {
+      say("no message {}: \"{}\"; {}\n", name, one_line(message),
+          report.rejection ? one_line(report.rejection->message) : "accepted");
     }
-    if (report.accepted() == want.success) {
+  }
+
+  void record(const corpus::Case& test, const verifier::Report& report, bool accept,
+              const std::string& name, const std::string& why) {
+    Counts& counts = totals_.by_feature[test.feature];
+    if (report.accepted() == accept) {
       ++counts.agree;
-    } else if (want.success) {
+    } else if (accept) {
       ++counts.stricter;
-      ++reasons[std::string(verifier::rule_name(report.rejection->rule))];
-      std::string message = report.rejection->message;
-      for (char& c : message) c = c == '\n' ? '|' : c;
-      fmt::print("stricter {}:{} insn {}: {}\n", file, spec.name, report.rejection->insn, message);
+      ++totals_.by_rule[std::string(verifier::rule_name(report.rejection->rule))];
+      say("stricter {} insn {}: {}\n", name, report.rejection->insn,
+          one_line(report.rejection->message));
     } else {
       ++counts.laxer;
-      fmt::print("LAXER {}:{}: expected \"{}\"\n", file, spec.name,
-                 want.messages.empty() ? "" : want.messages[0]);
+      say("LAXER {}: expected \"{}\"\n", name, one_line(why));
     }
   }
+
+  void compare_with_kernel(const corpus::Case& test, corpus::KernelLoader& kernel) {
+    const corpus::KernelVerdict verdict = kernel.load(test.program, options_.verbose ? 2 : 0);
+    if (!verdict.problem.empty()) {
+      ++totals_.problems;
+      if (options_.verbose) say("{}:{}: {}\n", test.file, test.name, verdict.problem);
+      return;
+    }
+    totals_.kernel_ns += verdict.time_ns;
+    if (options_.verbose) say("---- kernel\n{}---- skep\n", verdict.log);
+    const verifier::Report report = verify(test, {}, true, options_.verbose ? 2 : 0);
+    std::string why;
+    if (report.accepted() && !verdict.accepted)
+      why = fmt::format("{} {}", verdict.error, last_lines(kernel.load(test.program, 1).log));
+    record(test, report, verdict.accepted, fmt::format("{}:{}", test.file, test.name), why);
+    if (options_.messages && !report.accepted() && !verdict.accepted) {
+      const std::string theirs = kernel.load(test.program, 1).log;
+      ++totals_.messages;
+      std::vector<corpus::Message> wanted{{report.rejection->message, false}};
+      // Ours in theirs, to the last line.
+      if (corpus::missing_messages(theirs, wanted).empty()) {
+        ++totals_.messages_found;
+      } else {
+        say("message {}:{}: ours \"{}\" theirs \"{}\"\n", test.file, test.name,
+            one_line(report.rejection->message), last_lines(theirs));
+      }
+    }
+  }
+
+  const Options& options_;
+  std::vector<std::shared_ptr<const btf::Btf>> btfs_;
+  Totals totals_;
+  int laxer_ = 0;
+};
+
+[[noreturn]] void usage(const std::string& problem) {
+  fmt::print(stderr,
+             "verifier_corpus: {}\nusage: ./dev corpus verifier DIR|FILE... [--kernel PROFILE] "
+             "[--btf FILE] "
+             "[--against annotations|kernel] [--unprivileged|--privileged] [--program NAME] "
+             "[--messages] [--verbose] "
+             "[--json]\n",
+             problem);
+  std::exit(2);
+}
+
+Options parse(int argc, char** argv) {
+  Options options;
+  for (int i = 1; i < argc; ++i) {
+    const std::string arg = argv[i];
+    const auto value = [&]() -> std::string {
+      if (i + 1 >= argc) usage(arg + " takes a value");
+      return argv[++i];
+    };
+    if (arg == "--kernel") {
+      const std::string name = value();
+      options.profile = verifier::find_kernel_profile(name);
+      if (options.profile == nullptr) usage("no kernel profile " + name);
+    } else if (arg == "--btf") {
+      options.btf_path = value();
+    } else if (arg == "--against") {
+      const std::string what = value();
+      if (what != "annotations" && what != "kernel") usage("--against annotations or kernel");
+      options.against_kernel = what == "kernel";
+    } else if (arg == "--unprivileged") {
+      options.privileged = false;
+    } else if (arg == "--privileged") {
+      options.unprivileged = false;
+    } else if (arg == "--program") {
+      options.only = value();
+    } else if (arg == "--verbose") {
+      options.verbose = true;
+    } else if (arg == "--messages") {
+      options.messages = true;
+    } else if (arg == "--json") {
+      options.json = true;
+    } else if (arg.starts_with("-")) {
+      usage("unknown option " + arg);
+    } else if (std::filesystem::is_directory(arg)) {
+      for (const auto& entry : std::filesystem::directory_iterator(arg)) {
+        const auto extension = entry.path().extension();
+        if (extension == ".o" || extension == ".c") options.paths.push_back(entry.path());
+      }
+    } else if (std::filesystem::exists(arg)) {
+      options.paths.push_back(arg);
+    } else {
+      usage(arg + " does not exist");
+    }
+  }
+  if (options.paths.empty()) usage("no objects");
+  std::ranges::sort(options.paths);
+  return options;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  bool verbose = false, unprivileged = false;
-  std::string only;
-  std::vector<std::string> files;
-  for (int i = 1; i < argc; ++i) {
-    const std::string arg = argv[i];
-    if (arg == "--verbose") {
-      verbose = true;
-    } else if (arg == "--unprivileged") {
-      unprivileged = true;
-    } else if (arg == "--program" && i + 1 < argc) {
-      only = argv[++i];
-    } else if (std::filesystem::is_directory(arg)) {
-      for (const auto& entry : std::filesystem::directory_iterator(arg)) {
-        if (entry.path().extension() == ".o") files.push_back(entry.path());
-      }
-    } else {
-      files.push_back(arg);
+  const Options options = parse(argc, argv);
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);  // what was printed stays, whatever happens next
+  if (options.against_kernel) {
+    if (auto available = corpus::kernel_available(); !available) {
+      fmt::print(stderr, "verifier_corpus: {}\n", available.error().text());
+      return 1;
     }
   }
-  std::sort(files.begin(), files.end());
-  Counts counts;
-  std::map<std::string, int> reasons;
-  for (const std::string& file : files)
-    run_object(file, verbose, unprivileged, only, counts, reasons);
-  for (const auto& [rule, count] : reasons) fmt::print("  stricter by {}: {}\n", rule, count);
-  fmt::print(
-      "{{\"agree\":{},\"stricter\":{},\"laxer\":{},\"accepted\":{},\"refused\":{},\"skipped\":{},"
-      "\"messages\":{},"
-      "\"messages_found\":{},\"insns\":{},\"ns\":{}}}\n",
-      counts.agree, counts.stricter, counts.laxer, counts.unstated_accepted,
-      counts.unstated_rejected, counts.skipped, counts.messages, counts.messages_found,
-      counts.insns, counts.ns);
-  return counts.laxer == 0 ? 0 : 1;
+  Runner runner(options);
+  if (!runner.read_btf())
+    fmt::print(stderr, "verifier_corpus: {}: no BTF; kernel types are not known\n",
+               options.btf_path);
+  for (const std::string& path : options.paths) runner.run_file(path);
+  runner.print_totals();
+  return runner.laxer() == 0 ? 0 : 1;
 }

@@ -82,14 +82,16 @@ constexpr HelperBinding kBindings[] = {
 };
 
 constexpr uint32_t kElsewhere[] = {
-    spec::BPF_FUNC_map_lookup_elem,   spec::BPF_FUNC_map_update_elem,
-    spec::BPF_FUNC_map_delete_elem,   spec::BPF_FUNC_tail_call,
-    spec::BPF_FUNC_perf_event_output, spec::BPF_FUNC_get_stackid,
-    spec::BPF_FUNC_map_push_elem,     spec::BPF_FUNC_map_pop_elem,
-    spec::BPF_FUNC_map_peek_elem,     spec::BPF_FUNC_ringbuf_output,
-    spec::BPF_FUNC_ringbuf_reserve,   spec::BPF_FUNC_ringbuf_submit,
-    spec::BPF_FUNC_ringbuf_discard,   spec::BPF_FUNC_ringbuf_query,
-    spec::BPF_FUNC_for_each_map_elem, spec::BPF_FUNC_map_lookup_percpu_elem,
+    spec::BPF_FUNC_map_lookup_elem,        spec::BPF_FUNC_map_update_elem,
+    spec::BPF_FUNC_map_delete_elem,        spec::BPF_FUNC_tail_call,
+    spec::BPF_FUNC_perf_event_output,      spec::BPF_FUNC_get_stackid,
+    spec::BPF_FUNC_map_push_elem,          spec::BPF_FUNC_map_pop_elem,
+    spec::BPF_FUNC_map_peek_elem,          spec::BPF_FUNC_ringbuf_output,
+    spec::BPF_FUNC_ringbuf_reserve,        spec::BPF_FUNC_ringbuf_submit,
+    spec::BPF_FUNC_ringbuf_discard,        spec::BPF_FUNC_ringbuf_query,
+    spec::BPF_FUNC_for_each_map_elem,      spec::BPF_FUNC_map_lookup_percpu_elem,
+    spec::BPF_FUNC_ringbuf_reserve_dynptr, spec::BPF_FUNC_ringbuf_submit_dynptr,
+    spec::BPF_FUNC_ringbuf_discard_dynptr, spec::BPF_FUNC_user_ringbuf_drain,
 };
 
 template <class Rows, class Key>

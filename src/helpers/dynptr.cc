@@ -1,42 +1,19 @@
-// Dynptrs to local memory. A dynptr lies on the program's stack, where only helpers write it:
-//
-//   struct bpf_dynptr { u64 data; u32 offset; u32 size | type << 28 | read_only << 31; }
-//
-// with data 0 where it is null. Freestanding.
+// Dynptrs: object/dynptr.h draws them. Those of ring buffers are made in maps/ringbuf.cc. Freestanding.
+#include "object/dynptr.h"
+
 #include <cstring>
 
 #include "helpers/bodies.h"
 
 namespace skep::helpers {
 
-namespace {
-
-struct Dynptr {
-  uint64_t data;
-  uint32_t offset;
-  uint32_t size_and_kind;
-  [[nodiscard]] uint32_t size() const { return size_and_kind & 0xff'ffff; }
-  [[nodiscard]] bool read_only() const { return (size_and_kind >> 31) != 0; }
-  // `length` bytes at `at` lie inside.
-  [[nodiscard]] bool holds(uint64_t at, uint64_t length) const {
-    return length <= size() && at <= size() - length;
-  }
-  [[nodiscard]] uint8_t* at(uint64_t where) const {
-    return pointer<uint8_t>(data) + offset + where;
-  }
-};
-static_assert(sizeof(Dynptr) == 16);
-constexpr uint32_t kLargest = 0xff'ffff, kLocal = 1u << 28;
-
-}  // namespace
-
 // (void *data, u64 size, u64 flags, struct bpf_dynptr *ptr)
 SKEP_HELPER(dynptr_from_mem) {
   auto* made = pointer<Dynptr>(r4);
   *made = {};
-  if (r2 > kLargest) return result(kE2big);
+  if (r2 > Dynptr::kLargest) return result(kE2big);
   if (r3 != 0) return result(kEinval);
-  *made = {r1, 0, static_cast<uint32_t>(r2) | kLocal};
+  *made = {r1, 0, static_cast<uint32_t>(r2) | Dynptr::kLocal};
   return 0;
 }
 // (void *dst, u64 len, const struct bpf_dynptr *src, u64 offset, u64 flags)

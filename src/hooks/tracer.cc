@@ -13,6 +13,8 @@
 #include <csignal>
 #include <cstring>
 
+#include "base/slots.h"
+
 namespace skep::hooks {
 namespace {
 
@@ -33,6 +35,12 @@ std::vector<char*> pointers(const std::vector<std::string>& strings) {
 
 RequestState state_of(const Request& request) {
   return static_cast<RequestState>(request.state.load(std::memory_order_acquire));
+}
+
+// A process that was killed inside a program leaves the slot that it held.
+void reap_slots() {
+  hive::reap_dead_slots(hive::owner_word(static_cast<uint32_t>(::getpid()),
+                                         static_cast<uint32_t>(::syscall(SYS_gettid))));
 }
 
 void answer(Request& request, RequestState state, int error = 0) {
@@ -174,8 +182,15 @@ Result<pid_t> Session::Tracer::start_command(const std::string& path,
 }
 
 void Session::Tracer::run() {
+  // Processes that the command started are nobody's here to wait for: their slots are looked at now and then.
+  constexpr std::chrono::milliseconds kReapEvery{100};
+  auto next_reap = std::chrono::steady_clock::now();
   while (!stop_) {
     uint32_t wake = board_.wake.load();
+    if (auto now = std::chrono::steady_clock::now(); now >= next_reap) {
+      reap_slots();
+      next_reap = now + kReapEvery;
+    }
     {
       std::unique_lock hold(mutex_);
       if (job_) {
@@ -210,6 +225,7 @@ void Session::Tracer::watch_command() {
     return;
   int status = 0;
   if (::waitpid(pid, &status, WNOHANG) != pid) return;
+  reap_slots();
   status_ = status;
   pidfd_.reset();  // leaves the epoll too
   hold.unlock();
@@ -253,6 +269,7 @@ void Session::Tracer::finish(Following& following, RequestState state) {
 bool Session::Tracer::on_stop(Following& following, pid_t tid, int status) {
   if (WIFEXITED(status) || WIFSIGNALED(status)) {
     if (tid == following.pid && tid == pid_.load()) {
+      reap_slots();
       std::lock_guard hold(mutex_);
       status_ = status;
       pidfd_.reset();

@@ -221,7 +221,10 @@ class Trie {
       stack = word;
     };
     reach(shared().root.load(std::memory_order_relaxed));
-    while (Node* at = node(stack)) {
+    // Each node is reached once; the count is for who writes into the stack while we walk it.
+    for (uint32_t steps = 0; steps < fresh; ++steps) {
+      Node* at = node(stack);
+      if (at == nullptr) break;
       stack = at->free_next.load(std::memory_order_relaxed);
       if ((at->state.load(std::memory_order_relaxed) & 0xff) == kEntry) ++entries;
       reach(at->child[0].load(std::memory_order_relaxed));

@@ -7,13 +7,16 @@ namespace skep::maps {
 namespace {
 
 constexpr uint32_t kGentleSteps = 8192;  // then the next live element goes, referenced or not
-constexpr uint32_t kMaxSteps = kGentleSteps + (1u << 20);
+constexpr uint32_t kMaxHeld = 256;       // buckets that were held by others: then all may be
 
 }  // namespace
 
 uint32_t HashTable::evict(Bee bee) const {
   auto total = static_cast<uint32_t>(geometry_.total);
-  for (uint32_t step = 0; step < kMaxSteps; ++step) {
+  // The whole round twice: what is found nowhere then is not there, or the map is scribbled over.
+  const uint64_t max_steps = kGentleSteps + 2 * uint64_t{total};
+  uint32_t held = 0;
+  for (uint64_t step = 0; step < max_steps; ++step) {
     uint32_t index = shared().hand.fetch_add(1, std::memory_order_relaxed) % total;
     Element& candidate = element(index);
     if (candidate.state.load(std::memory_order_relaxed) != kPublished) continue;
@@ -23,7 +26,10 @@ uint32_t HashTable::evict(Bee bee) const {
     }
     uint32_t home = candidate.hash.load(std::memory_order_relaxed) &
                     static_cast<uint32_t>(geometry_.bucket_mask);
-    if (bucket(home).lock.try_lock(bee.word) == hive::Locked::kBusy) continue;
+    if (bucket(home).lock.try_lock(bee.word) == hive::Locked::kBusy) {
+      if (++held == kMaxHeld) return kNone;  // each costs system calls
+      continue;
+    }
     Place place = place_of_element(home, index);
     if (place.index == kNone) {
       bucket(home).lock.unlock();  // gone meanwhile

@@ -137,6 +137,10 @@ constexpr HelperBinding kBindings[] = {
     {134, ringbuf_query},
     {164, for_each_map_elem},
     {195, lookup_percpu_elem},
+    {198, ringbuf_reserve_dynptr},
+    {199, ringbuf_submit_dynptr},
+    {200, ringbuf_discard_dynptr},
+    {209, user_ringbuf_drain},
 };
 
 }  // namespace

@@ -27,6 +27,7 @@ constexpr Table make_table() {
   table[BPF_MAP_TYPE_ARRAY_OF_MAPS] = &kMapArrayOps;
   table[BPF_MAP_TYPE_HASH_OF_MAPS] = &kMapHashOps;
   table[BPF_MAP_TYPE_RINGBUF] = &kRingbufOps;
+  table[BPF_MAP_TYPE_USER_RINGBUF] = &kRingbufOps;
   table[BPF_MAP_TYPE_PERF_EVENT_ARRAY] = &kPerfEventArrayOps;
   table[BPF_MAP_TYPE_STACK_TRACE] = &kStackTraceOps;
   table[BPF_MAP_TYPE_QUEUE] = &kQueueOps;

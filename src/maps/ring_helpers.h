@@ -14,8 +14,12 @@ SKEP_HELPER(ringbuf_submit);
 SKEP_HELPER(ringbuf_discard);
 SKEP_HELPER(ringbuf_output);
 SKEP_HELPER(ringbuf_query);
-SKEP_HELPER(perf_event_output);  // perf_event_array.cc
-SKEP_HELPER(get_stackid);        // stack_trace.cc
+SKEP_HELPER(ringbuf_reserve_dynptr);
+SKEP_HELPER(ringbuf_submit_dynptr);
+SKEP_HELPER(ringbuf_discard_dynptr);
+SKEP_HELPER(user_ringbuf_drain);  // user_ringbuf.cc
+SKEP_HELPER(perf_event_output);   // perf_event_array.cc
+SKEP_HELPER(get_stackid);         // stack_trace.cc
 
 #undef SKEP_HELPER
 

@@ -9,6 +9,7 @@
 
 #include "maps/ring_helpers.h"
 #include "maps/types.h"
+#include "object/dynptr.h"
 
 namespace skep::maps {
 namespace {
@@ -114,6 +115,42 @@ uint64_t ringbuf_output(uint64_t map, uint64_t data, uint64_t size, uint64_t fla
   if (sample == 0) return static_cast<uint64_t>(int64_t{-11});  // EAGAIN
   __builtin_memcpy(reinterpret_cast<void*>(sample), reinterpret_cast<const void*>(data), size);
   commit(*map_at(map), sample, flags, false, context);
+  return 0;
+}
+
+// (void *ringbuf, u32 size, u64 flags, struct bpf_dynptr *ptr): the dynptr is null where it fails, and is to be
+// submitted or discarded all the same.
+uint64_t ringbuf_reserve_dynptr(uint64_t map, uint64_t size, uint64_t flags, uint64_t to, uint64_t,
+                                HelperContext* context) {
+  auto* made = reinterpret_cast<Dynptr*>(to);
+  *made = {};
+  size = static_cast<uint32_t>(size);
+  if (flags != 0) return static_cast<uint64_t>(kEinval);
+  if (size > Dynptr::kLargest) return static_cast<uint64_t>(kE2big);
+  uint64_t sample = ringbuf_reserve(map, size, 0, 0, 0, context);
+  if (sample == 0) return static_cast<uint64_t>(kEinval);
+  *made = {sample, 0, static_cast<uint32_t>(size) | Dynptr::kRingbuf};
+  return 0;
+}
+
+namespace {
+void finish_dynptr(uint64_t address, uint64_t flags, bool discard, HelperContext* context) {
+  auto* given = reinterpret_cast<Dynptr*>(address);
+  if (given->data == 0) return;
+  finish(given->data, flags, discard, context);
+  *given = {};
+}
+}  // namespace
+
+uint64_t ringbuf_submit_dynptr(uint64_t dynptr, uint64_t flags, uint64_t, uint64_t, uint64_t,
+                               HelperContext* context) {
+  finish_dynptr(dynptr, flags, false, context);
+  return 0;
+}
+
+uint64_t ringbuf_discard_dynptr(uint64_t dynptr, uint64_t flags, uint64_t, uint64_t, uint64_t,
+                                HelperContext* context) {
+  finish_dynptr(dynptr, flags, true, context);
   return 0;
 }
 

@@ -718,13 +718,11 @@ constexpr Helper kHelpers[] = {
      .prog_types = kBase, .user = kWorks},
     {.id = BPF_FUNC_ringbuf_reserve_dynptr, .name = "ringbuf_reserve_dynptr", .since = v(5, 19), .prototype = "long bpf_ringbuf_reserve_dynptr(void *ringbuf, __u32 size, __u64 flags, struct bpf_dynptr *ptr)",
      .arguments = {{{A::const_map_ptr}, {A::anything}, {A::anything}, {A::dynptr, kUninit | kWrite | kDynptrRingbuf}}}, .prog_types =
-     kBase, .map_types = maps(M::BPF_MAP_TYPE_RINGBUF), .user_reason = kNotYet},
+     kBase, .map_types = maps(M::BPF_MAP_TYPE_RINGBUF), .user = kWorks},
     {.id = BPF_FUNC_ringbuf_submit_dynptr, .name = "ringbuf_submit_dynptr", .since = v(5, 19), .prototype = "void bpf_ringbuf_submit_dynptr(struct bpf_dynptr *ptr, __u64 flags)",
-     .returns = R::nothing, .arguments = {{{A::dynptr, kRelease | kDynptrRingbuf}, {A::anything}}}, .prog_types = kBase, .user_reason
-     = kNotYet},
+     .returns = R::nothing, .arguments = {{{A::dynptr, kRelease | kDynptrRingbuf}, {A::anything}}}, .prog_types = kBase, .user = kWorks},
     {.id = BPF_FUNC_ringbuf_discard_dynptr, .name = "ringbuf_discard_dynptr", .since = v(5, 19), .prototype = "void bpf_ringbuf_discard_dynptr(struct bpf_dynptr *ptr, __u64 flags)",
-     .returns = R::nothing, .arguments = {{{A::dynptr, kRelease | kDynptrRingbuf}, {A::anything}}}, .prog_types = kBase, .user_reason
-     = kNotYet},
+     .returns = R::nothing, .arguments = {{{A::dynptr, kRelease | kDynptrRingbuf}, {A::anything}}}, .prog_types = kBase, .user = kWorks},
     {.id = BPF_FUNC_dynptr_read, .name = "dynptr_read", .since = v(5, 19), .prototype = "long bpf_dynptr_read(void *dst, __u64 len, const struct bpf_dynptr *src, __u64 offset, __u64 flags)",
      .arguments = {{{A::mem, kUninit | kWrite}, {A::mem_size_or_zero}, {A::dynptr}, {A::anything}, {A::anything}}}, .prog_types =
      kBase, .user = kWorks},
@@ -750,7 +748,7 @@ constexpr Helper kHelpers[] = {
      .prog_types = kBase, .user = kWorks},
     {.id = BPF_FUNC_user_ringbuf_drain, .name = "user_ringbuf_drain", .since = v(6, 1), .prototype = "long bpf_user_ringbuf_drain(void *map, void *callback_fn, void *ctx, __u64 flags)",
      .arguments = {{{A::const_map_ptr}, {A::func}, {A::stack, kMaybeNull}, {A::anything}}}, .prog_types = kBase, .map_types =
-     maps(M::BPF_MAP_TYPE_USER_RINGBUF), .user_reason = kNotYet},
+     maps(M::BPF_MAP_TYPE_USER_RINGBUF), .user = kWorks},
     {.id = BPF_FUNC_cgrp_storage_get, .name = "cgrp_storage_get", .since = v(6, 2), .prototype = "void *bpf_cgrp_storage_get(void *map, struct cgroup *cgroup, void *value, __u64 flags)",
      .returns = R::map_value, .return_flags = kMaybeNull, .arguments = {{{A::const_map_ptr}, {A::btf_id, kMaybeNull, 0, "cgroup"},
      {A::map_value, kMaybeNull}, {A::anything}}}, .prog_types = kBase, .map_types = maps(M::BPF_MAP_TYPE_CGRP_STORAGE), .user_reason =

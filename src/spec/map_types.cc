@@ -94,7 +94,7 @@ constexpr MapTypeRow kRows[] = {
     {.type = BPF_MAP_TYPE_BLOOM_FILTER, .name = "BPF_MAP_TYPE_BLOOM_FILTER", .short_name = "bloom_filter", .since = v(5, 16), .key = kNone, .value = kAny,
      .flags = BPF_F_NUMA_NODE | BPF_F_ZERO_SEED | kAccess, .user = kWorks},
     {.type = BPF_MAP_TYPE_USER_RINGBUF, .name = "BPF_MAP_TYPE_USER_RINGBUF", .short_name = "user_ringbuf", .since = v(6, 1), .key = kNone, .value = kNone,
-     .flags = BPF_F_NUMA_NODE, .max_entries_power_of_two = true, .user_reason = kNotYet},
+     .flags = BPF_F_NUMA_NODE, .max_entries_power_of_two = true, .user = kWorks},
     {.type = BPF_MAP_TYPE_CGRP_STORAGE, .name = "BPF_MAP_TYPE_CGRP_STORAGE", .short_name = "cgrp_storage", .since = v(6, 2), .key = {4, 4}, .value = {1, 1 << 16},
      .flags = BPF_F_NO_PREALLOC, .required_flags = BPF_F_NO_PREALLOC, .max_entries_zero = true, .user_reason = kNoCgroups},
     {.type = BPF_MAP_TYPE_ARENA, .name = "BPF_MAP_TYPE_ARENA", .short_name = "arena", .since = v(6, 9), .key = kNone, .value = kNone,

@@ -432,6 +432,31 @@ TEST_F(InSession, a_patched_command_outlives_its_killed_controller) {
 
 // ---- what can't be traced is refused with the reason ----
 
+// A process of the command's that is killed inside a program is nobody's to wait for: its slot comes back all the
+// same.
+TEST(SessionSlots, of_killed_processes_come_back) {
+  auto hive = Hive::create({.data_size = 16 << 20, .slots = 4, .publish_session = false});
+  ASSERT_TRUE(hive) << hive.error().text();
+  auto session = Session::create(**hive, options());
+  ASSERT_TRUE(session) << session.error().text();
+  constexpr uint32_t kSlot = 2;
+  pid_t child = ::fork();
+  if (child == 0) {
+    auto me = static_cast<uint32_t>(::getpid());
+    if (!hive::try_claim(kSlot, hive::owner_word(me, me))) ::_exit(1);
+    ::kill(::getpid(), SIGKILL);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFSIGNALED(status));
+  const auto end = std::chrono::steady_clock::now() + 30s;
+  while (hive::slot_table().slots[kSlot].owner.load() != 0 &&
+         std::chrono::steady_clock::now() < end)
+    ::sched_yield();
+  EXPECT_EQ(hive::slot_table().slots[kSlot].owner.load(), 0u);
+  EXPECT_EQ(hive::slot_table().deaths.load(), 1u);
+}
+
 TEST(Command, is_found_and_judged_before_it_is_started) {
   auto code_of = [](const std::string& name) {
     auto path = find_command(name);

@@ -53,6 +53,10 @@ enum Helper : uint32_t {
   kRingQuery = 134,
   kForEach = 164,
   kLookupPercpu = 195,
+  kReserveDynptr = 198,
+  kSubmitDynptr = 199,
+  kDiscardDynptr = 200,
+  kDrain = 209,
 };
 
 class TestBee {

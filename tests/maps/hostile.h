@@ -11,6 +11,7 @@
 #include "../../src/maps/control/events.h"
 #include "../../src/maps/control/maps.h"
 #include "bee.h"
+#include "object/dynptr.h"
 
 namespace skep::maps::test {
 
@@ -32,6 +33,7 @@ class HostileHive {
     add(BPF_MAP_TYPE_LPM_TRIE, 8, 16, 20, BPF_F_NO_PREALLOC);
     add(BPF_MAP_TYPE_STACK_TRACE, 4, 64, 8);
     ring_ = add(BPF_MAP_TYPE_RINGBUF, 0, 0, 4096);
+    add(BPF_MAP_TYPE_USER_RINGBUF, 0, 0, 4096);
     perf_ = add(BPF_MAP_TYPE_PERF_EVENT_ARRAY, 4, 4, 4);
   }
 
@@ -127,6 +129,17 @@ class HostileHive {
     if (type == MapType::BPF_MAP_TYPE_RINGBUF) {
       if (void* record = bee.pointer(kRingReserve, &map, choice >> 4, 0))
         bee.call(kRingSubmit, record, 0);
+      return;
+    }
+    if (type == MapType::BPF_MAP_TYPE_USER_RINGBUF) {
+      bee.context.call_bpf = [](HelperContext*, uint64_t, uint64_t dynptr, uint64_t, uint64_t,
+                                uint64_t, uint64_t) {
+        const auto& sample = *reinterpret_cast<const Dynptr*>(dynptr);
+        uint64_t sum = 0;
+        for (uint32_t i = 0; i < sample.size(); ++i) sum += *sample.at(i);
+        return sum == 1 ? uint64_t{1} : 0;
+      };
+      bee.call(kDrain, &map, 0, 0, choice >> 12 & 3);
       return;
     }
     if (type == MapType::BPF_MAP_TYPE_PERF_EVENT_ARRAY) {

@@ -8,6 +8,7 @@
 #include <cstdlib>
 
 #include "maps/busy_maps.h"
+#include "support/seed.h"
 
 namespace skep::maps::test {
 namespace {
@@ -200,7 +201,7 @@ TEST(kill_points, whatever_instruction_a_process_dies_at_the_map_stays_whole) {
   ASSERT_TRUE(maps.create(*hive));
   RingReader reader(*maps.ring);
   const bool all = std::getenv("SKEP_ALL_KILL_POINTS") != nullptr;
-  std::mt19937_64 random(std::random_device{}());
+  std::mt19937_64 random(skep::test::random_test_seed());
   for (const Step& step : kSteps) {
     SCOPED_TRACE(step.name);
     // How long it is, by the whole of it.

@@ -369,7 +369,8 @@ Result<> make(Maker& maker) {
     case BPF_MAP_TYPE_CGROUP_ARRAY:
     case BPF_MAP_TYPE_ARRAY_OF_MAPS: return make_object_array(maker);
     case BPF_MAP_TYPE_HASH_OF_MAPS: return make_object_hash(maker);
-    case BPF_MAP_TYPE_RINGBUF: return make_ringbuf(maker);
+    case BPF_MAP_TYPE_RINGBUF:
+    case BPF_MAP_TYPE_USER_RINGBUF: return make_ringbuf(maker);
     case BPF_MAP_TYPE_PERF_EVENT_ARRAY: return make_perf_event_array(maker);
     case BPF_MAP_TYPE_STACK_TRACE: return make_stack_trace(maker);
     case BPF_MAP_TYPE_QUEUE:
@@ -486,6 +487,7 @@ Result<MapHeader> checked_header(const MapHeader* shared) {
       break;
     }
     case BPF_MAP_TYPE_RINGBUF:
+    case BPF_MAP_TYPE_USER_RINGBUF:
       whole = whole && std::has_single_bit(map.max_entries) && map.index_mask == entries - 1 &&
               good(map.data, 1, 2 * kRingPage) && good(map.values, 2, entries);
       break;

@@ -312,7 +312,8 @@ Result<Batch> lookup_hash_batch(const MapHeader& map, std::vector<std::byte>& cu
 Result<Batch> lookup_batch(const MapHeader& map, std::vector<std::byte>& cursor, uint32_t limit,
                            bool remove, uint64_t flags) {
   if (flags != 0) return fail(EINVAL, "flags {:#x}: none are allowed for this map", flags);
-  if (is_keyless(map) || type_of(map) == BPF_MAP_TYPE_RINGBUF)
+  if (is_keyless(map) || type_of(map) == BPF_MAP_TYPE_RINGBUF ||
+      type_of(map) == BPF_MAP_TYPE_USER_RINGBUF)
     return fail(524, "batches are not for this map type");
   if (remove && !is_hash(map)) return fail(524, "lookup and delete is not for this map type");
   SKEP_CHECK(check_readable(map));

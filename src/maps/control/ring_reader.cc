@@ -23,7 +23,10 @@ size_t RingReader::consume(const Callback& callback, size_t limit) {
   size_t consumed = 0;
   uint64_t unpublished = 0, produced = position_;
   bool go_on = true;
-  while (go_on && consumed < limit) {
+  // A producer that discards for ever, or rewrites what we look at, does not keep us: one turn looks at as many
+  // records as the ring can hold, twice.
+  uint64_t looks_left = 2 * (map_.max_entries / kRingHeader) + 2;
+  while (go_on && consumed < limit && looks_left-- > 0) {
     if (position_ == produced) {
       // Before this look at the producer's position: whoever commits at ours wakes us (ringbuf.cc).
       if (unpublished != 0) shared_position.store(position_);

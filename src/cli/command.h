@@ -81,6 +81,8 @@ void add_prog(CLI::App& root, Chosen& chosen);
 void add_map(CLI::App& root, Chosen& chosen);
 void add_btf(CLI::App& root, Chosen& chosen);
 void add_feature(CLI::App& root, Chosen& chosen);
+void add_hive(CLI::App& root, Chosen& chosen);
+void add_shim(CLI::App& root, Chosen& chosen);
 void add_version(CLI::App& root, Chosen& chosen);
 void add_completion(CLI::App& root, Chosen& chosen);
 void add_man(CLI::App& root, Chosen& chosen);

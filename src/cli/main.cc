@@ -66,6 +66,8 @@ int run(int argc, char** argv) {
                     add_prog,
                     add_map,
                     add_btf,
+                    add_hive,
+                    add_shim,
                     add_feature,
                     add_version,
                     add_completion,

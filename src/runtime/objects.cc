@@ -143,9 +143,10 @@ std::array<uint8_t, 8> program_tag(std::span<const Insn> insns) {
   std::vector<Insn> copy(insns.begin(), insns.end());
   for (size_t i = 0; i < copy.size(); ++i) {
     if (!isa::is_ld_imm64(copy[i])) continue;
-    bool is_map =
-        copy[i].src == isa::BPF_PSEUDO_MAP_FD || copy[i].src == isa::BPF_PSEUDO_MAP_VALUE ||
-        copy[i].src == isa::BPF_PSEUDO_MAP_IDX || copy[i].src == isa::BPF_PSEUDO_MAP_IDX_VALUE;
+    // Descriptors became indexes: in the tag they are descriptors, and 0.
+    if (copy[i].src == isa::BPF_PSEUDO_MAP_IDX) copy[i].src = isa::BPF_PSEUDO_MAP_FD;
+    if (copy[i].src == isa::BPF_PSEUDO_MAP_IDX_VALUE) copy[i].src = isa::BPF_PSEUDO_MAP_VALUE;
+    bool is_map = copy[i].src == isa::BPF_PSEUDO_MAP_FD || copy[i].src == isa::BPF_PSEUDO_MAP_VALUE;
     if (is_map && i + 1 < copy.size()) copy[i].imm = copy[i + 1].imm = 0;
     ++i;
   }

@@ -98,6 +98,13 @@ class TwoEngines : public testing::Test {
         << "the user engine's and the kernel's; they part at "
         << std::mismatch(ours.begin(), ours.end(), theirs.begin(), theirs.end()).first -
                ours.begin();
+    if (ours != theirs && ours.size() > 32) {
+      for (size_t i = 0; i < std::max(ours.size(), theirs.size()); ++i) {
+        std::printf("%zu: %lld %lld\n", i,
+                    i < ours.size() ? static_cast<long long>(ours[i]) : -99999,
+                    i < theirs.size() ? static_cast<long long>(theirs[i]) : -99999);
+      }
+    }
     if (ours != theirs && user().last_error())
       std::printf("the user engine's last error: %s\n", user().last_error()->text().c_str());
   }

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <climits>
 
+#include "engine/user/tracepoints.h"
 #include "engine/user/user_engine.h"
 
 namespace skep::engine {

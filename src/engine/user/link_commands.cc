@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/user/tracepoints.h"
 #include "engine/user/user_engine.h"
 #include "spec/attach_types.h"
 #include "spec/prog_types.h"
@@ -14,7 +15,6 @@ using namespace user;
 namespace {
 
 using spec::LinkType;
-constexpr uint64_t kFirstSyscallTracepoint = 16, kRawSysEnter = 2, kRawSysExit = 3;
 constexpr uint32_t kBaseFlags =
     BPF_F_ALLOW_OVERRIDE | BPF_F_ALLOW_MULTI | BPF_F_REPLACE | BPF_F_PREORDER;
 constexpr uint32_t kOrderFlags = BPF_F_REPLACE | BPF_F_BEFORE | BPF_F_AFTER | BPF_F_ID | BPF_F_LINK;
@@ -61,19 +61,6 @@ Result<> check_attach_type(const runtime::ProgObject& program, AttachType type) 
 }
 
 }  // namespace
-
-namespace user {
-
-std::string tracepoint_name(uint64_t id) {
-  if (id == kRawSysEnter) return "sys_enter";
-  if (id == kRawSysExit) return "sys_exit";
-  if (id < kFirstSyscallTracepoint) return "";
-  id -= kFirstSyscallTracepoint;
-  return fmt::format("sys_{}_{}", id % 2 != 0 ? "exit" : "enter",
-                     hooks::syscall_name(static_cast<uint32_t>(id / 2)));
-}
-
-}  // namespace user
 
 Result<int64_t> UserEngine::publish_link(Call& call, std::shared_ptr<LinkObject> link) {
   links_.publish(link);
@@ -423,7 +410,7 @@ Result<int64_t> UserEngine::prog_query(Call& call) {
   attr.revision = revision;
   SKEP_CHECK(call.give(attr, attr.attach_flags));
   SKEP_CHECK(call.give(attr, attr.prog_cnt));
-  if (call.size() >= SKEP_ATTR_END(ProgQueryAttr, revision))
+  if (!effective && call.size() >= SKEP_ATTR_END(ProgQueryAttr, revision))
     SKEP_CHECK(call.give(attr, attr.revision));
   if (room == 0 || attr.prog_ids == 0 || ids.empty()) return 0;
   const size_t fits = std::min<size_t>(room, ids.size());

@@ -4,7 +4,7 @@
 
 #include "btf/user_engine/user_engine.h"
 #include "engine/user/home.h"
-#include "hooks/syscalls.h"
+#include "engine/user/tracepoints.h"
 
 namespace skep::engine {
 
@@ -13,9 +13,6 @@ using namespace user;
 namespace {
 // perf_event_attr.type of our uprobes, beyond all static types; as dynamic PMUs have it.
 constexpr uint32_t kUprobeType = 1000;
-constexpr uint64_t kExitBit = 1;  // a tracepoint's id is 2 * nr + 16 + kExitBit
-constexpr uint64_t kFirstSyscallTracepoint = 16;
-constexpr uint64_t kRawSysEnter = 2, kRawSysExit = 3;
 }  // namespace
 
 Result<std::unique_ptr<UserEngine>> UserEngine::create(const runtime::RuntimeOptions& options,
@@ -130,29 +127,7 @@ Result<uint32_t> UserEngine::perf_type(std::string_view unit) {
 }
 
 Result<uint64_t> UserEngine::tracepoint_id(std::string_view category, std::string_view name) {
-  if (category == "raw_syscalls" && name == "sys_enter") return kRawSysEnter;
-  if (category == "raw_syscalls" && name == "sys_exit") return kRawSysExit;
-  constexpr std::string_view kEnter = "sys_enter_";
-  constexpr std::string_view kExit = "sys_exit_";
-  if (category == "syscalls" && (name.starts_with(kEnter) || name.starts_with(kExit))) {
-    bool exit = name.starts_with(kExit);
-    std::string_view call = name.substr(exit ? kExit.size() : kEnter.size());
-    auto nr = hooks::syscall_number(call);
-    if (!nr) {
-      Error error(ENOENT, fmt::format("tracepoint {}/{}: there is no system call \"{}\"", category,
-                                      name, call));
-      std::string_view close = hooks::closest_syscall(call);
-      if (!close.empty())
-        error = std::move(error).with_hint(fmt::format("did you mean \"{}\"?", close));
-      return std::unexpected(std::move(error));
-    }
-    return kFirstSyscallTracepoint + 2 * static_cast<uint64_t>(*nr) + (exit ? kExitBit : 0);
-  }
-  return std::unexpected(
-      Error(ENOENT,
-            fmt::format("tracepoint {}/{}: the user engine does not have it", category, name))
-          .with_hint("it has syscalls/sys_enter_*, syscalls/sys_exit_* and "
-                     "raw_syscalls/sys_{enter,exit}"));
+  return find_tracepoint(category, name);
 }
 
 Result<int> UserEngine::open_cgroup(const std::string& path) {

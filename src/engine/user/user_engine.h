@@ -38,8 +38,6 @@ struct Access {
 [[nodiscard]] Result<Access> access_of(uint32_t flags);
 // A name as bpf(2) takes it: at most 15 bytes, of letters, digits, '_' and '.'.
 [[nodiscard]] Result<std::string> object_name(const char (&field)[16]);
-// What a tracepoint's id stands for: "sys_enter_openat".
-[[nodiscard]] std::string tracepoint_name(uint64_t id);
 
 }  // namespace user
 

@@ -41,7 +41,7 @@ bool Verifier::push_speculative(const Insn* jump, uint32_t insn) {
 
 // A refusal on a speculative path: a barrier stands before the instruction, and the path ends.
 bool Verifier::stop_speculation() {
-  if (!cur_->speculative || !rejection_) return false;
+  if (!cur_->speculative || !rejection_ || profile_.version < kernel_version(6, 17)) return false;
   const int error = rejection_->error;
   if (error != EPERM && error != EACCES && error != EINVAL) return false;
   rejection_.reset();

@@ -260,6 +260,8 @@ bool Verifier::check_global_arguments(uint32_t subprogram) {
       }
       case FunctionArgument::Kind::dynptr: {
         CallMeta meta;
+        if (reg.is(Base::dynptr) && !check_fixed_pointer(reg, number, false))
+          return caller_passes();
         if (!check_dynptr(number, false, false, DynptrKind::none, meta)) return caller_passes();
         break;
       }

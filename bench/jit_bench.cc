@@ -1,177 +1,36 @@
 // ./dev bench jit: the programs of bench/programs on every engine, in one run, interleaved.
 //
-//   PROGRAM.c ──clang -target bpf──▶ Object ──▶ JIT, interpreter, kernel's JIT (BPF_PROG_TEST_RUN)
-//             ──clang, gcc -O2, no vectors──▶ PROGRAM.{clang,gcc}.so, dlopened
+//   PROGRAM.c ──clang -target bpf──▶ Object ──loader──▶ verified; fast tier (and others), interpreter
+//             │                          └──loader──▶ the running kernel's JIT (BPF_PROG_TEST_RUN)
+//             └─clang, gcc -O2, no vectors──▶ PROGRAM.{clang,gcc}.so, dlopened
 //
 // Every engine starts from the same bytes; the first results must be equal. Then each round runs a batch on
 // each engine in turn; a figure is the median of its rounds, in thread CPU time (the kernel's own clock for
-// the kernel). Usage: jit_bench DIR [--quick] [--json] [--only NAME] [--write docs/benchmarks.md] [--list NAME]
+// the kernel).
+//   jit_bench DIR [--quick] [--json] [--only NAME] [--dump] [--write docs/benchmarks.md]
 #include <asmjit/x86.h>
-#include <dlfcn.h>
 #include <sys/utsname.h>
-#include <time.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstdio>
-#include <cstring>
-#include <filesystem>
 #include <fstream>
-#include <functional>
 #include <map>
 #include <optional>
-#include <sstream>
 
-#include "kernel_program.h"
-#include "object/map_header.h"
-#include "object/object.h"
-#include "vm/interpreter.h"
-#include "vm/jit/jit.h"
+#include "engine/kernel/kernel_engine.h"
+#include "jit_engines.h"
+#include "section.h"
 
-namespace skep {
-
-// The bench has no verifier: the kernel's has passed these programs where it could be asked. Facts are those
-// that clang's code shows plainly: which map a lookup gets.
-class VerifiedProgramMaker {
- public:
-  static VerifiedProgram make(Program program) {
-    VerifiedProgram made;
-    made.program_ = std::move(program);
-    const auto& insns = made.program_.insns;
-    made.facts_.resize(insns.size());
-    std::vector<uint32_t> starts{0};
-    int map = -1;
-    int deepest = 0;
-    for (uint32_t i = 0; i < insns.size(); i++) {
-      const Insn& insn = insns[i];
-      if (insn.opcode == (isa::BPF_JMP | isa::BPF_CALL)) {
-        if (insn.src == isa::BPF_PSEUDO_CALL)
-          starts.push_back(i + 1 + static_cast<uint32_t>(insn.imm));
-        if (insn.src == 0 && insn.imm == 1) made.facts_[i].map_index = static_cast<int16_t>(map);
-      }
-      if (insn.cls() == isa::BPF_LDX && insn.src == 10) deepest = std::min<int>(deepest, insn.off);
-      if ((insn.cls() == isa::BPF_ST || insn.cls() == isa::BPF_STX) && insn.dst == 10)
-        deepest = std::min<int>(deepest, insn.off);
-      if (insn.cls() == isa::BPF_ALU64 && insn.uses_src_reg() && insn.src == 10) deepest = -512;
-      if (isa::is_ld_imm64(insn)) {
-        if (insn.src == isa::BPF_PSEUDO_MAP_IDX) map = insn.imm;
-        i++;
-      }
-    }
-    std::sort(starts.begin(), starts.end());
-    starts.erase(std::unique(starts.begin(), starts.end()), starts.end());
-    for (size_t f = 0; f < starts.size(); f++) {
-      Subprogram sub;
-      sub.start = starts[f];
-      sub.end = f + 1 < starts.size() ? starts[f + 1] : static_cast<uint32_t>(insns.size());
-      sub.stack_depth = static_cast<uint32_t>(-deepest + 7) & ~7u;
-      made.subprograms_.push_back(sub);
-    }
-    return made;
-  }
-};
-
-namespace bench {
+namespace skep::bench {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr size_t kInput = 4096;
 
-double now_ns() {
-  timespec time;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return static_cast<double>(time.tv_sec) * 1e9 + static_cast<double>(time.tv_nsec);
-}
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values.empty() ? 0 : values[values.size() / 2];
-}
-double geomean(const std::vector<double>& values) {
-  double sum = 0;
-  for (double value : values) sum += std::log(value);
-  return values.empty() ? 0 : std::exp(sum / static_cast<double>(values.size()));
-}
-
-// Maps of one engine's run: header and values, as the hive has them.
-class Maps {
- public:
-  explicit Maps(Program& program, const std::vector<std::vector<std::byte>>& contents) {
-    for (size_t i = 0; i < program.maps.size(); i++) {
-      MapDescriptor& map = program.maps[i];
-      uint64_t stride = (map.value_size + 7u) & ~7u;
-      size_t bytes = (stride * map.max_entries * 4 + 127) & ~size_t{63};
-      auto* memory = static_cast<std::byte*>(std::aligned_alloc(64, sizeof(MapHeader) + bytes));
-      std::memset(static_cast<void*>(memory), 0, sizeof(MapHeader) + bytes);
-      auto* header = reinterpret_cast<MapHeader*>(memory);
-      header->magic = kMapMagic;
-      header->type = static_cast<uint32_t>(map.type);
-      header->key_size = map.key_size;
-      header->value_size = map.value_size;
-      header->max_entries = map.max_entries;
-      header->value_stride = static_cast<uint32_t>(stride);
-      header->slot_stride = stride * map.max_entries;
-      header->slots = 4;
-      header->values = reinterpret_cast<uint64_t>(memory + sizeof(MapHeader));
-      if (!contents[i].empty())
-        std::memcpy(memory + sizeof(MapHeader), contents[i].data(), contents[i].size());
-      map.address = reinterpret_cast<uint64_t>(header);
-      map.value_address = header->values;
-      memory_.emplace_back(memory);
-    }
-  }
-
- private:
-  struct Free {
-    void operator()(std::byte* memory) const { std::free(memory); }
-  };
-  std::vector<std::unique_ptr<std::byte, Free>> memory_;
+struct Settings {
+  std::string directory, write, only;
+  bool quick = false, json = false, dump = false;
 };
-
-// Helper 1 for engines that don't inline it.
-uint64_t lookup(uint64_t map, uint64_t key, uint64_t, uint64_t, uint64_t, HelperContext* context) {
-  const auto* header = reinterpret_cast<const MapHeader*>(map);
-  uint32_t index;
-  std::memcpy(&index, reinterpret_cast<const void*>(key), 4);
-  if (index >= header->max_entries) return 0;
-  bool per_cpu = header->type == static_cast<uint32_t>(MapType::BPF_MAP_TYPE_PERCPU_ARRAY);
-  return header->values + uint64_t{index} * header->value_stride +
-         (per_cpu ? context->slot * header->slot_stride : 0);
-}
-const std::array<uint64_t, 1024>& helpers() {
-  static const auto table = [] {
-    std::array<uint64_t, 1024> made{};
-    made[1] = reinterpret_cast<uint64_t>(&lookup);
-    return made;
-  }();
-  return table;
-}
-
-struct Engine {
-  std::string name;
-  // Runs `times` and says how long one took; result is the last run's.
-  std::function<Result<KernelRun>(uint32_t times)> run;
-  std::vector<double> rounds;
-  uint32_t times = 1;
-  uint32_t first = 0;
-  [[nodiscard]] double ns() const { return median(rounds); }
-  [[nodiscard]] double spread() const {  // half the middle 80 %
-    auto sorted = rounds;
-    std::sort(sorted.begin(), sorted.end());
-    size_t tenth = sorted.size() / 10;
-    return (sorted[sorted.size() - 1 - tenth] - sorted[tenth]) / 2 / std::max(ns(), 1e-9);
-  }
-};
-
-template <class F>
-auto timed(F&& once) {
-  return [once](uint32_t times) -> Result<KernelRun> {
-    uint32_t result = 0;
-    double start = now_ns();
-    for (uint32_t i = 0; i < times; i++) result = once();
-    return KernelRun{.result = result, .ns = (now_ns() - start) / times};
-  };
-}
 
 struct Row {
   std::string name;
@@ -181,165 +40,52 @@ struct Row {
   std::map<std::string, double> ns, spread;
   std::string kernel_error;
   bool equal = true;
+
+  // Over clang's native code; none where the engine could not run it.
+  [[nodiscard]] std::optional<double> ratio(const std::string& engine) const {
+    auto found = ns.find(engine);
+    if (found == ns.end()) return std::nullopt;
+    return found->second / ns.at("clang");
+  }
 };
 
-struct Settings {
-  bool quick = false;
-  std::string only;
-  bool list = false;
-};
-
-Result<Row> run_program(const fs::path& object_path, const Settings& settings, CodeMemory& memory) {
+Result<Row> measure(const fs::path& path, const Settings& settings, engine::UserEngine& user,
+                    engine::Engine* kernel) {
+  SKEP_TRY(subject, Subject::open(path, user, kernel));
   Row row;
-  row.name = object_path.stem().stem().string();
-  SKEP_TRY(bytes, read_file(object_path.string()));
-  SKEP_TRY(object, object::open_object(bytes, row.name));
-  auto index = object.find_program("prog");
-  if (!index) return fail(ENOENT, "{}: expected a program named prog", row.name);
-  SKEP_TRY(base, object.program(*index));
-  row.insns = base.insns.size();
-
-  std::array<std::byte, kInput> input;
-  uint64_t state = 42;
-  for (std::byte& b : input) {
-    state = state * 6364136223846793005ull + 1442695040888963407ull;
-    b = static_cast<std::byte>(state >> 56);
-  }
-  std::vector<std::vector<std::byte>> contents;
-  for (const object::MapSpec& map : object.maps())
-    contents.push_back(map.is_globals ? map.content : std::vector<std::byte>{});
-  if (const auto* variable = object.find_variable("input")) {
-    contents[variable->map].resize(object.maps()[variable->map].value_size);
-    std::memcpy(contents[variable->map].data() + variable->offset, input.data(), kInput);
-  }
-
-  std::vector<Engine> engines;
-  // The result of the first run is compared; later ones start from what it left.
-  std::vector<void*> libraries;
-  for (const char* compiler : {"clang", "gcc"}) {
-    fs::path path = object_path.parent_path() / (row.name + "." + compiler + ".so");
-    void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-    if (library == nullptr) return fail(ENOENT, "{}", dlerror());
-    auto run = reinterpret_cast<uint32_t (*)(void*)>(dlsym(library, "bench_run"));
-    auto where = reinterpret_cast<uint8_t* (*)()>(dlsym(library, "bench_input"));
-    std::memcpy(where(), input.data(), kInput);
-    engines.push_back(
-        {.name = compiler, .run = timed([run] { return run(nullptr); }), .rounds = {}});
-  }
-
-  Program for_jit = base, for_interpreter = base;
-  Maps jit_maps(for_jit, contents), interpreter_maps(for_interpreter, contents);
-  VerifiedProgram jit_program = VerifiedProgramMaker::make(std::move(for_jit));
-  VerifiedProgram interpreter_program = VerifiedProgramMaker::make(std::move(for_interpreter));
-  jit::JitOptions options;
-  options.helper_table = options.kfunc_table = reinterpret_cast<uint64_t>(helpers().data());
-  SKEP_TRY(code, jit::compile(jit_program, options, memory));
-  row.native_bytes = code.code_size;
-  if (settings.list) {
+  row.name = subject->name();
+  row.insns = subject->program().verified().insns().size();
+  row.native_bytes = subject->program().native().code_size;
+  row.kernel_error = subject->kernel_error();
+  if (settings.dump) {
+    auto code = subject->program().native().code();
     std::ofstream out("/tmp/" + row.name + ".bin", std::ios::binary);
-    out.write(reinterpret_cast<const char*>(code.block.writable), code.code_size);
+    out.write(reinterpret_cast<const char*>(code.data()),
+              static_cast<std::streamsize>(code.size()));
   }
-  HelperContext context;
-  context.slot = 1;
-  auto entry = reinterpret_cast<uint64_t (*)(void*, HelperContext*)>(code.entry);
-  engines.push_back(
-      {.name = "jit",
-       .run = timed([entry, &context] { return static_cast<uint32_t>(entry(nullptr, &context)); }),
-       .rounds = {}});
-  uint64_t executed = 0;
-  {
-    SKEP_TRY(
-        counting,
-        vm::Interpreter::make(
-            interpreter_program,
-            {.helpers = helpers(),
-             .kfuncs = {},
-             .trace = [](void* data, const vm::TraceEvent&) { ++*static_cast<uint64_t*>(data); },
-             .trace_data = &executed,
-             .regions = {}}));
-    Program copy = base;
-    Maps maps(copy, contents);
-    VerifiedProgram program = VerifiedProgramMaker::make(std::move(copy));
-    SKEP_TRY(counter, vm::Interpreter::make(program, {.helpers = helpers(),
-                                                      .kfuncs = {},
-                                                      .trace =
-                                                          [](void* data, const vm::TraceEvent&) {
-                                                            ++*static_cast<uint64_t*>(data);
-                                                          },
-                                                      .trace_data = &executed,
-                                                      .regions = {}}));
-    SKEP_TRY(ignored, counter.run(nullptr, &context));
-    (void)ignored;
-    (void)counting;
-  }
+  SKEP_TRY(executed, subject->count_insns());
   row.executed = static_cast<double>(executed);
-  SKEP_TRY(interpreter, vm::Interpreter::make(interpreter_program,
-                                              {.helpers = helpers(), .kfuncs = {}, .regions = {}}));
-  engines.push_back({.name = "interpreter",
-                     .run = timed([&] {
-                       return static_cast<uint32_t>(interpreter.run(nullptr, &context).value_or(0));
-                     }),
-                     .rounds = {}});
-  auto kernel = KernelProgram::load(base, contents);
-  if (kernel) {
-    engines.push_back({.name = "kernel",
-                       .run = [&](uint32_t times) { return kernel->run(times); },
-                       .rounds = {}});
-  } else {
-    row.kernel_error = kernel.error().text();
-  }
-
-  for (Engine& engine : engines) {
+  for (Engine& engine : subject->engines()) {
+    SKEP_CHECK(engine.reset());
     SKEP_TRY(first, engine.run(1));
     engine.first = first.result;
-    if (engine.first != engines[0].first) row.equal = false;
+    if (engine.first != subject->engines()[0].first) row.equal = false;
     SKEP_TRY(warm, engine.run(16));
     double batch = settings.quick ? 150e3 : 1.5e6;
     engine.times = static_cast<uint32_t>(std::clamp(batch / std::max(warm.ns, 1.0), 1.0, 1e6));
   }
   for (int round = 0; round < (settings.quick ? 7 : 21); round++)
-    for (Engine& engine : engines) {
+    for (Engine& engine : subject->engines()) {
       SKEP_TRY(run, engine.run(engine.times));
       engine.rounds.push_back(run.ns);
     }
-  for (const Engine& engine : engines)
+  for (const Engine& engine : subject->engines())
     row.ns[engine.name] = engine.ns(), row.spread[engine.name] = engine.spread();
-
-  std::vector<double> compiles;
-  for (int round = 0; round < (settings.quick ? 15 : 51); round++) {
-    constexpr int kTimes = 20;
-    double start = now_ns();
-    for (int k = 0; k < kTimes; k++) {
-      auto again = jit::compile(jit_program, options, memory);
-      if (again) memory.free(again->block);
-    }
-    compiles.push_back((now_ns() - start) / kTimes);
-  }
-  row.compile_ns = median(compiles);
-  memory.free(code.block);
-  for (void* library : libraries) dlclose(library);
+  row.compile_ns = subject->compile_ns(settings.quick ? 15 : 51);
   return row;
 }
 
-// What compiling two instructions costs.
-double fixed_cost(CodeMemory& memory) {
-  Program program;
-  program.insns = {{.opcode = isa::BPF_ALU64 | isa::BPF_MOV | isa::BPF_K},
-                   {.opcode = isa::BPF_JMP | isa::BPF_EXIT}};
-  VerifiedProgram verified = VerifiedProgramMaker::make(std::move(program));
-  std::vector<double> rounds;
-  for (int round = 0; round < 51; round++) {
-    double start = now_ns();
-    for (int k = 0; k < 100; k++) {
-      auto code = jit::compile(verified, {}, memory);
-      if (code) memory.free(code->block);
-    }
-    rounds.push_back((now_ns() - start) / 100);
-  }
-  return median(rounds);
-}
-
-// What asmjit's Assembler takes for instructions like ours, and for starting and ending (decision 0020).
+// What asmjit's Assembler takes for instructions like ours, and for starting and ending (decision 0015).
 std::pair<double, double> asmjit_cost() {
   using namespace asmjit;
   auto emit = [](int insns) {
@@ -354,16 +100,17 @@ std::pair<double, double> asmjit_cost() {
     }
     return a.offset();
   };
-  auto measure = [&](int insns) {
+  auto cost = [&](int insns) {
     std::vector<double> rounds;
     for (int round = 0; round < 51; round++) {
       double start = now_ns();
       for (int k = 0; k < 20; k++) emit(insns);
       rounds.push_back((now_ns() - start) / 20);
     }
-    return median(rounds);
+    std::sort(rounds.begin(), rounds.end());
+    return rounds[rounds.size() / 2];
   };
-  double few = measure(4), many = measure(1004);
+  double few = cost(4), many = cost(1004);
   return {(many - few) / 1000, few};
 }
 
@@ -380,163 +127,227 @@ std::string machine() {
   return fmt::format("{}, Linux {}", cpu, name.release);
 }
 
-struct Summary {
-  double fast = 0, fast_gcc = 0, kernel = 0, fast_over_kernel = 0, interpreter = 0,
-         interpreter_insn = 0, compile_insn = 0, fixed = 0, asmjit_insn = 0, asmjit_fixed = 0;
-  size_t programs = 0, kernel_programs = 0;
+class Report {
+ public:
+  explicit Report(std::vector<Row> rows) : rows_(std::move(rows)) {
+    double compile = 0, insns = 0;
+    std::vector<double> per_insn;
+    for (const Row& row : rows_) {
+      compile += row.compile_ns;
+      insns += static_cast<double>(row.insns);
+      per_insn.push_back(row.ns.at("interpreter") / row.executed);
+    }
+    compile_insn_ = compile / insns;
+    interpreter_insn_ = geomean(per_insn);
+    fixed_ = fixed_compile_ns();
+    std::tie(asmjit_insn_, asmjit_fixed_) = asmjit_cost();
+    for (const Tier& tier : native_tiers()) tiers_.emplace_back(tier.name);
+  }
+
+  // Geometric mean over the programs that both could run.
+  [[nodiscard]] double over(const std::string& engine, const std::string& base) const {
+    std::vector<double> ratios;
+    for (const Row& row : rows_)
+      if (row.ns.contains(engine) && row.ns.contains(base))
+        ratios.push_back(row.ns.at(engine) / row.ns.at(base));
+    return geomean(ratios);
+  }
+
+  [[nodiscard]] std::string text(const std::string& plot) const {
+    size_t in_kernel = 0;
+    for (const Row& row : rows_) in_kernel += row.ns.contains("kernel");
+    std::string text = fmt::format(
+        "{} programs of ours, each verified, run and compared; one run, interleaved, medians of "
+        "thread CPU time. {}; clang 19 and gcc 12, -O2 without vectors.\n\n",
+        rows_.size(), machine());
+    for (const std::string& tier : tiers_)
+      text += fmt::format(
+          "- The {} tier takes **{:.2f}×** clang's native time (geometric mean; {:.2f}× gcc's), "
+          "**{:.2f}×** the kernel JIT's.\n",
+          tier, over(tier, "clang"), over(tier, "gcc"), over(tier, "kernel"));
+    text += fmt::format(
+        "- The kernel's JIT takes {:.2f}× clang's time ({} of the programs).\n"
+        "- The fast tier compiles in {:.0f} ns an instruction over all programs, {:.1f} µs for the "
+        "smallest one. (asmjit's Assembler alone: {:.0f} ns an instruction emitted, {:.1f} µs to "
+        "start and end.)\n"
+        "- The interpreter takes {:.2f} ns an instruction, {:.0f}× native.\n"
+        "- Debian's librte-bpf refuses every program with a loop, which all of these have, so it "
+        "has no column.\n\n",
+        over("kernel", "clang"), in_kernel, compile_insn_, fixed_ / 1000, asmjit_insn_,
+        asmjit_fixed_ / 1000, interpreter_insn_, over("interpreter", "clang"));
+    if (!plot.empty())
+      text += fmt::format("![Time over clang's native code, by program]({})\n\n", plot);
+    std::string head = "| program | insns | code, bytes | clang, ns | gcc |",
+                rule = "|---|---|---|---|---|";
+    for (const std::string& tier : tiers_) head += fmt::format(" {} |", tier), rule += "---|";
+    text += head + " kernel JIT | interpreter | fast/clang | spread | compile, ns/insn |\n" + rule +
+            "---|---|---|---|---|\n";
+    auto ns = [](const Row& row, const std::string& engine) {
+      auto found = row.ns.find(engine);
+      return found == row.ns.end() ? std::string("–") : fmt::format("{:.0f}", found->second);
+    };
+    for (const Row& row : rows_) {
+      text += fmt::format("| {} | {} | {} | {} | {} |", row.name, row.insns, row.native_bytes,
+                          ns(row, "clang"), ns(row, "gcc"));
+      for (const std::string& tier : tiers_) text += fmt::format(" {} |", ns(row, tier));
+      text += fmt::format(" {} | {} | {:.2f} | {:.0f} % | {:.0f} |\n", ns(row, "kernel"),
+                          ns(row, "interpreter"), *row.ratio("fast"), row.spread.at("fast") * 100,
+                          row.compile_ns / static_cast<double>(row.insns));
+    }
+    return text;
+  }
+
+  // Horizontal bars over clang's time, one group a program.
+  [[nodiscard]] std::string svg() const {
+    std::vector<std::pair<std::string, std::string>> bars;  // engine, colour
+    constexpr const char* kColours[] = {"#c88a00", "#6b8e23", "#4682b4"};
+    for (size_t t = 0; t < tiers_.size(); t++) bars.emplace_back(tiers_[t], kColours[t % 3]);
+    bars.emplace_back("kernel", "#888888");
+    const double bar = 7, gap = 6, left = 130, unit = 150, top = 34, most = 4.5;
+    double group = bar * static_cast<double>(bars.size()) + gap;
+    double height = top + group * static_cast<double>(rows_.size()) + 10;
+    std::string out = fmt::format(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0}\" height=\"{1}\" "
+        "font-family=\"sans-serif\" "
+        "font-size=\"10\">\n<rect width=\"{0}\" height=\"{1}\" fill=\"#fff\"/>\n",
+        left + unit * most + 40, height);
+    for (int x = 0; x <= 4; x++)
+      out += fmt::format(
+          "<path d=\"M{0} {1}V{2}\" stroke=\"{3}\"/><text x=\"{0}\" y=\"{4}\" "
+          "text-anchor=\"middle\">{5}×</text>\n",
+          left + unit * x, top - 6, height - 6, x == 1 ? "#000" : "#ddd", top - 10, x);
+    double legend = left + unit * 2.6;
+    for (const auto& [engine, colour] : bars) {
+      out += fmt::format(
+          "<rect x=\"{0}\" y=\"4\" width=\"9\" height=\"9\" fill=\"{1}\"/><text x=\"{2}\" "
+          "y=\"12\">{3}"
+          "</text>\n",
+          legend, colour, legend + 12, engine == "kernel" ? "kernel JIT" : engine + " tier");
+      legend += 100;
+    }
+    double y = top;
+    for (const Row& row : rows_) {
+      out += fmt::format("<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>\n", left - 5,
+                         y + group / 2, row.name);
+      for (const auto& [engine, colour] : bars) {
+        if (auto ratio = row.ratio(engine)) {
+          out +=
+              fmt::format("<rect x=\"{}\" y=\"{}\" width=\"{:.1f}\" height=\"{}\" fill=\"{}\"/>\n",
+                          left, y, unit * std::min(*ratio, most), bar - 1, colour);
+          if (*ratio > most)
+            out += fmt::format("<text x=\"{}\" y=\"{}\" font-size=\"8\">{:.1f}</text>\n",
+                               left + unit * most + 3, y + bar - 1, *ratio);
+        }
+        y += bar;
+      }
+      y += gap;
+    }
+    return out + "</svg>\n";
+  }
+
+  [[nodiscard]] std::string json(bool equal) const {
+    std::string text =
+        fmt::format("{{\"bench\":\"jit\",\"programs\":{},\"fast_over_native\":{:.3f},",
+                    rows_.size(), over("fast", "clang"));
+    for (size_t t = 1; t < tiers_.size(); t++)
+      text += fmt::format("\"{}_over_native\":{:.3f},", tiers_[t], over(tiers_[t], "clang"));
+    return text + fmt::format(
+                      "\"kernel_over_native\":{:.3f},\"fast_over_kernel\":{:.3f},"
+                      "\"fast_compile_ns_per_insn\":{:.1f},\"fast_compile_fixed_ns\":{:.0f},"
+                      "\"interpreter_ns_per_insn\":{:.3f},\"results_equal\":{}}}\n",
+                      over("kernel", "clang"), over("fast", "kernel"), compile_insn_, fixed_,
+                      interpreter_insn_, equal);
+  }
+
+ private:
+  static double geomean(const std::vector<double>& values) {
+    double sum = 0;
+    for (double value : values) sum += std::log(value);
+    return values.empty() ? 0 : std::exp(sum / static_cast<double>(values.size()));
+  }
+
+  std::vector<Row> rows_;
+  std::vector<std::string> tiers_;
+  double compile_insn_ = 0, interpreter_insn_ = 0, fixed_ = 0, asmjit_insn_ = 0, asmjit_fixed_ = 0;
 };
 
-Summary summarise(const std::vector<Row>& rows) {
-  Summary s;
-  std::vector<double> fast, gcc, kernel, over, interpreter, per_insn;
-  double compile = 0, insns = 0;
-  for (const Row& row : rows) {
-    double native = row.ns.at("clang"), jit = row.ns.at("jit");
-    fast.push_back(jit / native);
-    gcc.push_back(jit / row.ns.at("gcc"));
-    interpreter.push_back(row.ns.at("interpreter") / native);
-    per_insn.push_back(row.ns.at("interpreter") / row.executed);
-    if (auto k = row.ns.find("kernel"); k != row.ns.end()) {
-      kernel.push_back(k->second / native);
-      over.push_back(jit / k->second);
-    }
-    compile += row.compile_ns;
-    insns += static_cast<double>(row.insns);
-  }
-  s.fast = geomean(fast), s.fast_gcc = geomean(gcc), s.kernel = geomean(kernel),
-  s.fast_over_kernel = geomean(over);
-  s.interpreter = geomean(interpreter), s.interpreter_insn = geomean(per_insn);
-  s.compile_insn = compile / insns;
-  s.programs = rows.size(), s.kernel_programs = kernel.size();
-  return s;
-}
-
-std::string report(const std::vector<Row>& rows, const Summary& s) {
-  std::string text = fmt::format(
-      "{} programs, one run, interleaved, medians of thread CPU time; {}; clang 19 and gcc 12, -O2 "
-      "without vectors.\n\n"
-      "- The fast tier takes **{:.2f}×** clang's native time (geometric mean; {:.2f}× gcc's), the "
-      "kernel's JIT {:.2f}×"
-      " ({} of the programs): {:.2f}× of the kernel's.\n"
-      "- Compiling takes {:.0f} ns an instruction over all programs, {:.1f} µs for the smallest "
-      "one. (asmjit's Assembler "
-      "alone: {:.0f} ns an instruction emitted, {:.1f} µs to start and end.)\n"
-      "- The interpreter takes {:.2f} ns an instruction, {:.0f}× native.\n\n",
-      s.programs, machine(), s.fast, s.fast_gcc, s.kernel, s.kernel_programs, s.fast_over_kernel,
-      s.compile_insn, s.fixed / 1000, s.asmjit_insn, s.asmjit_fixed / 1000, s.interpreter_insn,
-      s.interpreter);
-  text +=
-      "| program | insns | clang, ns | gcc | JIT | kernel JIT | interpreter | JIT/clang | spread | "
-      "compile, ns/insn |\n"
-      "|---|---|---|---|---|---|---|---|---|---|\n";
-  for (const Row& row : rows) {
-    auto kernel = row.ns.find("kernel");
-    text += fmt::format(
-        "| {} | {} | {:.0f} | {:.0f} | {:.0f} | {} | {:.0f} | {:.2f} | {:.0f} % | {:.0f} |\n",
-        row.name, row.insns, row.ns.at("clang"), row.ns.at("gcc"), row.ns.at("jit"),
-        kernel == row.ns.end() ? std::string("–") : fmt::format("{:.0f}", kernel->second),
-        row.ns.at("interpreter"), row.ns.at("jit") / row.ns.at("clang"), row.spread.at("jit") * 100,
-        row.compile_ns / static_cast<double>(row.insns));
-  }
-  return text;
-}
-
-// Puts `text` between the markers of its section, which is made at the end where there is none.
-void write_section(const std::string& path, const std::string& text) {
-  constexpr std::string_view kBegin = "<!-- bench jit: begin -->\n",
-                             kEnd = "<!-- bench jit: end -->\n";
-  std::string page;
-  {
-    std::ifstream in(path);
-    std::stringstream all;
-    all << in.rdbuf();
-    page = all.str();
-  }
-  if (page.empty())
-    page = "# Benchmarks\n\nWritten by `./dev bench`; ratios of one run on one machine.\n";
-  size_t begin = page.find(kBegin), end = page.find(kEnd);
-  if (begin == std::string::npos || end == std::string::npos) {
-    page += fmt::format("\n## JIT\n\n{}{}", kBegin, kEnd);
-    begin = page.find(kBegin), end = page.find(kEnd);
-  }
-  page.replace(begin + kBegin.size(), end - begin - kBegin.size(), text);
-  std::ofstream(path) << page;
-}
-
-int main_(int argc, char** argv) {
+std::optional<Settings> parse(int argc, char** argv) {
   Settings settings;
-  std::string directory, write;
-  bool json = false;
   for (int i = 1; i < argc; i++) {
     std::string argument = argv[i];
     if (argument == "--quick") {
       settings.quick = true;
     } else if (argument == "--json") {
-      json = true;
+      settings.json = true;
     } else if (argument == "--dump") {
-      settings.list = true;
+      settings.dump = true;
     } else if (argument == "--only" && i + 1 < argc) {
       settings.only = argv[++i];
     } else if (argument == "--write" && i + 1 < argc) {
-      write = argv[++i];
+      settings.write = argv[++i];
+    } else if (settings.directory.empty() && !argument.starts_with('-')) {
+      settings.directory = argument;
     } else {
-      directory = argument;
+      return std::nullopt;
     }
   }
-  if (directory.empty()) {
-    std::fprintf(stderr, "jit_bench: expected the directory of the built programs\n");
-    return 2;
-  }
+  if (settings.directory.empty()) return std::nullopt;
+  return settings;
+}
+
+int run(const Settings& settings) {
   std::vector<fs::path> objects;
-  for (const auto& entry : fs::directory_iterator(directory))
-    if (entry.path().string().ends_with(".bpf.o")) objects.push_back(entry.path());
-  std::sort(objects.begin(), objects.end());
-  auto memory = make_private_code_memory(1 << 20);
-  if (!memory) {
-    std::fprintf(stderr, "jit_bench: %s\n", memory.error().text().c_str());
-    return 1;
+  for (const auto& entry : fs::directory_iterator(settings.directory)) {
+    std::string name = entry.path().filename().string();
+    if (name.ends_with(".bpf.o") && name.find(settings.only) != std::string::npos)
+      objects.push_back(entry.path());
   }
+  std::sort(objects.begin(), objects.end());
+  runtime::RuntimeOptions options;
+  options.hive.name = "bench";
+  options.hive.publish_session = false;
+  auto user = engine::UserEngine::create(options);
+  if (!user) return fmt::print(stderr, "jit_bench: {}\n", user.error().text()), 1;
+  auto kernel = engine::make_kernel_engine();
+  if (!kernel) fmt::print(stderr, "jit_bench: without the kernel: {}\n", kernel.error().text());
+
   std::vector<Row> rows;
   bool good = true;
   for (const fs::path& path : objects) {
-    if (!settings.only.empty() && path.filename().string().find(settings.only) == std::string::npos)
-      continue;
-    auto row = run_program(path, settings, **memory);
+    auto row = measure(path, settings, **user, kernel ? kernel->get() : nullptr);
     if (!row) {
-      std::fprintf(stderr, "jit_bench: %s: %s\n", path.filename().c_str(),
-                   row.error().text().c_str());
+      fmt::print(stderr, "jit_bench: {}: {}\n", path.filename().string(), row.error().text());
       good = false;
       continue;
     }
-    if (!row->equal) {
-      std::fprintf(stderr, "jit_bench: %s: engines disagree\n", row->name.c_str());
-      good = false;
-    }
+    if (!row->equal) fmt::print(stderr, "jit_bench: {}: engines disagree\n", row->name);
+    good &= row->equal;
     if (!row->kernel_error.empty())
-      std::fprintf(stderr, "jit_bench: %s: not in the kernel: %s\n", row->name.c_str(),
-                   row->kernel_error.c_str());
+      fmt::print(stderr, "jit_bench: {}: not in the kernel: {}\n", row->name, row->kernel_error);
     rows.push_back(std::move(*row));
   }
   if (rows.empty()) return 1;
-  Summary s = summarise(rows);
-  s.fixed = fixed_cost(**memory);
-  std::tie(s.asmjit_insn, s.asmjit_fixed) = asmjit_cost();
-  std::string text = report(rows, s);
-  std::printf("%s", text.c_str());
-  if (!write.empty()) write_section(write, text);
-  if (json)
-    std::printf(
-        "{\"bench\":\"jit\",\"programs\":%zu,\"fast_over_native\":%.3f,\"kernel_over_native\":%.3f,"
-        "\"fast_over_kernel\":%.3f,\"fast_compile_ns_per_insn\":%.1f,\"fast_compile_fixed_ns\":%."
-        "0f,"
-        "\"interpreter_ns_per_insn\":%.3f,\"results_equal\":%s}\n",
-        s.programs, s.fast, s.kernel, s.fast_over_kernel, s.compile_insn, s.fixed,
-        s.interpreter_insn, good ? "true" : "false");
+  Report report(std::move(rows));
+  std::string plot;
+  if (!settings.write.empty()) {
+    plot = "benchmarks-jit.svg";
+    std::ofstream(fs::path(settings.write).parent_path() / plot) << report.svg();
+    write_section(settings.write, "jit", "JIT", report.text(plot));
+  }
+  fmt::print("{}", report.text(""));
+  if (settings.json) fmt::print("{}", report.json(good));
   return good ? 0 : 1;
 }
 
 }  // namespace
-}  // namespace bench
-}  // namespace skep
+}  // namespace skep::bench
 
-int main(int argc, char** argv) { return skep::bench::main_(argc, argv); }
+int main(int argc, char** argv) {
+  auto settings = skep::bench::parse(argc, argv);
+  if (!settings) {
+    fmt::print(stderr,
+               "usage: jit_bench DIR [--quick] [--json] [--only NAME] [--dump] [--write PAGE]\n");
+    return 2;
+  }
+  return skep::bench::run(*settings);
+}

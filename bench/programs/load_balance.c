@@ -7,8 +7,8 @@ static u64 run(void) {
     a -= c, a ^= rotl32(c, 4), c += b;
     b -= a, b ^= rotl32(a, 6), a += c;
     c -= b, c ^= rotl32(b, 8), b += a;
-    u32 bucket = c % 1021;
-    u32 server = IN16[bucket] & 63;
+    u32 bucket = OPAQUE(c % 1021) & 1023;
+    u32 server = OPAQUE((u32)IN16[bucket]) & 63;
     if (WORK32[server] < 100000) WORK32[server] += 0;
     total = total * 17 + server;
   }

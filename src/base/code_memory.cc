@@ -17,6 +17,7 @@ namespace {
 
 constexpr size_t kAlign = 64;
 constexpr int kTrap = 0xcc;
+constexpr size_t kGuard = 64 * 1024;  // unmapped, on either side: whole pages of any machine
 
 class PrivateCodeMemory final : public CodeMemory {
  public:
@@ -28,7 +29,7 @@ class PrivateCodeMemory final : public CodeMemory {
   PrivateCodeMemory& operator=(const PrivateCodeMemory&) = delete;
   ~PrivateCodeMemory() override {
     munmap(writable_, size_);
-    munmap(executable_, size_);
+    munmap(executable_ - kGuard, size_ + 2 * kGuard);
   }
 
   Result<CodeBlock> allocate(size_t size) override {
@@ -89,10 +90,16 @@ Result<std::unique_ptr<CodeMemory>> make_private_code_memory(size_t size) {
     return fail_errno(errno, "code memory of {} bytes", size);
   void* writable = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, memory.get(), 0);
   if (writable == MAP_FAILED) return fail_errno(errno, "mapping code memory writable");
-  void* executable = mmap(nullptr, size, PROT_READ | PROT_EXEC, MAP_SHARED, memory.get(), 0);
+  void* around = mmap(nullptr, size + 2 * kGuard, PROT_NONE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* executable = around == MAP_FAILED
+                         ? MAP_FAILED
+                         : mmap(static_cast<std::byte*>(around) + kGuard, size,
+                                PROT_READ | PROT_EXEC, MAP_SHARED | MAP_FIXED, memory.get(), 0);
   if (executable == MAP_FAILED) {
     int code = errno;
     munmap(writable, size);
+    if (around != MAP_FAILED) munmap(around, size + 2 * kGuard);
     return fail_errno(code, "mapping code memory executable");
   }
   return std::make_unique<PrivateCodeMemory>(static_cast<std::byte*>(writable),

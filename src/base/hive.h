@@ -34,7 +34,8 @@
 namespace skep {
 
 struct HiveOptions {
-  std::string name{};  // shown in lists; at most 63 bytes
+  std::string name{};     // shown in lists; at most 63 bytes
+  bool has_home = false;  // its directory is named by `name`, not by the controller's pid
   uint64_t data_size = uint64_t{4}
                        << 30;   // limit of map memory, sparse; at most hive::kDataMaxSize
   uint32_t slots = 0;           // 0: four a CPU, 8 to kMaxSlots
@@ -56,6 +57,8 @@ struct HiveSession {
 // $XDG_RUNTIME_DIR/skep, or /tmp/skep-<uid>: made with mode 0700 where absent; EPERM where it is
 // another's.
 [[nodiscard]] Result<std::string> session_directory();
+// /proc/<pid>/stat field 22, in clock ticks since boot; 0 where there is no such process.
+[[nodiscard]] uint64_t process_start_time(pid_t pid);
 // Live hives of this user, oldest first; removes stale files.
 [[nodiscard]] Result<std::vector<HiveSession>> list_sessions();
 

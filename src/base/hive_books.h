@@ -11,9 +11,6 @@
 
 namespace skep {
 
-// /proc/<pid>/stat field 22, in clock ticks since boot; 0 where there is no such process.
-[[nodiscard]] uint64_t process_start_time(pid_t pid);
-
 // Native code's home: hive::kCode and its writable alias.
 class HiveCodeMemory final : public CodeMemory {
  public:

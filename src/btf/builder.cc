@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "btf/record.h"
+
 namespace skep::btf {
 
 BtfBuilder::BtfBuilder(std::shared_ptr<const Btf> base) : base_(std::move(base)) {
@@ -113,88 +115,14 @@ TypeId BtfBuilder::add_datasec(std::string_view name, uint32_t size,
 }
 
 TypeId BtfBuilder::add_copy(const Type& type, const std::function<TypeId(TypeId)>& map_id) {
-  // A record is words; only names and ids differ.
-  const ByteSpan record = type.record();
-  if (record.empty()) return 0;
-  auto old = [&](size_t i) { return load<uint32_t>(record.data() + 4 * i); };
-  auto name = [&](size_t i) { return add_string(type.btf().string(old(i))); };
-  word(name(0));
-  word(old(1));
-  switch (type.kind()) {
-    case Kind::Ptr:
-    case Kind::Typedef:
-    case Kind::Volatile:
-    case Kind::Const:
-    case Kind::Restrict:
-    case Kind::Func:
-    case Kind::FuncProto:
-    case Kind::Var:
-    case Kind::DeclTag:
-    case Kind::TypeTag: word(map_id(old(2))); break;
-    case Kind::Void:
-    case Kind::Int:
-    case Kind::Array:
-    case Kind::Struct:
-    case Kind::Union:
-    case Kind::Enum:
-    case Kind::Fwd:
-    case Kind::Datasec:
-    case Kind::Float:
-    case Kind::Enum64: word(old(2)); break;
-  }
-  switch (type.kind()) {
-    case Kind::Array:
-      word(map_id(old(3)));
-      word(map_id(old(4)));
-      word(old(5));
-      break;
-    case Kind::Struct:
-    case Kind::Union:
-      for (size_t i = 3; i < 3 + size_t{type.vlen()} * 3; i += 3) {
-        word(name(i));
-        word(map_id(old(i + 1)));
-        word(old(i + 2));
-      }
-      break;
-    case Kind::Enum:
-      for (size_t i = 3; i < 3 + size_t{type.vlen()} * 2; i += 2) {
-        word(name(i));
-        word(old(i + 1));
-      }
-      break;
-    case Kind::Enum64:
-      for (size_t i = 3; i < 3 + size_t{type.vlen()} * 3; i += 3) {
-        word(name(i));
-        word(old(i + 1));
-        word(old(i + 2));
-      }
-      break;
-    case Kind::FuncProto:
-      for (size_t i = 3; i < 3 + size_t{type.vlen()} * 2; i += 2) {
-        word(name(i));
-        word(map_id(old(i + 1)));
-      }
-      break;
-    case Kind::Datasec:
-      for (size_t i = 3; i < 3 + size_t{type.vlen()} * 3; i += 3) {
-        word(map_id(old(i)));
-        word(old(i + 1));
-        word(old(i + 2));
-      }
-      break;
-    case Kind::Int:
-    case Kind::Var:
-    case Kind::DeclTag: word(old(3)); break;
-    case Kind::Void:
-    case Kind::Ptr:
-    case Kind::Fwd:
-    case Kind::Typedef:
-    case Kind::Volatile:
-    case Kind::Const:
-    case Kind::Restrict:
-    case Kind::Func:
-    case Kind::Float:
-    case Kind::TypeTag: break;
+  const RecordWords record(type);
+  if (record.size() == 0) return 0;
+  for (size_t i = 0; i < record.size(); ++i) {
+    switch (record.what(i)) {
+      case Word::raw: word(record[i]); break;
+      case Word::name: word(add_string(type.btf().string(record[i]))); break;
+      case Word::id: word(map_id(record[i])); break;
+    }
   }
   return next_id_++;
 }

@@ -110,4 +110,43 @@ Result<std::vector<ExtSection>> parse_btf_ext(ByteSpan bytes, const Btf& btf) {
   return sections;
 }
 
+std::vector<std::byte> write_btf_ext(std::span<const ExtSection> sections,
+                                     const std::function<uint32_t(std::string_view)>& add_string) {
+  std::vector<uint32_t> body;
+  struct Range {
+    uint32_t offset, size;
+  };
+  auto part = [&](uint32_t record_size, auto records_of, auto put) -> Range {
+    const auto start = static_cast<uint32_t>(body.size() * 4);
+    body.push_back(record_size);
+    for (const ExtSection& section : sections) {
+      const auto& records = records_of(section);
+      if (records.empty()) continue;
+      body.push_back(add_string(section.name));
+      body.push_back(static_cast<uint32_t>(records.size()));
+      for (const auto& record : records) put(record);
+    }
+    const auto size = static_cast<uint32_t>(body.size() * 4) - start;
+    if (size > 4) return {start, size};
+    body.pop_back();  // no records at all
+    return {start, 0};
+  };
+  auto put = [&](std::initializer_list<uint32_t> words) { body.insert(body.end(), words); };
+  const Range functions = part(
+      8, [](const ExtSection& s) -> const auto& { return s.functions; },
+      [&](const ExtFunc& r) { put({r.offset, r.type}); });
+  const Range lines = part(
+      16, [](const ExtSection& s) -> const auto& { return s.lines; },
+      [&](const ExtLine& r) { put({r.offset, r.file_name_off, r.line_off, r.line_col}); });
+  const Range cores = part(
+      16, [](const ExtSection& s) -> const auto& { return s.relocations; },
+      [&](const ExtCore& r) { put({r.offset, r.type, r.accessor_off, r.kind}); });
+  const uint32_t header[] = {0x0001eb9f,   32,         functions.offset, functions.size,
+                             lines.offset, lines.size, cores.offset,     cores.size};
+  std::vector<std::byte> bytes(sizeof header + body.size() * 4);
+  std::memcpy(bytes.data(), header, sizeof header);
+  if (!body.empty()) std::memcpy(bytes.data() + sizeof header, body.data(), body.size() * 4);
+  return bytes;
+}
+
 }  // namespace skep::btf

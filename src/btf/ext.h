@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -37,5 +39,10 @@ struct ExtSection {
 // Every record lies inside the blob and its strings exist in `btf`; type ids and instruction offsets
 // are for the caller to check, who knows the sections.
 [[nodiscard]] Result<std::vector<ExtSection>> parse_btf_ext(ByteSpan bytes, const Btf& btf);
+
+// The blob for sections whose strings and types are already of the BTF that it will go with; `add_string` gives
+// a section's name an offset there. This machine's byte order.
+[[nodiscard]] std::vector<std::byte> write_btf_ext(
+    std::span<const ExtSection> sections, const std::function<uint32_t(std::string_view)>& add_string);
 
 }  // namespace skep::btf

@@ -1,12 +1,15 @@
 // skep exec: one program, once (or --repeat times), over given bytes: BPF_PROG_TEST_RUN.
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
+#include <time.h>
 #include <unistd.h>
 
+#include "cli/code_options.h"
 #include "cli/event_printer.h"
 #include "cli/exec_input.h"
 #include "cli/input.h"
 #include "cli/map_contents.h"
+#include "cli/perf_map.h"
 #include "cli/rejection.h"
 #include "engine/kernel/kernel_engine.h"
 #include "engine/user/user_engine.h"
@@ -21,6 +24,7 @@ struct Options {
   std::string path, program, type, ctx, data, via = "jit";
   InputOptions input;
   uint32_t repeat = 1;
+  CodeOptions code;
   bool json = false;
 };
 
@@ -28,6 +32,7 @@ struct Outcome {
   uint32_t retval = 0;
   Bytes data, ctx;
   uint64_t mean_ns = 0;
+  bool out_of_fuel = false;
 };
 
 // A program of this object: the one named, or the only one.
@@ -46,8 +51,41 @@ std::expected<std::string, Failure> choose_program(const object::Object& object,
                              .with_hint("choose one with --program:" + known));
 }
 
+// Types whose test run takes a context and gives a return value, and knows no repetition.
+bool is_context_only(ProgType type) {
+  return type == ProgType::BPF_PROG_TYPE_RAW_TRACEPOINT || type == ProgType::BPF_PROG_TYPE_SYSCALL;
+}
+
+Result<Outcome> test_context(engine::Engine& engine, int fd, const Options& options,
+                             const Bytes& ctx) {
+  Outcome outcome;
+  outcome.ctx = ctx;
+  auto now = [] {
+    timespec time{};
+    ::clock_gettime(CLOCK_MONOTONIC, &time);
+    return static_cast<uint64_t>(time.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(time.tv_nsec);
+  };
+  engine::TestRunAttr attr;
+  attr.prog_fd = static_cast<uint32_t>(fd);
+  attr.ctx_in = ctx.empty() ? 0 : reinterpret_cast<uint64_t>(outcome.ctx.data());
+  attr.ctx_size_in = static_cast<uint32_t>(ctx.size());
+  const uint64_t before = now();
+  for (uint32_t i = 0; i < std::max(1u, options.repeat); ++i) {
+    int64_t result = engine.call(engine::Cmd::BPF_PROG_TEST_RUN, attr);
+    if (result >= 0) continue;
+    if (auto error = engine.last_error(); error && error->code() == -result)
+      return std::unexpected(*error);
+    return fail_errno(static_cast<int>(-result), "BPF_PROG_TEST_RUN on the {} engine",
+                      engine.name());
+  }
+  outcome.retval = attr.retval;
+  outcome.mean_ns = (now() - before) / std::max(1u, options.repeat);
+  return outcome;
+}
+
 Result<Outcome> test_run(engine::Engine& engine, int fd, const Options& options, const Bytes& data,
-                         const Bytes& ctx) {
+                         const Bytes& ctx, ProgType type) {
+  if (is_context_only(type)) return test_context(engine, fd, options, ctx);
   Outcome outcome;
   outcome.data.resize(data.empty() ? 0 : data.size() + 512);
   outcome.ctx.resize(ctx.size());
@@ -79,14 +117,14 @@ Result<Outcome> test_run(engine::Engine& engine, int fd, const Options& options,
   return outcome;
 }
 
-Result<Outcome> interpret(engine::UserEngine& engine, int fd, const Options& options,
-                          const Bytes& data, const Bytes& ctx) {
+Result<Outcome> run_here(engine::UserEngine& engine, int fd, const Options& options,
+                         const Bytes& data, const Bytes& ctx) {
   SKEP_TRY(program, engine.program_of(fd));
   runtime::RunInput input;
   input.data = data;
   input.ctx = ctx;
   input.repeat = options.repeat;
-  input.via = runtime::Via::interpreter;
+  input.via = options.via == "interp" ? runtime::Via::interpreter : runtime::Via::jit;
   SKEP_TRY(output, engine.runtime().run(*program, input));
   Outcome outcome;
   outcome.retval = output.retval;
@@ -94,6 +132,7 @@ Result<Outcome> interpret(engine::UserEngine& engine, int fd, const Options& opt
   outcome.ctx = std::move(output.ctx);
   outcome.ctx.resize(std::min(outcome.ctx.size(), ctx.size()));
   outcome.mean_ns = output.mean_ns;
+  outcome.out_of_fuel = output.out_of_fuel;
   return outcome;
 }
 
@@ -102,13 +141,17 @@ void print_outcome(const Options& options, const Outcome& outcome, const Bytes& 
   if (options.json) {
     nlohmann::json row{
         {"retval", outcome.retval}, {"mean_ns", outcome.mean_ns}, {"repeat", options.repeat}};
+    if (options.code.fuel != 0) row["out_of_fuel"] = outcome.out_of_fuel;
     if (!data.empty()) row["data_out"] = hex_of(outcome.data);
     if (!ctx.empty()) row["ctx_out"] = hex_of(outcome.ctx);
     print(row.dump() + "\n");
     return;
   }
-  print(fmt::format("return value: {} ({:#x})\n", static_cast<int32_t>(outcome.retval),
-                    outcome.retval));
+  print(fmt::format(
+      "return value: {} ({:#x}){}\n", static_cast<int32_t>(outcome.retval), outcome.retval,
+      outcome.out_of_fuel
+          ? fmt::format(" (ended: {} instructions did not suffice)", options.code.fuel)
+          : ""));
   if (!data.empty()) {
     print(fmt::format("data out:     {}{}\n", hex_of(outcome.data),
                       outcome.data == data ? " (unchanged)" : ""));
@@ -175,6 +218,10 @@ int run(Options options) {
 
   std::unique_ptr<engine::Engine> engine;
   engine::UserEngine* user = nullptr;
+  if (options.via == "kernel" && (options.code.fuel != 0 || options.code.harden))
+    return report_failure(
+        Error(EINVAL, "--fuel and --harden are the user engine's: the kernel has no such options"),
+        kUsage);
   if (options.via == "kernel") {
     auto made = engine::make_kernel_engine();
     if (!made) return report_failure(made.error(), kUnavailable);
@@ -183,6 +230,7 @@ int run(Options options) {
     runtime::RuntimeOptions runtime;
     runtime.hive.name = "exec";
     runtime.hive.publish_session = false;
+    runtime.jit = jit_options(options.code);
     auto made = engine::UserEngine::create(runtime);
     if (!made) return report_failure(made.error(), exit_for(made.error(), kSystem));
     user = made->get();
@@ -203,8 +251,20 @@ int run(Options options) {
     return kRejected;
   }
   int fd = -1;
+  ProgType type{};
   for (const loader::LoadedProgram& program : loader->programs()) {
-    if (program.spec->name == *name) fd = program.fd.get();
+    if (program.spec->name != *name) continue;
+    fd = program.fd.get();
+    type = program.program.type;
+  }
+  if (user != nullptr && options.code.perf_map) {
+    PerfMaps maps;
+    for (const loader::LoadedProgram& program : loader->programs()) {
+      auto shared = user->program_of(program.fd.get());
+      if (shared) maps.add(**shared);
+    }
+    if (auto written = maps.write_for(::getpid()); !written)
+      return report_failure(written.error(), exit_for(written.error(), kSystem));
   }
   std::optional<EventPrinter> events;
   if (user != nullptr) {
@@ -221,8 +281,9 @@ int run(Options options) {
   for (size_t i = 0; i < packets.size(); ++i) {
     if (packets.size() > 1 && !options.json)
       print(fmt::format("{}packet {}:\n", i > 0 ? "\n" : "", i + 1));
-    auto outcome = options.via == "interp" ? interpret(*user, fd, options, packets[i], ctx)
-                                           : test_run(*engine, fd, options, packets[i], ctx);
+    bool here = user != nullptr && (options.via == "interp" || options.code.fuel != 0);
+    auto outcome = here ? run_here(*user, fd, options, packets[i], ctx)
+                        : test_run(*engine, fd, options, packets[i], ctx, type);
     if (!outcome) return report_failure(outcome.error(), exit_for(outcome.error(), kUsage));
     print_outcome(options, *outcome, packets[i], ctx);
     if (events) events->drain();
@@ -251,6 +312,7 @@ void add_exec(CLI::App& root, Chosen& chosen) {
   app->add_option("--via", options->via, "interp, jit or kernel")
       ->capture_default_str()
       ->check(CLI::IsMember({"interp", "jit", "kernel"}));
+  add_code_options(*app, options->code);
   app->add_flag("--json", options->json, "Print JSON, one object a line");
   app->add_option("-I", options->input.include_dirs, "Directory for #include");
   app->add_option("-D", options->input.defines, "Macro, as NAME or NAME=VALUE");

@@ -40,7 +40,9 @@ int list(const std::string& which, bool json) {
                       {"jited_bytes", program.code_size},
                       {"runs", stats.run_count},
                       {"run_ns", stats.run_ns},
-                      {"recursion_misses", stats.recursion_misses}});
+                      {"recursion_misses", stats.recursion_misses},
+                      {"fuel", program.fuel},
+                      {"out_of_fuel", stats.out_of_fuel}});
     } else {
       text += fmt::format("{:>5} {:<16} {:<15} {:<16} {:>7} {:>7} {:>12} {:>12}\n", id, type_name,
                           program.name, tag_text(program), program.insn_count, program.code_size,

@@ -9,11 +9,14 @@
 #include <cstdlib>
 
 #include "base/slots.h"
+#include "cli/code_options.h"
 #include "cli/event_printer.h"
 #include "cli/input.h"
 #include "cli/map_contents.h"
+#include "cli/perf_map.h"
 #include "cli/rejection.h"
 #include "cli/run_options.h"
+#include "cli/script.h"
 #include "engine/user/user_engine.h"
 #include "hooks/command.h"
 #include "loader/loader.h"
@@ -25,11 +28,13 @@ using namespace std::chrono_literals;
 
 struct Options {
   std::string path, function, session_name;
+  std::optional<std::string> script;  // a program of the tracing language, instead of FILE
   std::vector<std::string> only;
   InputOptions input;
   bool json = false, help = false, verbose = false;
   int pid = 0;
   uint64_t hive_mib = 4096;
+  CodeOptions code;
 };
 
 // The signal that wants us to stop; the handler may do no more than note it and wake the loop.
@@ -105,9 +110,13 @@ class Run {
   void watch(EventPrinter& printer, hooks::Session& session);
   int finish(EventPrinter& printer, hooks::Session& session);
   void print_maps();
+  void warn_of_fuel();
+  void write_perf_map(pid_t pid);
 
   const Options& options_;
+  PerfMaps perf_maps_;
   std::unique_ptr<object::Object> object_;
+  std::vector<lang::ShownMap> shown_;  // of a script's maps; else empty
   std::unique_ptr<engine::UserEngine> engine_;
   std::optional<loader::Loader> loader_;
   bool interrupted_ = false;
@@ -126,16 +135,25 @@ int Run::main(const std::vector<std::string>& arguments, const std::vector<std::
     return report_failure(
         Error(EOPNOTSUPP,
               "no COMMAND: the user engine observes what it starts, not the whole system")
-            .with_hint(fmt::format("skep run {} -- COMMAND", options_.path)),
+            .with_hint(options_.script ? "skep trace 'SCRIPT' -- COMMAND"
+                                       : fmt::format("skep run {} -- COMMAND", options_.path)),
         kUsage);
   }
   return observe(command);
 }
 
 std::expected<void, Failure> Run::open(const std::vector<std::string>& arguments) {
-  auto object = open_input(options_.path, options_.input);
-  if (!object) return std::unexpected(object.error());
-  object_ = std::move(*object);
+  if (options_.script || is_script(options_.path)) {
+    auto compiled = options_.script ? compile_script(*options_.script, "script")
+                                    : compile_script_file(options_.path);
+    if (!compiled) return std::unexpected(compiled.error());
+    object_ = std::make_unique<object::Object>(std::move(compiled->object));
+    shown_ = std::move(compiled->maps);
+  } else {
+    auto object = open_input(options_.path, options_.input);
+    if (!object) return std::unexpected(object.error());
+    object_ = std::move(*object);
+  }
   return set_variables(*object_, arguments);
 }
 
@@ -152,6 +170,7 @@ int Run::observe(const std::vector<std::string>& command) {
                           ? object_->name().substr(object_->name().rfind('/') + 1).substr(0, 63)
                           : options_.session_name;
   runtime.hive.data_size = options_.hive_mib << 20;
+  runtime.jit = jit_options(options_.code);
   auto engine = engine::UserEngine::create(runtime);
   if (!engine) return report_failure(engine.error(), exit_for(engine.error(), kSystem));
   engine_ = std::move(*engine);
@@ -193,6 +212,13 @@ int Run::observe(const std::vector<std::string>& command) {
   request.argv = command;
   auto pid = session.launch(request);
   if (!pid) return report_failure(pid.error(), kCannotTrace);
+  if (options_.code.perf_map) {
+    for (const loader::LoadedProgram& program : loader_->programs()) {
+      auto object = engine_->program_of(program.fd.get());
+      if (object) perf_maps_.add(**object);
+    }
+    write_perf_map(*pid);
+  }
   watch(printer, session);
   int status = finish(printer, session);
   links->clear();
@@ -204,7 +230,10 @@ void Run::watch(EventPrinter& printer, hooks::Session& session) {
   bool forwarded = false;
   while (true) {
     printer.drain();
-    for (const hooks::SessionEvent& event : session.step()) print_notice(event, options_.verbose);
+    for (const hooks::SessionEvent& event : session.step()) {
+      print_notice(event, options_.verbose);
+      if (event.kind == hooks::NoticeKind::kProcessStarted) write_perf_map(event.pid);
+    }
     std::fflush(stdout);
     if (session.exit_status()) return;
     if (int signal = g_stop_signal.exchange(0)) {
@@ -246,8 +275,27 @@ int Run::finish(EventPrinter& printer, hooks::Session& session) {
   if (printer.lost() > 0)
     warn(fmt::format("{} events were lost: the perf buffer was full", printer.lost()));
   print_maps();
+  warn_of_fuel();
   if (auto status = session.exit_status()) return *status;
   return 128 + SIGINT;
+}
+
+void Run::write_perf_map(pid_t pid) {
+  if (!options_.code.perf_map) return;
+  if (auto written = perf_maps_.write_for(pid); !written) warn(written.error().text());
+}
+
+// Which programs' runs were cut short by --fuel.
+void Run::warn_of_fuel() {
+  if (options_.code.fuel == 0) return;
+  for (const loader::LoadedProgram& program : loader_->programs()) {
+    auto object = engine_->program_of(program.fd.get());
+    if (!object) continue;
+    uint64_t times = (*object)->out_of_fuel();
+    if (times > 0)
+      warn(fmt::format("{}: {} run{} ended after {} instructions (--fuel)", program.spec->name,
+                       times, times == 1 ? "" : "s", options_.code.fuel));
+  }
 }
 
 void Run::print_maps() {
@@ -257,6 +305,10 @@ void Run::print_maps() {
     auto contents = read_map((*shared)->header(), loader_->object().btf());
     if (!contents) {
       warn(contents.error().text());
+      continue;
+    }
+    if (const lang::ShownMap* shown = shown_map(shown_, map.spec->name)) {
+      print(script_map_text(*shown, std::move(*contents), options_.json));
       continue;
     }
     bool nonzero = false;
@@ -288,13 +340,36 @@ int print_help(const CLI::App& app, const Options& options) {
 
 }  // namespace
 
+void add_trace(CLI::App& root, Chosen& chosen) {
+  auto* app = root.add_subcommand(
+      "trace",
+      "Run COMMAND under a program of the tracing language: a line that says what to count");
+  auto options = std::make_shared<Options>();
+  auto script = std::make_shared<std::string>();
+  app->add_option("SCRIPT", *script,
+                  "The program: 'uprobe:libc.so.6:malloc { @[comm] = count(); }'")
+      ->required();
+  app->add_option("--name", options->session_name,
+                  "The session's name, for skep prog and skep map");
+  app->add_flag("--json", options->json, "Print lines and maps as JSON, one a line");
+  app->add_flag("-v,--verbose", options->verbose,
+                "Say what is attached where, and which processes come and go");
+  app->footer(language_help());
+  app->callback([&chosen, options, script] {
+    options->script = *script;
+    options->path = "script";
+    chosen.run = [&chosen, options] { return Run(*options).main({}, chosen.command); };
+  });
+}
+
 void add_run(CLI::App& root, Chosen& chosen) {
   auto* app = root.add_subcommand(
       "run", "Run COMMAND with FILE's programs attached, and print what they see");
   auto options = std::make_shared<Options>();
   app->set_help_flag();  // our own: FILE's options belong to it
   app->add_flag("-h,--help", options->help, "Print this help; with FILE, its options too");
-  app->add_option("FILE", options->path, "C (.bpf.c), an object (.bpf.o) or assembly (.bpf.s)");
+  app->add_option("FILE", options->path,
+                  "C (.bpf.c), an object (.bpf.o), assembly (.bpf.s) or a script (.bt)");
   app->add_option("--function", options->function,
                   "BINARY:FUNCTION of uprobes whose section names none: libc.so.6:malloc");
   app->add_option("--program", options->only, "Load this program only (may be given again)");
@@ -308,6 +383,7 @@ void add_run(CLI::App& root, Chosen& chosen) {
   app->add_flag("-v,--verbose", options->verbose,
                 "Say what is attached where, and which processes come and go");
   app->add_flag("--no-cache", options->input.no_cache, "Compile even what the cache has");
+  add_code_options(*app, options->code);
   app->add_option("-I", options->input.include_dirs, "Directory for #include");
   app->add_option("-D", options->input.defines, "Macro, as NAME or NAME=VALUE");
   app->allow_extras();

@@ -69,8 +69,11 @@ struct Chosen {
 };
 
 void add_run(CLI::App& root, Chosen& chosen);
+void add_trace(CLI::App& root, Chosen& chosen);
 void add_exec(CLI::App& root, Chosen& chosen);
 void add_compile(CLI::App& root, Chosen& chosen);
+void add_link(CLI::App& root, Chosen& chosen);
+void add_skeleton(CLI::App& root, Chosen& chosen);
 void add_verify(CLI::App& root, Chosen& chosen);
 void add_disasm(CLI::App& root, Chosen& chosen);
 void add_asm(CLI::App& root, Chosen& chosen);
@@ -78,7 +81,10 @@ void add_prog(CLI::App& root, Chosen& chosen);
 void add_map(CLI::App& root, Chosen& chosen);
 void add_btf(CLI::App& root, Chosen& chosen);
 void add_feature(CLI::App& root, Chosen& chosen);
+void add_hive(CLI::App& root, Chosen& chosen);
+void add_shim(CLI::App& root, Chosen& chosen);
 void add_version(CLI::App& root, Chosen& chosen);
 void add_completion(CLI::App& root, Chosen& chosen);
+void add_man(CLI::App& root, Chosen& chosen);
 
 }  // namespace skep::cli

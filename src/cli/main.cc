@@ -53,8 +53,26 @@ int run(int argc, char** argv) {
       "input, 67 rejected by the verifier, 69 not available here, 70 a bug, 71 out of a resource, "
       "126\n"
       "COMMAND can't be traced, 127 no such COMMAND).");
-  for (auto* add : {add_run, add_exec, add_compile, add_verify, add_disasm, add_asm, add_prog,
-                    add_map, add_btf, add_feature, add_version, add_completion}) {
+  // clang-format off
+  for (auto* add : {add_run,
+                    add_trace,
+                    add_exec,
+                    add_compile,
+                    add_link,
+                    add_skeleton,
+                    add_verify,
+                    add_disasm,
+                    add_asm,
+                    add_prog,
+                    add_map,
+                    add_btf,
+                    add_hive,
+                    add_shim,
+                    add_feature,
+                    add_version,
+                    add_completion,
+                    add_man}) {
+    // clang-format on
     add(root, chosen);
   }
   std::vector<Named> names;

@@ -23,8 +23,10 @@ struct MapCreateAttr {
            btf_vmlinux_value_type_id = 0;
   uint64_t map_extra = 0;
   int32_t value_type_btf_obj_fd = 0, map_token_fd = 0;
+  uint64_t excl_prog_hash = 0;
+  uint32_t excl_prog_hash_size = 0, pad = 0;
 };
-static_assert(sizeof(MapCreateAttr) == 80);
+static_assert(sizeof(MapCreateAttr) == 96);
 
 struct MapElemAttr {  // lookup, update, delete, get_next_key, lookup_and_delete, freeze
   uint32_t map_fd = 0, pad = 0;
@@ -122,7 +124,7 @@ struct LinkCreateAttr {
     struct {
       uint32_t relative_fd, pad;
       uint64_t expected_revision;
-    } tcx;
+    } tcx, cgroup;
     struct {
       uint32_t target_btf_id, pad;
       uint64_t cookie;
@@ -158,6 +160,20 @@ struct IterCreateAttr {
 };
 struct ProgBindMapAttr {
   uint32_t prog_fd = 0, map_fd = 0, flags = 0;
+};
+struct TaskFdQueryAttr {
+  uint32_t pid = 0, fd = 0, flags = 0, buf_len = 0;
+  uint64_t buf = 0;
+  uint32_t prog_id = 0, fd_type = 0;  // BPF_FD_TYPE_*
+  uint64_t probe_offset = 0, probe_addr = 0;
+};
+static_assert(sizeof(TaskFdQueryAttr) == 48);
+struct TokenCreateAttr {
+  uint32_t flags = 0, bpffs_fd = 0;
+};
+struct StreamReadAttr {
+  uint64_t stream_buf = 0;
+  uint32_t stream_buf_len = 0, stream_id = 0, prog_fd = 0;
 };
 
 // struct perf_event_attr, as far as attaching needs it.
@@ -241,12 +257,16 @@ struct LinkInfo {
       uint32_t attach_type;
     } cgroup;
     struct {
+      uint64_t target_name;
+      uint32_t target_name_len, map_id;
+    } iter;
+    struct {
       uint32_t type, pad;
       uint64_t name;
       uint32_t name_len, offset;
-      uint64_t cookie;
+      uint64_t cookie, ref_ctr_offset;
     } perf_event;
-    uint64_t words[8] = {};
+    uint64_t words[6] = {};
   };
 };
 

@@ -55,6 +55,8 @@ constexpr HelperBinding kBindings[] = {
     {spec::BPF_FUNC_jiffies64, jiffies64},
     {spec::BPF_FUNC_get_ns_current_pid_tgid, get_ns_current_pid_tgid},
     {spec::BPF_FUNC_ktime_get_boot_ns, ktime_get_boot_ns},
+    {spec::BPF_FUNC_seq_printf, seq_printf},
+    {spec::BPF_FUNC_seq_write, seq_write},
     {spec::BPF_FUNC_get_task_stack, get_task_stack},
     {spec::BPF_FUNC_copy_from_user, copy_from_user},
     {spec::BPF_FUNC_get_current_task_btf, get_current_task},

@@ -15,7 +15,8 @@ namespace skep::helpers {
 
 // Errors as helpers return them: negative errno in r0. Linux's numbers, for freestanding code.
 inline constexpr int64_t kEperm = -1, kE2big = -7, kEnomem = -12, kEacces = -13, kEfault = -14,
-                         kEinval = -22, kErange = -34, kEnospc = -28, kEnotsupp = -524;
+                         kEinval = -22, kErange = -34, kEnospc = -28, kEoverflow = -75,
+                         kEnotsupp = -524;
 [[nodiscard]] constexpr uint64_t result(int64_t value) { return static_cast<uint64_t>(value); }
 template <class T>
 [[nodiscard]] T* pointer(uint64_t address) {
@@ -58,6 +59,8 @@ SKEP_HELPER(copy_from_user_task);
 SKEP_HELPER(trace_printk);
 SKEP_HELPER(trace_vprintk);
 SKEP_HELPER(snprintf);
+SKEP_HELPER(seq_printf);
+SKEP_HELPER(seq_write);
 SKEP_HELPER(strtol);
 SKEP_HELPER(strtoul);
 SKEP_HELPER(strncmp);

@@ -1,6 +1,7 @@
 // Printing (bpf_trace_printk and its kind) and parsing of numbers and strings. Freestanding.
 #include <cstring>
 
+#include "btf/user_engine/published.h"
 #include "helpers/bodies.h"
 #include "helpers/format.h"
 
@@ -46,6 +47,39 @@ SKEP_HELPER(snprintf) {
       format_text(run, pointer<char>(r1), static_cast<uint32_t>(r2), pointer<const char>(r3),
                   kLine * 64, pointer<const uint64_t>(r4), static_cast<uint32_t>(bytes / 8));
   return result(length < 0 ? length : length + 1);
+}
+
+// What an iterator writes to. Its address in r1 is the one that the run gave the program, so the run's is taken.
+// (struct seq_file *m, const char *fmt, u32 fmt_size, const void *data, u32 data_len)
+SKEP_HELPER(seq_printf) {
+  auto* seq = static_cast<published::seq_file*>(run->seq);
+  const uint64_t bytes = static_cast<uint32_t>(r5);
+  if (seq == nullptr || bytes % 8 != 0 || bytes > kMostArguments * 8 || (bytes != 0 && r4 == 0))
+    return result(kEinval);
+  const uint64_t room = seq->size - seq->count;
+  const int64_t length = format_text(run, seq->buf + seq->count, room, pointer<const char>(r2),
+                                     static_cast<uint32_t>(r3), pointer<const uint64_t>(r4),
+                                     static_cast<uint32_t>(bytes / 8));
+  if (length < 0) return result(length);
+  if (static_cast<uint64_t>(length) < room) {
+    seq->count += static_cast<uint64_t>(length);
+    return 0;
+  }
+  seq->count = seq->size;
+  return result(kEoverflow);
+}
+// (struct seq_file *m, const void *data, u32 len)
+SKEP_HELPER(seq_write) {
+  auto* seq = static_cast<published::seq_file*>(run->seq);
+  const uint64_t bytes = static_cast<uint32_t>(r3);
+  if (seq == nullptr) return result(kEinval);
+  if (bytes >= seq->size - seq->count) {
+    seq->count = seq->size;
+    return result(kEoverflow);
+  }
+  std::memcpy(seq->buf + seq->count, pointer<const void>(r2), bytes);
+  seq->count += bytes;
+  return 0;
 }
 
 namespace {

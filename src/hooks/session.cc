@@ -76,7 +76,8 @@ Session::~Session() = default;
 // ---- hooks ----
 
 Result<AttachHandle> Session::append(std::atomic<uint32_t>& head, const ProgHeader* program,
-                                     uint64_t cookie, uint32_t link, ContextKind context) {
+                                     uint64_t cookie, uint32_t link, ContextKind context,
+                                     uint32_t before) {
   if (program == nullptr || program->magic != kProgMagic)
     return fail(EINVAL, "expected a loaded program");
   hive_.run_deferred();
@@ -98,7 +99,8 @@ Result<AttachHandle> Session::append(std::atomic<uint32_t>& head, const ProgHead
   entry.flags = 0;
   entry.next.store(0);
   std::atomic<uint32_t>* last = &head;
-  while (last->load() != 0) last = &table_->nodes[last->load()].next;
+  while (last->load() != 0 && last->load() != before) last = &table_->nodes[last->load()].next;
+  entry.next.store(last->load());
   last->store(node, std::memory_order_release);
   attached_[node] = {.head = &head, .live = true};
   update_seen();
@@ -139,10 +141,23 @@ Result<AttachHandle> Session::attach_all_syscalls(SyscallPoint point, const Prog
 }
 
 Result<AttachHandle> Session::attach_cgroup(uint32_t attach_type, const ProgHeader* program,
-                                            uint64_t cookie, uint32_t link) {
+                                            uint64_t cookie, uint32_t link, AttachHandle before) {
   if (attach_type >= kCgroupHooks)
     return fail(EINVAL, "expected an attach type below {}, found {}", kCgroupHooks, attach_type);
-  return append(table_->cgroup[attach_type], program, cookie, link, ContextKind::kTracepoint);
+  return append(table_->cgroup[attach_type], program, cookie, link, ContextKind::kTracepoint,
+                before.node);
+}
+
+Result<> Session::replace(AttachHandle handle, const ProgHeader* program, uint64_t cookie) {
+  if (handle.node == 0 || handle.node >= kAttachNodes || !attached_[handle.node].live)
+    return fail(ENOENT, "attachment {} is not attached", handle.node);
+  if (program == nullptr || program->magic != kProgMagic)
+    return fail(EINVAL, "expected a loaded program");
+  AttachNode& entry = table_->nodes[handle.node];
+  std::atomic_ref(entry.cookie).store(cookie, std::memory_order_relaxed);
+  std::atomic_ref(entry.program)
+      .store(reinterpret_cast<uint64_t>(program), std::memory_order_release);
+  return {};
 }
 
 Result<> Session::detach(AttachHandle handle) {

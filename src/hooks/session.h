@@ -74,9 +74,13 @@ class Session {
   [[nodiscard]] Result<AttachHandle> attach_all_syscalls(
       SyscallPoint point, const ProgHeader* program, uint64_t cookie = 0, uint32_t link = 0,
       ContextKind context = ContextKind::kTracepoint);
-  // Programs of a BPF_CGROUP_* hook, run in order.
+  // Programs of a BPF_CGROUP_* hook, run in order: last, or before the attachment `before` of the same hook.
   [[nodiscard]] Result<AttachHandle> attach_cgroup(uint32_t attach_type, const ProgHeader* program,
-                                                   uint64_t cookie = 0, uint32_t link = 0);
+                                                   uint64_t cookie = 0, uint32_t link = 0,
+                                                   AttachHandle before = {});
+  // Another program in the attachment's place, by one store: each call runs the one or the other. The old
+  // program may still run for a grace period.
+  [[nodiscard]] Result<> replace(AttachHandle handle, const ProgHeader* program, uint64_t cookie);
   // The program may still run for a grace period (Hive::synchronize). ENOENT where it is not
   // attached.
   [[nodiscard]] Result<> detach(AttachHandle handle);
@@ -107,7 +111,8 @@ class Session {
   class Tracer;
   explicit Session(Hive& hive);
   Result<AttachHandle> append(std::atomic<uint32_t>& head, const ProgHeader* program,
-                              uint64_t cookie, uint32_t link, ContextKind context);
+                              uint64_t cookie, uint32_t link, ContextKind context,
+                              uint32_t before = 0);
   void update_seen();
 
   Hive& hive_;

@@ -29,10 +29,10 @@
 
 #include "base/robust_lock.h"
 #include "maps/map_ops.h"
+#include "object/hash_layout.h"
 
 namespace skep::maps {
 
-inline constexpr uint32_t kBucketEntries = 7;
 inline constexpr uint32_t kMaxChain = 4096;  // steps along an overflow chain: scribbled if more
 
 struct alignas(64) Bucket {
@@ -78,20 +78,7 @@ struct alignas(64) HashShared {
   alignas(64) std::atomic<uint32_t> hand;  // LRU
 };
 
-// MapHeader::extra of these types (control segment: trusted).
-struct HashGeometry {
-  uint64_t buckets;
-  uint64_t bucket_mask;
-  uint64_t elements;
-  uint64_t element_stride;
-  uint64_t seed;
-  uint64_t pools;
-  uint64_t shared;
-  uint64_t value_offset;  // from the element; 0 = per-CPU planes at MapHeader::values
-  uint64_t total;         // elements: max_entries and a spare for each slot
-  uint64_t lru;
-};
-static_assert(sizeof(HashGeometry) <= sizeof(MapHeader::extra));
+static_assert(sizeof(Bucket) == kBucketBytes && sizeof(Element) == kElementKey);
 
 class HashTable {
  public:
@@ -206,7 +193,7 @@ class HashTable {
   }
   // A multiply-and-fold hash of the wyhash family; `seed` is random for each map.
   static uint64_t hash_bytes(const void* key, uint32_t size, uint64_t seed) {
-    constexpr uint64_t kA = 0x9e3779b97f4a7c15, kB = 0xe7037ed1a0b428db;
+    constexpr uint64_t kA = kHashFactor, kB = 0xe7037ed1a0b428db;
     const auto* bytes = static_cast<const unsigned char*>(key);
     if (size == 8) return fold(load8(bytes) ^ seed, kA ^ seed << 1);
     if (size == 4) return fold(load4(bytes) ^ seed, kA ^ seed << 1);

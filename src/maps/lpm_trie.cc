@@ -61,6 +61,7 @@ class Trie {
 
   [[nodiscard]] Shared& shared() const { return *reinterpret_cast<Shared*>(geometry_.shared); }
   [[nodiscard]] uint32_t bits() const { return bits_; }
+  [[nodiscard]] uint64_t node_count() const { return geometry_.node_count; }
   // The node that a word from shared memory leads to; null at the end.
   [[nodiscard]] Node* node(uint32_t word) const {
     if (word == 0 || word > geometry_.node_count) return nullptr;
@@ -374,9 +375,13 @@ int64_t next_locked(const Trie& trie, const MapHeader& map, const void* key, voi
   constexpr uint32_t kMaxPath = 256 * 8 + 2;
   uint32_t path[kMaxPath];  // words, root first
   uint32_t depth = 0;
+  // A tree's nodes are come upon once each. A scribbled one may have the same below many (paths through it then
+  // number 2^depth): the walk ends after as many steps as there are nodes.
+  uint64_t steps_left = trie.node_count() + kMaxPath;
   auto descend = [&](uint32_t word) {  // to the first in order below
     while (Node* at = trie.node(word)) {
-      if (depth == kMaxPath) return;
+      if (depth == kMaxPath || steps_left == 0) return;
+      --steps_left;
       path[depth++] = word;
       uint32_t left = at->child[0].load(std::memory_order_relaxed);
       word = left != 0 ? left : at->child[1].load(std::memory_order_relaxed);

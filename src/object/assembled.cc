@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "object/built.h"
 #include "spec/lookup.h"
 #include "spec/map_types.h"
 
@@ -30,6 +31,29 @@ Result<MapType> map_type(const isa::AsmMap& map) {
 
 class ObjectBuilder {
  public:
+  // A flat program: its calls and map indexes are relocated already, so the whole of it is one function that
+  // nothing needs to be linked to.
+  static void add_program(Object& object, std::string name, std::string section,
+                          std::vector<Insn> insns) {
+    auto count = static_cast<uint32_t>(insns.size());
+    object.code_.push_back({section, std::move(insns), {}, {}, {}, {}});
+    object.functions_.push_back(
+        {name, static_cast<uint32_t>(object.code_.size() - 1), 0, count, true});
+    object.program_functions_.push_back(static_cast<uint32_t>(object.functions_.size() - 1));
+    object.programs_.push_back({std::move(name), std::move(section), count});
+  }
+  static Object build(ObjectParts parts) {
+    Object object;
+    object.name_ = std::move(parts.name);
+    object.license_ = std::move(parts.license);
+    object.btf_ = std::move(parts.btf);
+    object.maps_ = std::move(parts.maps);
+    for (BuiltProgram& program : parts.programs) {
+      add_program(object, std::move(program.name), std::move(program.section),
+                  std::move(program.insns));
+    }
+    return object;
+  }
   static Result<Object> build(const isa::Assembly& assembly, std::string_view name,
                               std::string_view section) {
     Object object;
@@ -59,14 +83,7 @@ class ObjectBuilder {
         return fail(EINVAL, "{}: program {}: a map by id ({}) can't be in an object", name,
                     program.name, program.maps_by_id.front().id);
       }
-      // Assembled programs are flat: their calls and map indexes are relocated already, so the whole of it is
-      // one function that nothing needs to be linked to.
-      auto count = static_cast<uint32_t>(program.insns.size());
-      object.code_.push_back({std::string(where), program.insns, {}, {}, {}, {}});
-      object.functions_.push_back(
-          {program.name, static_cast<uint32_t>(object.code_.size() - 1), 0, count, true});
-      object.program_functions_.push_back(static_cast<uint32_t>(object.functions_.size() - 1));
-      object.programs_.push_back({program.name, std::string(where), count});
+      add_program(object, program.name, std::string(where), program.insns);
     }
     return object;
   }
@@ -76,5 +93,7 @@ Result<Object> object_from_assembly(const isa::Assembly& assembly, std::string_v
                                     std::string_view section) {
   return ObjectBuilder::build(assembly, name, section);
 }
+
+Object object_from_parts(ObjectParts parts) { return ObjectBuilder::build(std::move(parts)); }
 
 }  // namespace skep::object

@@ -62,6 +62,8 @@ Result<> read_sections(ElfFile& file, const Reader& reader) {
     section.size = *reader.at<uint64_t>(at + 32);
     section.link = *reader.at<uint32_t>(at + 40);
     section.info = *reader.at<uint32_t>(at + 44);
+    section.align = *reader.at<uint64_t>(at + 48);
+    section.entry_size = *reader.at<uint64_t>(at + 56);
     if (section.type != 0 && section.type != SHT_NOBITS) {
       const uint64_t offset = *reader.at<uint64_t>(at + 24);
       auto data = reader.slice(offset, section.size);

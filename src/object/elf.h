@@ -16,11 +16,13 @@ namespace skep::object {
 // <elf.h> is full of macros; these are the constants that an opener needs, under its names.
 inline constexpr uint32_t SHT_PROGBITS = 1, SHT_SYMTAB = 2, SHT_STRTAB = 3, SHT_RELA = 4,
                           SHT_NOBITS = 8, SHT_REL = 9;
-inline constexpr uint64_t SHF_EXECINSTR = 4;
+inline constexpr uint64_t SHF_ALLOC = 2, SHF_EXECINSTR = 4;
 inline constexpr uint8_t STB_LOCAL = 0, STB_GLOBAL = 1, STB_WEAK = 2;
 inline constexpr uint8_t STT_NOTYPE = 0, STT_OBJECT = 1, STT_FUNC = 2, STT_SECTION = 3;
-inline constexpr uint8_t STV_INTERNAL = 1, STV_HIDDEN = 2;
-inline constexpr uint32_t SHN_UNDEF = 0;
+inline constexpr uint8_t STV_DEFAULT = 0, STV_INTERNAL = 1, STV_HIDDEN = 2;
+inline constexpr uint32_t SHN_UNDEF = 0, SHN_LORESERVE = 0xff00;
+inline constexpr uint32_t R_BPF_64_64 = 1, R_BPF_64_ABS64 = 2, R_BPF_64_ABS32 = 3,
+                          R_BPF_64_NODYLD32 = 4, R_BPF_64_32 = 10;
 
 struct ElfSection {
   std::string_view name;
@@ -28,6 +30,7 @@ struct ElfSection {
   uint64_t flags = 0;
   uint64_t size = 0;  // of NOBITS too, whose data is empty
   uint32_t link = 0, info = 0;
+  uint64_t align = 0, entry_size = 0;
   ByteSpan data;
 };
 struct ElfSymbol {

@@ -84,9 +84,10 @@ struct HelperContext {
   PacketView* packet = nullptr;
   TaskInfo* task = nullptr;  // cached by host->task; use that
   uint64_t random_state = 0;
-  uint64_t fuel = 0;   // metered execution; 0 = unmetered
-  int32_t retval = 0;  // bpf_get_retval / bpf_set_retval
-  uint32_t flags = 0;
+  uint64_t fuel = 0;  // metered execution (vm/metering.h): instructions left.
+      // The interpreter meters where it is not 0 at the start; metered native code sets it
+  int32_t retval = 0;         // bpf_get_retval / bpf_set_retval
+  uint32_t flags = 0;         // kRanOutOfFuel
   void* host_data = nullptr;  // the host's own
   // Calls a BPF function back (bpf_loop, for_each_map_elem): `entry` is what ld_imm64 of
   // BPF_PSEUDO_FUNC put into a register. Set by the engine that runs the program.
@@ -97,7 +98,12 @@ struct HelperContext {
   const void* ring = nullptr;
   uint64_t socket_cookie =
       0;  // bpf_get_socket_cookie: of the socket that the program runs for; 0: none
+  void* seq =
+      nullptr;  // iterators: the published::seq_file that bpf_seq_write() and its kin write to
 };
+
+// HelperContext::flags: the run ended where its fuel did.
+inline constexpr uint32_t kRanOutOfFuel = 1;
 
 // One row of a room's helpers: `id` is BPF_FUNC_*.
 struct HelperBinding {

@@ -9,8 +9,6 @@ namespace {
 
 using namespace isa;
 
-constexpr uint32_t R_BPF_64_64 = 1, R_BPF_64_32 = 10;
-
 Insn decode(const std::byte* at, bool swap) {
   const auto* byte = reinterpret_cast<const uint8_t*>(at);
   Insn insn;

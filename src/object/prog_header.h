@@ -27,12 +27,15 @@ struct alignas(64) ProgHeader {
   uint8_t tag[8];
   uint64_t flags;
   char name[16];
+  // Instructions that one run may take (vm/metering.h); 0: unmetered. Native code has it built in.
+  uint64_t fuel;
 };
 
 struct alignas(64) ProgStats {
   uint64_t run_count;
   uint64_t run_ns;
   uint64_t recursion_misses;
+  uint64_t out_of_fuel;  // runs that ended for want of fuel
 };
 
 // ProgHeader::flags: run times are added to ProgStats::run_ns (BPF_ENABLE_STATS).

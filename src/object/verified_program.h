@@ -55,6 +55,14 @@ struct Subprogram {
   std::string name;
 };
 
+// How far the program reaches into what its hook gives it, bytes from the start, over all paths: whoever runs it
+// must have as much.
+struct AccessBounds {
+  uint32_t context = 0;
+  uint32_t tracepoint_buffer = 0;               // writable raw tracepoints
+  uint32_t rdonly_buffer = 0, rdwr_buffer = 0;  // iterators over map elements: the key, the value
+};
+
 class VerifiedProgram {
  public:
   [[nodiscard]] const Program& program() const { return program_; }
@@ -66,6 +74,7 @@ class VerifiedProgram {
   [[nodiscard]] std::span<const MapDescriptor> maps() const { return program_.maps; }
   // Instructions that the verifier walked, all paths together.
   [[nodiscard]] uint64_t insns_processed() const { return insns_processed_; }
+  [[nodiscard]] const AccessBounds& accesses() const { return accesses_; }
 
  private:
   friend class VerifiedProgramMaker;  // verifier/ (and tests/verifier's unsafe maker for raw
@@ -76,6 +85,7 @@ class VerifiedProgram {
   std::vector<InsnFacts> facts_;
   std::vector<Subprogram> subprograms_;
   uint64_t insns_processed_ = 0;
+  AccessBounds accesses_;
 };
 
 }  // namespace skep

@@ -11,7 +11,9 @@
 #include <csignal>
 #include <cstring>
 
+#include "base/hive.h"
 #include "base/slots.h"
+#include "object/task_view.h"
 #include "spec/helpers.h"
 
 namespace skep::runtime {
@@ -66,6 +68,12 @@ uint64_t real_cpu(HelperContext*) {
   return cpu;
 }
 
+// When this process started, in ns since boot.
+uint64_t process_start_ns() {
+  auto ticks_a_second = static_cast<uint64_t>(::sysconf(_SC_CLK_TCK));
+  return process_start_time(::getpid()) * (1'000'000'000 / ticks_a_second);
+}
+
 const TaskInfo* task(HelperContext* context) {
   TaskInfo* info = context->task;
   if (info->pid == 0) {
@@ -75,8 +83,15 @@ const TaskInfo* task(HelperContext* context) {
     info->uid = ::getuid();
     info->gid = ::getgid();
     ::prctl(PR_GET_NAME, info->comm);
+    info->start_time = process_start_ns();
   }
   return info;
+}
+
+// Behind the run's TaskInfo (RunTask of run.cc).
+uint64_t task_struct(HelperContext* context) {
+  auto* view = static_cast<TaskView*>(context->host_data);
+  return view == nullptr ? 0 : fill_task_view(*view, *task(context));
 }
 
 void wake(HelperContext*, const void*) { hive::wake_consumers(); }
@@ -113,6 +128,7 @@ constexpr HostOps kHost{
     .user_stack = user_stack,
     .send_signal = send_signal,
     .trace_print = trace_print,
+    .task_struct = task_struct,
 };
 
 }  // namespace

@@ -12,8 +12,8 @@
 namespace skep::runtime {
 
 BtfObject::BtfObject(Runtime& runtime, uint32_t id, std::shared_ptr<const btf::Btf> btf,
-                     void* published)
-    : runtime_(runtime), id_(id), btf_(std::move(btf)), published_(published) {}
+                     void* published, bool kernel)
+    : runtime_(runtime), id_(id), btf_(std::move(btf)), published_(published), kernel_(kernel) {}
 
 BtfObject::~BtfObject() {
   runtime_.hive().unpublish_object(hive::ObjectKind::kBtf, id_);
@@ -40,6 +40,38 @@ void MapObject::hold(ByteSpan key, std::shared_ptr<void> object) {
     held_.erase(found);
   }
   if (object) held_.emplace(std::move(name), std::move(object));
+}
+
+Result<> MapObject::admit(ProgType type, AttachType attach_type) {
+  std::lock_guard lock(mutex_);
+  if (!owner_) owner_.emplace(type, attach_type);
+  // Programs that are told apart by it only: others may have any attach type.
+  bool by_attach_type = type == ProgType::BPF_PROG_TYPE_CGROUP_SOCK_ADDR ||
+                        type == ProgType::BPF_PROG_TYPE_TRACING ||
+                        type == ProgType::BPF_PROG_TYPE_LSM;
+  if (owner_->first != type || (by_attach_type && owner_->second != attach_type))
+    return fail(EINVAL, "prog array {} holds programs of another type", header_->name);
+  return {};
+}
+
+std::shared_ptr<void> MapObject::user_reference() {
+  std::lock_guard lock(mutex_);
+  if (auto reference = user_reference_.lock()) return reference;
+  std::shared_ptr<void> reference(this, [](void* self) {
+    auto* map = static_cast<MapObject*>(self);
+    if (static_cast<MapType>(map->header_->type) != MapType::BPF_MAP_TYPE_PROG_ARRAY) return;
+    std::map<std::string, std::shared_ptr<void>> gone;  // released outside the lock
+    std::lock_guard guard(map->mutex_);
+    if (!map->user_reference_.expired()) return;  // opened again meanwhile
+    gone.swap(map->held_);
+    for (const auto& [key, program] : gone) {
+      // It fails only where the element is empty already.
+      (void)maps::set_program(map->runtime_.hive(), map->header_, load<uint32_t>(key.data()),
+                              nullptr);
+    }
+  });
+  user_reference_ = reference;
+  return reference;
 }
 
 MapDescriptor MapObject::describe() const {
@@ -75,7 +107,7 @@ ProgObject::ProgObject(Runtime& runtime, ProgLoad load, VerifiedProgram verified
       original_insns_(std::move(load.program.insns)),
       maps_(std::move(load.maps)),
       btf_(std::move(load.btf)),
-      uid_(::getuid()) {
+      uid_(load.uid.value_or(::getuid())) {
   timespec now{};
   ::clock_gettime(CLOCK_BOOTTIME, &now);
   load_time_ns_ =
@@ -92,6 +124,11 @@ ProgObject::~ProgObject() {
   });
 }
 
+uint64_t ProgObject::out_of_fuel() const {
+  return std::atomic_ref(static_cast<ProgStats*>(stats_)->out_of_fuel)
+      .load(std::memory_order_relaxed);
+}
+
 std::vector<std::shared_ptr<MapObject>> ProgObject::maps() const {
   std::lock_guard lock(mutex_);
   return maps_;
@@ -106,9 +143,10 @@ std::array<uint8_t, 8> program_tag(std::span<const Insn> insns) {
   std::vector<Insn> copy(insns.begin(), insns.end());
   for (size_t i = 0; i < copy.size(); ++i) {
     if (!isa::is_ld_imm64(copy[i])) continue;
-    bool is_map =
-        copy[i].src == isa::BPF_PSEUDO_MAP_FD || copy[i].src == isa::BPF_PSEUDO_MAP_VALUE ||
-        copy[i].src == isa::BPF_PSEUDO_MAP_IDX || copy[i].src == isa::BPF_PSEUDO_MAP_IDX_VALUE;
+    // Descriptors became indexes: in the tag they are descriptors, and 0.
+    if (copy[i].src == isa::BPF_PSEUDO_MAP_IDX) copy[i].src = isa::BPF_PSEUDO_MAP_FD;
+    if (copy[i].src == isa::BPF_PSEUDO_MAP_IDX_VALUE) copy[i].src = isa::BPF_PSEUDO_MAP_VALUE;
+    bool is_map = copy[i].src == isa::BPF_PSEUDO_MAP_FD || copy[i].src == isa::BPF_PSEUDO_MAP_VALUE;
     if (is_map && i + 1 < copy.size()) copy[i].imm = copy[i + 1].imm = 0;
     ++i;
   }

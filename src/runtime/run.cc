@@ -7,7 +7,9 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/fd.h"
 #include "base/slots.h"
+#include "object/task_view.h"
 #include "runtime/fault_guard.h"
 #include "runtime/host.h"
 #include "runtime/runtime.h"
@@ -74,9 +76,10 @@ Result<Frame> Frame::make(const ProgObject& program, const RunInput& input) {
   if (frame.shape_ == Shape::bytes && input.ctx.size() > engine_size) {
     frame.uapi_size_ = engine_size = static_cast<uint32_t>(input.ctx.size());
   }
-  if (input.ctx.size() > frame.uapi_size_) {
-    return fail(EINVAL, "a context of {} bytes, {} programs have at most {}", input.ctx.size(),
-                type_name, frame.uapi_size_);
+  for (size_t i = frame.uapi_size_; i < input.ctx.size(); ++i) {
+    if (input.ctx[i] != std::byte{0})
+      return fail(E2BIG, "a context of {} bytes, {} programs have at most {}", input.ctx.size(),
+                  type_name, frame.uapi_size_);
   }
   if (frame.shape_ == Shape::bytes && !input.data.empty()) {
     return fail(EINVAL, "{} programs have no packet", type_name);
@@ -87,7 +90,8 @@ Result<Frame> Frame::make(const ProgObject& program, const RunInput& input) {
                 type_name, kEthernetHeader, kMaxPacket);
   }
   frame.pristine_ctx_.resize(std::max<size_t>(engine_size, 8));
-  std::copy(input.ctx.begin(), input.ctx.end(), frame.pristine_ctx_.begin());
+  ByteSpan given = input.ctx.first(std::min<size_t>(input.ctx.size(), frame.uapi_size_));
+  std::copy(given.begin(), given.end(), frame.pristine_ctx_.begin());
   if (frame.shape_ == Shape::skb_l2 || frame.shape_ == Shape::skb_l3) {
     auto* skb = reinterpret_cast<spec::SkBuffContext*>(frame.pristine_ctx_.data());
     if (skb->len != 0 || skb->data32 != 0 || skb->data_end32 != 0 || skb->protocol != 0) {
@@ -143,6 +147,19 @@ void Frame::take(RunOutput& output) const {
   std::memcpy(output.data.data(), begin, output.data.size());
 }
 
+// Another process, as far as its files in /proc say.
+TaskInfo task_of(const CallerTask& caller) {
+  TaskInfo task;
+  task.pid = task.tgid = static_cast<uint32_t>(caller.pid);
+  task.uid = task.gid = caller.uid;
+  auto bytes = read_file(fmt::format("/proc/{}/comm", caller.pid), 64);
+  if (bytes && !bytes->empty()) {
+    size_t length = std::min(bytes->size() - 1, sizeof task.comm - 1);  // without the newline
+    std::memcpy(task.comm, bytes->data(), length);
+  }
+  return task;
+}
+
 uint64_t now_ns() {
   timespec now{};
   ::clock_gettime(CLOCK_MONOTONIC, &now);
@@ -195,9 +212,12 @@ Result<RunOutput> Runtime::run(const ProgObject& program, const RunInput& input)
 
   RunOutput output;
   uint64_t total = 0;
+  TaskInfo task;
+  if (input.task && input.task->pid != ::getpid()) task = task_of(*input.task);
+  TaskView view;
   for (uint32_t i = 0; i < input.repeat; ++i) {
     if (i > 0) frame->reset();
-    TaskInfo task;
+    if (i % 64 == 63 && input.stop && input.stop()) return fail(EINTR, "stopped");
     HelperContext context;
     context.host = &in_process_host();
     context.slot = slot.slot();
@@ -206,15 +226,20 @@ Result<RunOutput> Runtime::run(const ProgObject& program, const RunInput& input)
     context.regs = program.type() == ProgType::BPF_PROG_TYPE_KPROBE ? frame->ctx() : nullptr;
     context.packet = frame->packet();
     context.task = &task;
+    context.host_data = &view;
     context.random_state = now_ns();
     uint64_t before = now_ns();
     uint64_t retval = 0;
     if (input.via == Via::jit) {
       retval = entry(frame->ctx(), &context);
     } else {
-      SKEP_TRY(interpreted, interpret(program, context));
-      retval = interpreted;
+      context.fuel = program.header().fuel;
+      auto interpreted = interpret(program, context);
+      if (!interpreted && (context.flags & kRanOutOfFuel) == 0) return fail(interpreted);
+      retval = interpreted.value_or(0);
+      if (!interpreted) std::atomic_ref(stats.out_of_fuel).fetch_add(1, std::memory_order_relaxed);
     }
+    output.out_of_fuel = (context.flags & kRanOutOfFuel) != 0;
     total += now_ns() - before;
     output.retval = static_cast<uint32_t>(retval);
   }

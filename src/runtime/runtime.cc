@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstring>
 
+#include "btf/user_engine/user_engine.h"
 #include "helpers/bindings.h"
 #include "maps/map_helpers.h"
 
@@ -38,6 +39,7 @@ Result<std::unique_ptr<Runtime>> Runtime::create(const RuntimeOptions& options) 
   auto hive = Hive::create(options.hive);
   if (!hive) return fail(hive, "making the hive");
   runtime->hive_ = std::move(*hive);
+  runtime->jit_options_ = options.jit;
   if (options.map_process_page) {
     SKEP_CHECK(runtime->hive_->map_process_page([](hive::ProcessPage& page) {
       for (const HelperBinding& row : helpers::helper_bindings()) {
@@ -48,6 +50,9 @@ Result<std::unique_ptr<Runtime>> Runtime::create(const RuntimeOptions& options) 
       }
     }));
   }
+  runtime->kernel_btf_ = btf::user_engine_btf();
+  SKEP_TRY(kernel_btf, runtime->publish_btf(runtime->kernel_btf_, true));
+  runtime->kernel_btf_object_ = kernel_btf;
   maps::MapAttributes printk;
   printk.type = MapType::BPF_MAP_TYPE_RINGBUF;
   printk.max_entries = 256 * 1024;
@@ -59,6 +64,7 @@ Result<std::unique_ptr<Runtime>> Runtime::create(const RuntimeOptions& options) 
 }
 
 Runtime::~Runtime() {
+  kernel_btf_object_.reset();
   if (printk_ring_ == nullptr) return;
   hive_->set_root(hive::Root::kPrintk, nullptr);
   maps::destroy_map(*hive_, printk_ring_);
@@ -68,14 +74,20 @@ Result<std::shared_ptr<BtfObject>> Runtime::load_btf(ByteSpan bytes) {
   auto parsed = btf::Btf::parse(bytes);
   if (!parsed) return fail(parsed, "BTF");
   if (auto valid = (*parsed)->validate(); !valid) return fail(valid, "BTF");
+  return publish_btf(std::move(*parsed), false);
+}
+
+Result<std::shared_ptr<BtfObject>> Runtime::publish_btf(std::shared_ptr<const btf::Btf> parsed,
+                                                        bool kernel) {
+  ByteSpan bytes = parsed->bytes();
   SKEP_TRY(memory, hive_->allocate_object(bytes.size()));
-  std::memcpy(memory, (*parsed)->bytes().data(), (*parsed)->bytes().size());
+  std::memcpy(memory, bytes.data(), bytes.size());
   uint32_t id = hive_->take_id(hive::ObjectKind::kBtf);
   if (auto published = hive_->publish_object(hive::ObjectKind::kBtf, id, memory); !published) {
     hive_->free_object(memory);
     return fail(published, "BTF");
   }
-  auto object = std::make_shared<BtfObject>(*this, id, *parsed, memory);
+  auto object = std::make_shared<BtfObject>(*this, id, std::move(parsed), memory, kernel);
   std::lock_guard lock(mutex_);
   enter(btfs_, id, object);
   return object;
@@ -93,9 +105,15 @@ Result<std::shared_ptr<MapObject>> Runtime::create_map(MapCreation creation) {
 Result<Runtime::Loaded> Runtime::load_program(ProgLoad load) {
   hive_->run_deferred();
   load.program.maps.clear();
-  for (const auto& map : load.maps) load.program.maps.push_back(map->describe());
+  for (const auto& map : load.maps) {
+    load.program.maps.push_back(map->describe());
+    if (static_cast<MapType>(map->header().type) == MapType::BPF_MAP_TYPE_PROG_ARRAY)
+      SKEP_CHECK(map->admit(load.program.type, load.program.expected_attach_type));
+  }
   if (load.btf) load.program.btf = load.btf->btf();
+  load.verify.kernel_btf = kernel_btf_;
   Loaded loaded;
+  loaded.name = load.program.name;
   loaded.report = verifier::verify(load.program, load.verify);
   if (!loaded.report.verified) return loaded;
   auto program =
@@ -113,11 +131,13 @@ Result<Runtime::Loaded> Runtime::load_program(ProgLoad load) {
 
 Result<> Runtime::compile(ProgObject& object) {
   const Program& program = object.verified_.program();
-  auto native = jit::compile(object.verified_, {}, hive_->code_memory());
-  if (!native) return fail(native, "{}", program.name);
-  object.native_ = std::move(*native);
   SKEP_TRY(stats, hive_->allocate_data(sizeof(ProgStats)));
   object.stats_ = stats;
+  jit::JitOptions options = jit_options_;
+  options.out_of_fuel = reinterpret_cast<uint64_t>(&static_cast<ProgStats*>(stats)->out_of_fuel);
+  auto native = jit::compile(object.verified_, options, hive_->code_memory());
+  if (!native) return fail(native, "{}", program.name);
+  object.native_ = std::move(*native);
   SKEP_TRY(memory, hive_->allocate_object(sizeof(ProgHeader)));
   auto* header = static_cast<ProgHeader*>(memory);
   object.header_ = header;
@@ -133,6 +153,7 @@ Result<> Runtime::compile(ProgObject& object) {
   header->insn_count = program.insns.size();
   header->fault_table = object.native_.fault_table;
   header->fault_count = object.native_.faults.size();
+  header->fuel = options.fuel;
   auto tag = program_tag(object.original_insns_);
   std::memcpy(header->tag, tag.data(), tag.size());
   std::memcpy(header->name, program.name.data(),
@@ -176,13 +197,13 @@ std::shared_ptr<ProgObject> Runtime::find_program(uint32_t id) const {
 }
 
 std::shared_ptr<ProgObject> Runtime::find_program_at(uint64_t header) const {
-  if (header == 0) return nullptr;
-  std::lock_guard lock(mutex_);
-  for (const auto& [id, weak] : programs_) {
-    auto program = weak.lock();
-    if (program && reinterpret_cast<uint64_t>(program->header_) == header) return program;
-  }
-  return nullptr;
+  // Whoever asks may have it from memory that others write: only the control segment is looked at.
+  const bool inside = header >= hive::kControl && header % alignof(ProgHeader) == 0 &&
+                      header - hive::kControl <= hive::kControlSize - sizeof(ProgHeader);
+  if (!inside) return nullptr;
+  auto program = find_program(reinterpret_cast<const ProgHeader*>(header)->id);
+  if (!program || reinterpret_cast<uint64_t>(program->header_) != header) return nullptr;
+  return program;
 }
 
 std::optional<uint32_t> Runtime::next_id(Kind kind, uint32_t id) const {

@@ -8,10 +8,12 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -34,18 +36,22 @@ class Runtime;
 // BPF_BTF_LOAD's object. Its bytes also lie in the control segment, for inspectors.
 class BtfObject {
  public:
-  BtfObject(Runtime& runtime, uint32_t id, std::shared_ptr<const btf::Btf> btf, void* published);
+  BtfObject(Runtime& runtime, uint32_t id, std::shared_ptr<const btf::Btf> btf, void* published,
+            bool kernel = false);
   ~BtfObject();
   BtfObject(const BtfObject&) = delete;
   BtfObject& operator=(const BtfObject&) = delete;
   [[nodiscard]] uint32_t id() const { return id_; }
   [[nodiscard]] const std::shared_ptr<const btf::Btf>& btf() const { return btf_; }
+  // The engine's own "vmlinux".
+  [[nodiscard]] bool is_kernel() const { return kernel_; }
 
  private:
   Runtime& runtime_;
   uint32_t id_;
   std::shared_ptr<const btf::Btf> btf_;
   void* published_;
+  bool kernel_;
 };
 
 struct MapCreation {
@@ -70,6 +76,12 @@ class MapObject {
 
   // What this map's elements keep alive (prog arrays, maps of maps), by key bytes.
   void hold(ByteSpan key, std::shared_ptr<void> object);
+  // PROG_ARRAY: the first program that is put in, or that uses it, says which type all others have. EINVAL where
+  // `program` is of another.
+  [[nodiscard]] Result<> admit(ProgType type, AttachType attach_type);
+  // Held by whatever of the user's keeps the map: descriptors and pins. When the last of these goes, a prog array is
+  // emptied, since its programs may hold the map in turn. The map must outlive it.
+  [[nodiscard]] std::shared_ptr<void> user_reference();
 
  private:
   Runtime& runtime_;
@@ -77,13 +89,16 @@ class MapObject {
   MapCreation creation_;
   std::mutex mutex_;
   std::map<std::string, std::shared_ptr<void>> held_;
+  std::optional<std::pair<ProgType, AttachType>> owner_;
+  std::weak_ptr<void> user_reference_;
 };
 
 struct ProgLoad {
   Program program;  // maps by index; addresses are filled in from `maps`
   std::vector<std::shared_ptr<MapObject>> maps;
   std::shared_ptr<BtfObject> btf;
-  verifier::Options verify;
+  verifier::Options verify;     // its kernel_btf is the runtime's to set
+  std::optional<uint32_t> uid;  // whose program it is; none: this process's
 };
 
 class ProgObject {
@@ -96,6 +111,7 @@ class ProgObject {
   [[nodiscard]] const ProgHeader& header() const { return *header_; }
   [[nodiscard]] const VerifiedProgram& verified() const { return verified_; }
   [[nodiscard]] const jit::NativeCode& native() const { return native_; }
+  [[nodiscard]] uint64_t out_of_fuel() const;  // runs that ended where their fuel did
   // The maps that it uses, and those bound to it with bind().
   [[nodiscard]] std::vector<std::shared_ptr<MapObject>> maps() const;
   void bind(std::shared_ptr<MapObject> map);  // BPF_PROG_BIND_MAP: keeps it alive
@@ -142,22 +158,32 @@ class RunTimes {
 // How a program is run in this process.
 enum class Via { jit, interpreter };
 
+// For whom a run is, where that is not the calling thread.
+struct CallerTask {
+  int pid = 0;
+  uint32_t uid = 0;
+};
+
 struct RunInput {
   ByteSpan data;        // packet programs: the packet
   ByteSpan ctx;         // the context's UAPI form; empty: zeros
   uint32_t repeat = 1;  // runs, all on the same input
   Via via = Via::jit;
+  std::optional<CallerTask> task{};
+  std::function<bool()> stop{};  // asked between runs: true ends them, with EINTR
 };
 struct RunOutput {
   uint32_t retval = 0;
   std::vector<std::byte> data;  // the packet afterwards
   std::vector<std::byte> ctx;   // the context afterwards, UAPI form
   uint64_t mean_ns = 0;         // of one run
+  bool out_of_fuel = false;     // the last run ended where its fuel did; retval is 0
 };
 
 struct RuntimeOptions {
   HiveOptions hive;
   bool map_process_page = true;
+  jit::JitOptions jit;  // of programs' native code; jit.fuel meters the interpreter, too
 };
 
 class Runtime {
@@ -168,6 +194,8 @@ class Runtime {
   Runtime& operator=(const Runtime&) = delete;
 
   [[nodiscard]] Hive& hive() { return *hive_; }
+  // For the programs loaded from now on.
+  void set_jit_options(const jit::JitOptions& options) { jit_options_ = options; }
   [[nodiscard]] uint32_t possible_cpus() const { return hive_->slot_count(); }
 
   // The ring that bpf_trace_printk of every process writes to, a line a record.
@@ -180,8 +208,12 @@ class Runtime {
   struct Loaded {
     verifier::Report report;  // its `verified` has moved into `program`
     std::shared_ptr<ProgObject> program;
+    std::string name;
   };
   [[nodiscard]] Result<Loaded> load_program(ProgLoad load);
+
+  // The types that programs may name: what the engine has in place of a kernel's vmlinux. Also a BTF object.
+  [[nodiscard]] const std::shared_ptr<const btf::Btf>& kernel_btf() const { return kernel_btf_; }
 
   [[nodiscard]] std::shared_ptr<BtfObject> find_btf(uint32_t id) const;
   [[nodiscard]] std::shared_ptr<MapObject> find_map(uint32_t id) const;
@@ -197,6 +229,13 @@ class Runtime {
   // EINVAL where the program's type can't run over this input, as the kernel has it (docs/user-engine.md).
   [[nodiscard]] Result<RunOutput> run(const ProgObject& program, const RunInput& input);
 
+  // An iterator program over what `next` hands out, one call each, and once more with nulls at the end: all that
+  // it wrote. An item is the program's arguments after bpf_iter_meta; `next` leaves it alone where there is none
+  // left and returns false. E2BIG where a call writes over 32 KiB, EAGAIN where the program returns 1.
+  using NextItem = std::function<bool(std::span<uint64_t> arguments)>;
+  [[nodiscard]] Result<std::string> iterate(const ProgObject& program, size_t arguments,
+                                            const NextItem& next);
+
  private:
   friend class BtfObject;
   friend class MapObject;
@@ -204,12 +243,16 @@ class Runtime {
   friend class RunTimes;
   Runtime() = default;
   Result<> compile(ProgObject& program);
+  Result<std::shared_ptr<BtfObject>> publish_btf(std::shared_ptr<const btf::Btf> btf, bool kernel);
   Result<uint64_t> interpret(const ProgObject& program, HelperContext& context);
   void set_run_times(bool on);
   template <class T>
   using Table = std::map<uint32_t, std::weak_ptr<T>>;
 
   std::unique_ptr<Hive> hive_;
+  std::shared_ptr<const btf::Btf> kernel_btf_;
+  std::shared_ptr<BtfObject> kernel_btf_object_;
+  jit::JitOptions jit_options_;
   mutable std::mutex mutex_;
   Table<BtfObject> btfs_;
   Table<MapObject> maps_;

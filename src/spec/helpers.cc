@@ -493,10 +493,10 @@ constexpr Helper kHelpers[] = {
     {.id = BPF_FUNC_seq_printf, .name = "seq_printf", .since = v(5, 8), .prototype = "long bpf_seq_printf(struct seq_file *m, const char *fmt, __u32 fmt_size, const void *data, __u32 data_len)",
      .arguments = {{{A::btf_id, 0, 0, "seq_file"}, {A::mem, kReadOnly}, {A::mem_size}, {A::mem, kMaybeNull | kReadOnly},
      {A::mem_size_or_zero}}}, .prog_types = kTracing, .attach_types = set_of(AttachType::BPF_TRACE_ITER), .gpl_only = true,
-     .user_reason = kNotYet},
+     .user = kWorks},
     {.id = BPF_FUNC_seq_write, .name = "seq_write", .since = v(5, 8), .prototype = "long bpf_seq_write(struct seq_file *m, const void *data, __u32 len)",
      .arguments = {{{A::btf_id, 0, 0, "seq_file"}, {A::mem, kReadOnly}, {A::mem_size_or_zero}}}, .prog_types = kTracing, .attach_types
-     = set_of(AttachType::BPF_TRACE_ITER), .gpl_only = true, .user_reason = kNotYet},
+     = set_of(AttachType::BPF_TRACE_ITER), .gpl_only = true, .user = kWorks},
     {.id = BPF_FUNC_sk_cgroup_id, .name = "sk_cgroup_id", .since = v(5, 8), .prototype = "__u64 bpf_sk_cgroup_id(void *sk)",
      .arguments = {{{A::btf_id_sock_common}}}, .prog_types = kCgroupSkb, .user_reason = kNoCgroups},
     {.id = BPF_FUNC_sk_ancestor_cgroup_id, .name = "sk_ancestor_cgroup_id", .since = v(5, 8), .prototype = "__u64 bpf_sk_ancestor_cgroup_id(void *sk, int ancestor_level)",

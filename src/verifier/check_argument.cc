@@ -201,7 +201,7 @@ bool Verifier::check_helper_memory(unsigned number, int size, Access access, boo
       return check_region(number, reg.off, size, reg.mem_size, zero_size_allowed);
     case Base::buf: {
       if (writes && (reg.flags & kRdonly) != 0) return read_only();
-      uint32_t max = 0;
+      uint32_t& max = (reg.flags & kRdonly) != 0 ? accesses_.rdonly_buffer : accesses_.rdwr_buffer;
       return check_buffer(reg, number, reg.off, size,
                           (reg.flags & kRdonly) != 0 ? "rdonly" : "rdwr", zero_size_allowed, max);
     }

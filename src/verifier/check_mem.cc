@@ -457,8 +457,8 @@ bool Verifier::check_access(unsigned number, int32_t insn_off, unsigned size, Ac
       loaded_number();
       break;
     case Base::tp_buffer: {
-      uint32_t max = 0;
-      if (!check_buffer(reg, number, off, static_cast<int>(size), "tracepoint", false, max))
+      if (!check_buffer(reg, number, off, static_cast<int>(size), "tracepoint", false,
+                        accesses_.tracepoint_buffer))
         return false;
       loaded_number();
       break;
@@ -471,7 +471,7 @@ bool Verifier::check_access(unsigned number, int32_t insn_off, unsigned size, Ac
         return reject(Rule::read_only_memory, EACCES, "R{} cannot write into {}", number,
                       type_text(reg));
       }
-      uint32_t max = 0;
+      uint32_t& max = (reg.flags & kRdonly) != 0 ? accesses_.rdonly_buffer : accesses_.rdwr_buffer;
       const std::string_view what = (reg.flags & kRdonly) != 0 ? "rdonly" : "rdwr";
       if (!leaks("mem") ||
           !check_buffer(reg, number, off, static_cast<int>(size), what, false, max))

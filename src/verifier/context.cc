@@ -1,5 +1,7 @@
 // Contexts: which fields a program may load and store, what a loaded one is, and what the program is
 // attached to. The rows are spec/context.h's; finalize.cc converts what needs it.
+#include <algorithm>
+
 #include "verifier/env.h"
 #include "verifier/text.h"
 
@@ -53,6 +55,7 @@ bool Verifier::check_context_access(const RegState& reg, unsigned number, int32_
   const spec::ContextAccess answer = spec::check_context_access(
       program_.type, program_.expected_attach_type, off, size, writes, sign_extended);
   if (answer.denial != spec::ContextDenial::none) return refuse();
+  accesses_.context = std::max(accesses_.context, static_cast<uint32_t>(off) + size);
   if (syscall && off % static_cast<int32_t>(size) != 0) return refuse();
   if (!capable_ && program_.type == ProgType::BPF_PROG_TYPE_CGROUP_SKB && answer.field != nullptr) {
     const std::string_view name = answer.field->name;

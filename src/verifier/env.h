@@ -643,6 +643,7 @@ class Verifier {
   uint32_t max_stack_depth_ = 0;  // of all chains of calls
   uint32_t entry_sub_ = 0;        // the function whose verification this is
   uint32_t next_id_ = 0;
+  AccessBounds accesses_;
   struct Pending {
     VerifierState* state;
     uint32_t insn, previous;

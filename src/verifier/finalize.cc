@@ -10,12 +10,14 @@ namespace skep {
 class VerifiedProgramMaker {
  public:
   static VerifiedProgram make(Program program, std::vector<InsnFacts> facts,
-                              std::vector<Subprogram> subprograms, uint64_t insns_processed) {
+                              std::vector<Subprogram> subprograms, uint64_t insns_processed,
+                              const AccessBounds& accesses) {
     VerifiedProgram made;
     made.program_ = std::move(program);
     made.facts_ = std::move(facts);
     made.subprograms_ = std::move(subprograms);
     made.insns_processed_ = insns_processed;
+    made.accesses_ = accesses;
     return made;
   }
 };
@@ -92,7 +94,8 @@ void Verifier::finalize(Report& report) {
     }
     if (insn.cls() == BPF_ALU || insn.cls() == BPF_ALU64) {
       if (insn.op() == BPF_DIV || insn.op() == BPF_MOD)
-        fact.divisor_is_nonzero = !aux.divisor_may_be_zero;
+        // A register's value may have been cut to what some path had: no state keeps a divisor precise.
+        fact.divisor_is_nonzero = !insn.uses_src_reg() && !aux.divisor_may_be_zero;
     }
     const bool conditional = (insn.cls() == BPF_JMP || insn.cls() == BPF_JMP32) &&
                              insn.op() != BPF_JA && insn.op() != BPF_CALL && insn.op() != BPF_EXIT;
@@ -113,8 +116,9 @@ void Verifier::finalize(Report& report) {
     made.name = sub.name;
     subprograms.push_back(std::move(made));
   }
-  report.verified = VerifiedProgramMaker::make(std::move(program), std::move(facts),
-                                               std::move(subprograms), stats_.insns_processed);
+  report.verified =
+      VerifiedProgramMaker::make(std::move(program), std::move(facts), std::move(subprograms),
+                                 stats_.insns_processed, accesses_);
 }
 
 }  // namespace verifier

@@ -4,6 +4,7 @@
 
 #include "isa/legality.h"
 #include "vm/interpreter_ops.h"
+#include "vm/metering.h"
 
 namespace skep::vm {
 namespace {
@@ -264,6 +265,7 @@ Result<Interpreter> Interpreter::make(const VerifiedProgram& program,
   made.options_ = options;
   made.ops_ = std::make_unique<Op[]>(program.insns().size() + 1);
   SKEP_CHECK(Decoder(program, options, made.ops_.get()).run());
+  made.costs_ = block_costs(program);
   return made;
 }
 

@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "base/result.h"
 #include "isa/insn.h"
@@ -78,8 +79,8 @@ class Interpreter {
   Interpreter& operator=(Interpreter&&) noexcept;
 
   // r0 at exit. `context->call_bpf` and `engine_data` are this run's while it lasts; `context->fuel`, where it is
-  // not 0, is the number of instructions that may run and counts down. Fails only in an instrumented run (EFAULT:
-  // a forbidden access; ETIME: no fuel left) or where frames nest deeper than the verifier allows (ELOOP).
+  // not 0, meters the run (metering.h). Fails only in an instrumented run (EFAULT: a forbidden access; ETIME: no
+  // fuel left) or where frames nest deeper than the verifier allows (ELOOP).
   [[nodiscard]] Result<uint64_t> run(void* ctx, HelperContext* context) const;
 
   [[nodiscard]] const VerifiedProgram& program() const { return *program_; }
@@ -90,7 +91,8 @@ class Interpreter {
 
   const VerifiedProgram* program_ = nullptr;
   InterpreterOptions options_;
-  std::unique_ptr<Op[]> ops_;  // one an insn, and a trap at the end
+  std::unique_ptr<Op[]> ops_;    // one an insn, and a trap at the end
+  std::vector<uint32_t> costs_;  // of the block that begins at an insn; else 0
 };
 
 }  // namespace skep::vm

@@ -107,10 +107,15 @@ bool Machine::may_touch(const Op* op, uint64_t address, uint32_t size, bool writ
 
 // Fuel and the trace hook; false where the run is over.
 bool Machine::before(const Op* op, uint64_t* r) {
-  if (metered && context->fuel-- == 0) {
-    context->fuel = 0;
-    stop(ETIME, fmt::format("insn {}: no fuel left", insn_of(op)));
-    return false;
+  if (metered) {
+    const uint32_t cost = frames[depth].program->costs_[insn_of(op)];
+    if (context->fuel < cost) {
+      context->fuel = 0;
+      context->flags |= kRanOutOfFuel;
+      stop(ETIME, fmt::format("insn {}: no fuel left", insn_of(op)));
+      return false;
+    }
+    context->fuel -= cost;
   }
   if (options.trace != nullptr)
     options.trace(options.trace_data,
@@ -340,10 +345,10 @@ template <bool kInstrumented>
 uint64_t Machine::call_back(HelperContext* context, uint64_t entry, uint64_t r1, uint64_t r2,
                             uint64_t r3, uint64_t r4, uint64_t r5) {
   Machine& machine = *static_cast<Machine*>(context->engine_data);
-  if (machine.error) return 0;
+  if (machine.error) return 1;  // no more: what bpf_loop and its like stop at
   if (machine.depth + 1 >= kMaxFrames) {
     machine.stop(ELOOP, fmt::format("a callback: more than {} frames", kMaxFrames));
-    return 0;
+    return 1;
   }
   const uint32_t outer = machine.depth++;
   Frame& frame = machine.frames[machine.depth];
@@ -353,7 +358,7 @@ uint64_t Machine::call_back(HelperContext* context, uint64_t entry, uint64_t r1,
       0, r1, r2, r3, r4, r5, 0, 0, 0, 0, machine.stack_end(machine.depth)};
   const uint64_t result = machine.loop<kInstrumented>(reinterpret_cast<const Op*>(entry), r);
   machine.depth = outer;
-  return result;
+  return machine.error ? 1 : result;
 }
 
 Result<uint64_t> Interpreter::run(void* ctx, HelperContext* context) const {

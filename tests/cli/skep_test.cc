@@ -136,6 +136,46 @@ TEST(SkepExec, jit_and_interpreter_give_the_same) {
   }
 }
 
+TEST(SkepExec, fuel_ends_a_run_at_the_same_place_on_both_engines) {
+  const std::string source =
+      "printf '.license \"GPL\"\\n.section \"xdp\"\\nr0 = 0\\nagain: r0 += 1\\n"
+      "if r0 < 1000 goto again\\nexit\\n' > /tmp/skep-x-$$.bpf.s; ";
+  auto run = [&](const std::string& options) {
+    return shell(source +
+                 "skep exec /tmp/skep-x-$$.bpf.s --data 000102030405060708090a0b0c0d0e0f --json " +
+                 options + "; status=$?; rm /tmp/skep-x-$$.bpf.s; exit $status");
+  };
+  for (const char* via : {"jit", "interp"}) {
+    auto enough = run("--fuel 2002 --via " + std::string(via));  // 1 + 1000 * 2 + 1
+    EXPECT_EQ(enough.status, 0) << enough.err;
+    EXPECT_NE(enough.out.find("\"retval\":1000"), std::string::npos) << enough.out;
+    EXPECT_NE(enough.out.find("\"out_of_fuel\":false"), std::string::npos) << enough.out;
+    auto short_of = run("--fuel 2001 --via " + std::string(via));
+    EXPECT_EQ(short_of.status, 0) << short_of.err;
+    EXPECT_NE(short_of.out.find("\"retval\":0"), std::string::npos) << short_of.out;
+    EXPECT_NE(short_of.out.find("\"out_of_fuel\":true"), std::string::npos) << short_of.out;
+  }
+  EXPECT_EQ(run("--fuel 5 --via kernel").status, 64);
+  EXPECT_NE(run("--harden").out.find("\"retval\":1000"), std::string::npos);
+}
+
+TEST(SkepRun, a_perf_map_names_the_programs_of_each_traced_process) {
+  auto outcome = shell("skep run " + kExamples +
+                       "opensnoop.bpf.c --perf-map -- sh -c 'echo $$; cat /dev/null; exit 0' | "
+                       "grep -x '[0-9]*' > /tmp/skep-pid-$$; pid=$(cat /tmp/skep-pid-$$); "
+                       "rm /tmp/skep-pid-$$; cat /tmp/perf-$pid.map; rm /tmp/perf-$pid.map");
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_NE(outcome.out.find("_openat_enter\n"), std::string::npos) << outcome.out << outcome.err;
+  EXPECT_NE(outcome.out.find(" bpf_prog_"), std::string::npos) << outcome.out;
+}
+
+TEST(SkepRun, fuel_ends_runs_and_says_which_programs) {
+  auto outcome = shell("skep run " + kExamples + "opensnoop.bpf.c --fuel 3 -- cat /dev/null");
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_NE(outcome.err.find("ended after 3 instructions (--fuel)"), std::string::npos)
+      << outcome.err;
+}
+
 TEST(Sockcount, counts_packets_by_protocol) {
   auto outcome = shell("sockcount");
   EXPECT_EQ(outcome.status, 0) << outcome.err;

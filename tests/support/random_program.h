@@ -5,10 +5,15 @@
 //
 // r9 holds the context in every function; r8 and r7 count loops. No address of the stack gets into a value.
 // Helper 5 takes five arguments.
+//
+// With kVerifiable they are programs of type sched_cls that a verifier accepts (all but a few): r9 is map 0's
+// value instead of the context, r6 the context where there are packet loads, helpers are those of maps 1 (hash) and
+// 2 (array), and no address gets into a number.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <iterator>
 #include <vector>
 
 #include "isa/insn.h"
@@ -19,18 +24,21 @@ class RandomProgram {
  public:
   static constexpr int kContextBytes = 256, kPacketBytes = 64;
 
-  explicit RandomProgram(uint64_t seed) : state_(seed * 2 + 1) {}
+  enum Shape { kAny, kVerifiable };
+  static constexpr uint32_t kHashEntries = 8, kArrayEntries = 5, kElementBytes = 24;
+
+  explicit RandomProgram(uint64_t seed, Shape shape = kAny)
+      : verifiable_(shape == kVerifiable), state_(seed * 2 + 1) {}
 
   // Instructions for VerifiedProgramMaker::unverified.
   [[nodiscard]] std::vector<Insn> make() {
     unsigned functions = 1 + (one_in(3) ? below(3) : 0);
     std::vector<size_t> starts;
-    std::vector<std::pair<size_t, unsigned>> calls;
+    functions_ = functions;
     for (unsigned f = 0; f < functions; f++) {
       starts.push_back(out_.size());
       last_function_ = f + 1 == functions;
       function_ = f;
-      functions_ = functions;
       escapes_ = one_in(2);
       function_body(f == 0);
     }
@@ -63,11 +71,17 @@ class RandomProgram {
       default: return static_cast<int32_t>(next());
     }
   }
-  unsigned source() { return below(10); }
+  // Registers that hold no number for others to take.
+  bool reserved(unsigned r) const { return verifiable_ && (r == 9 || (r == 6 && packets())); }
+  bool packets() const { return functions_ == 1; }
+  unsigned source() {
+    for (;;)
+      if (unsigned r = below(10); !reserved(r)) return r;
+  }
   unsigned target() {
     for (;;) {
       unsigned r = below(9);
-      if ((r == 8 && loops_ > 0) || (r == 7 && loops_ > 1)) continue;
+      if ((r == 8 && loops_ > 0) || (r == 7 && loops_ > 1) || reserved(r)) continue;
       return r;
     }
   }
@@ -94,17 +108,113 @@ class RandomProgram {
       if (one_in(2)) {
         load_constant(r);
       } else {
-        emit(isa::BPF_ALU64 | isa::BPF_MOV | isa::BPF_X, r, one_in(2) ? 0 : 6 + below(3), 0, 0);
+        unsigned from = one_in(2) ? 0 : 6 + below(3);
+        emit(isa::BPF_ALU64 | isa::BPF_MOV | isa::BPF_X, r, reserved(from) ? 0 : from, 0, 0);
       }
     }
   }
 
+  void load_memory() {  // r9
+    if (!verifiable_) return emit(isa::BPF_ALU64 | isa::BPF_MOV | isa::BPF_X, 9, 1, 0, 0);
+    emit(isa::BPF_LD | isa::BPF_IMM | isa::BPF_DW, 9, isa::BPF_PSEUDO_MAP_IDX_VALUE, 0, 0);
+    emit(0, 0, 0, 0, 0);
+  }
+  void load_map(unsigned reg, int32_t map) {
+    emit(isa::BPF_LD | isa::BPF_IMM | isa::BPF_DW, reg, isa::BPF_PSEUDO_MAP_IDX, 0, map);
+    emit(0, 0, 0, 0, 0);
+  }
+  void stack_address(unsigned reg, int32_t at) {
+    emit(isa::BPF_ALU64 | isa::BPF_MOV | isa::BPF_X, reg, 10, 0, 0);
+    emit(isa::BPF_ALU64 | isa::BPF_ADD | isa::BPF_K, reg, 0, 0, at);
+  }
+  void call_helper(int32_t id) { emit(isa::BPF_JMP | isa::BPF_CALL, 0, 0, 0, id); }
+
+  // One operation on the hash map or the array, with a key that may not be there; r0 is a number afterwards.
+  void use_map() {
+    bool hash = one_in(2);
+    unsigned key = source();
+    emit(isa::BPF_ALU64 | isa::BPF_MOV | isa::BPF_X, 1, key, 0, 0);
+    if (one_in(4)) {
+      emit(isa::BPF_ALU64 | isa::BPF_MOV | isa::BPF_K, 1, 0, 0, static_cast<int32_t>(below(8)));
+    } else {
+      emit(isa::BPF_ALU64 | isa::BPF_AND | isa::BPF_K, 1, 0, 0, 7);
+    }
+    emit(isa::BPF_STX | isa::BPF_MEM | isa::BPF_W, 10, 1, -8, 0);
+    stack_address(2, -8);
+    load_map(1, hash ? 1 : 2);
+    unsigned kind = below(hash ? 4 : 3);
+    if (kind == 2) {
+      stack_address(3, -kStack + static_cast<int32_t>(8 * below(4)));
+      emit(isa::BPF_ALU64 | isa::BPF_MOV | isa::BPF_K, 4, 0, 0, static_cast<int32_t>(below(3)));
+      return call_helper(2);  // map_update_elem
+    }
+    if (kind == 3) return call_helper(3);  // map_delete_elem
+    call_helper(1);
+    size_t at = out_.size();
+    bool equal = one_in(2);
+    emit(isa::BPF_JMP | (equal ? isa::BPF_JEQ : isa::BPF_JNE) | isa::BPF_K, 0, 0, 0, 0);
+    if (!equal) {
+      emit(isa::BPF_ALU64 | isa::BPF_MOV | isa::BPF_K, 0, 0, 0, imm());
+      out_[at].off = 2;
+      at = out_.size();
+      emit(isa::BPF_JMP | isa::BPF_JA, 0, 0, 0, 0);
+    }
+    auto off = static_cast<int>(8 * below(kElementBytes / 8));
+    if (one_in(2))
+      emit(isa::BPF_ST | isa::BPF_MEM | isa::BPF_DW, 0, 0, off, imm());
+    else if (one_in(2))
+      emit(isa::BPF_STX | isa::BPF_ATOMIC | isa::BPF_DW, 0, one_in(2) ? 7 : 8, off, isa::BPF_ADD);
+    emit(isa::BPF_LDX | isa::BPF_MEM | size_code(), 0, 0, off, 0);
+    out_[at].off = static_cast<int16_t>(out_.size() - at - 1);
+  }
+  // struct __sk_buff at r6: fields, and the packet itself.
+  void use_context() {
+    static constexpr int kWritable[] = {8 /* mark */, 32 /* priority */, 48, 52, 56, 60, 64};  // cb
+    static constexpr int kReadable[] = {0 /* len */, 8, 16 /* protocol */, 32, 48, 52, 56, 60, 64};
+    switch (below(3)) {
+      case 0: {
+        int off = kReadable[below(std::size(kReadable))];
+        return emit(isa::BPF_LDX | isa::BPF_MEM | isa::BPF_W, target(), 6, off, 0);
+      }
+      case 1: {
+        int off = kWritable[below(std::size(kWritable))];
+        return emit(isa::BPF_STX | isa::BPF_MEM | isa::BPF_W, 6, source(), off, 0);
+      }
+      default: break;
+    }
+    int size = size_code();
+    auto room = static_cast<int32_t>(8 + below(kPacketBytes));    // sometimes more than there is
+    emit(isa::BPF_LDX | isa::BPF_MEM | isa::BPF_W, 1, 6, 76, 0);  // data
+    emit(isa::BPF_LDX | isa::BPF_MEM | isa::BPF_W, 2, 6, 80, 0);  // data_end
+    emit(isa::BPF_ALU64 | isa::BPF_MOV | isa::BPF_X, 3, 1, 0, 0);
+    emit(isa::BPF_ALU64 | isa::BPF_ADD | isa::BPF_K, 3, 0, 0, room);
+    emit(isa::BPF_JMP | isa::BPF_JGT | isa::BPF_X, 3, 2, 1, 0);
+    auto off = static_cast<int>(below(static_cast<unsigned>(room - bytes(size) + 1)));
+    if (one_in(3))
+      emit(isa::BPF_STX | isa::BPF_MEM | size, 1, one_in(2) ? 0 : 8, off, 0);
+    else
+      emit(isa::BPF_LDX | isa::BPF_MEM | size, 0, 1, off, 0);
+    for (unsigned r = 1; r <= 3; r++) load_constant(r);
+  }
+  // A verifier wants every function to be called.
+  void call_the_rest() {
+    for (unsigned f = 1; f < functions_; f++) {
+      bool called = false;
+      for (auto [at, callee] : calls_) called |= callee == f;
+      if (called) continue;
+      calls_.emplace_back(out_.size(), f);
+      emit(isa::BPF_JMP | isa::BPF_CALL, 0, isa::BPF_PSEUDO_CALL, 0, 0);
+      refill_scratch();
+    }
+  }
   void function_body(bool main) {
     loops_ = 0;
     int budget = main ? 60 : 25;
     if (main) {
-      emit(isa::BPF_ALU64 | isa::BPF_MOV | isa::BPF_X, 9, 1, 0, 0);
+      load_memory();
+      if (verifiable_ && packets()) emit(isa::BPF_ALU64 | isa::BPF_MOV | isa::BPF_X, 6, 1, 0, 0);
       for (unsigned r = 0; r < 9; r++) {
+        if (reserved(r)) continue;
         if (one_in(2)) {
           load_constant(r);
         } else {
@@ -112,7 +222,7 @@ class RandomProgram {
         }
       }
     } else {  // r1: context; r2 to r5: numbers
-      emit(isa::BPF_ALU64 | isa::BPF_MOV | isa::BPF_X, 9, 1, 0, 0);
+      load_memory();
       for (unsigned r = 0; r < 9; r++) {
         if (r >= 2 && r <= 5) continue;
         load_constant(r);
@@ -121,8 +231,10 @@ class RandomProgram {
     for (int at = -kStack; at < 0; at += 8)
       emit(isa::BPF_ST | isa::BPF_MEM | isa::BPF_DW, 10, 0, at, imm());
     block(budget, 0);
+    if (main && verifiable_) call_the_rest();
     // All that the function made goes into the result.
     for (unsigned r = 1; r < 9; r++) {
+      if (reserved(r)) continue;
       emit(isa::BPF_ALU64 | isa::BPF_MUL | isa::BPF_K, 0, 0, 0, 0x01000193);
       emit(isa::BPF_ALU64 | isa::BPF_XOR | isa::BPF_X, 0, r, 0, 0);
     }
@@ -130,6 +242,7 @@ class RandomProgram {
       emit(isa::BPF_LDX | isa::BPF_MEM | isa::BPF_DW, 1, 10, at, 0);
       emit(isa::BPF_ALU64 | isa::BPF_ADD | isa::BPF_X, 0, 1, 0, 0);
     }
+    if (verifiable_) emit(isa::BPF_STX | isa::BPF_MEM | isa::BPF_DW, 9, 0, kContextBytes - 8, 0);
     emit(isa::BPF_JMP | isa::BPF_EXIT, 0, 0, 0, 0);
   }
 
@@ -219,6 +332,7 @@ class RandomProgram {
     int range = stack ? kStack : kContextBytes;
     int off = static_cast<int>(below(static_cast<unsigned>(range - bytes(size) + 1))) -
               (stack ? kStack : 0);
+    if (stack && verifiable_) off &= -bytes(size);
     switch (below(4)) {
       case 0: return emit(isa::BPF_ST | isa::BPF_MEM | size, base, 0, off, imm());
       case 1: return emit(isa::BPF_STX | isa::BPF_MEM | size, base, source(), off, 0);
@@ -307,7 +421,7 @@ class RandomProgram {
       emit(isa::BPF_ALU64 | isa::BPF_MOV | isa::BPF_X, target(), source(), 0, 0);
       size_t jump = out_.size();
       emit(isa::BPF_JMP | isa::BPF_JA, 0, 0, 0, 0);
-      alu();
+      if (!verifiable_) alu();  // nothing gets there
       out_[at].off = static_cast<int16_t>(out_.size() - at - 1);
       out_[jump].off = static_cast<int16_t>(out_.size() - jump - 1);
       return;
@@ -332,7 +446,7 @@ class RandomProgram {
       emit(isa::BPF_ALU | isa::BPF_AND | isa::BPF_K, index, 0, 0, 7);
     }
     emit(isa::BPF_ALU64 | isa::BPF_MOV | isa::BPF_X, address, stack ? 10 : 9, 0, 0);
-    unsigned scale = stack ? below(2) : below(4);
+    unsigned scale = stack ? (verifiable_ ? 3 : below(2)) : below(4);
     unsigned add = index;
     if (scale != 0 && one_in(2)) {
       unsigned copy = target();
@@ -347,6 +461,7 @@ class RandomProgram {
     emit(isa::BPF_ALU64 | isa::BPF_ADD | isa::BPF_X, address, add, 0, 0);
     int size = size_code();
     int off = static_cast<int>(below(32));
+    if (stack && verifiable_) off = off % 8 & -bytes(size);
     switch (below(3)) {
       case 0: emit(isa::BPF_STX | isa::BPF_MEM | size, address, source_but(address), off, 0); break;
       case 1: emit(isa::BPF_ST | isa::BPF_MEM | size, address, 0, off, imm()); break;
@@ -389,8 +504,15 @@ class RandomProgram {
   }
   void call() {
     switch (below(3)) {
-      case 0: emit(isa::BPF_JMP | isa::BPF_CALL, 0, 0, 0, 5); return refill_scratch();
+      case 0:
+        if (!verifiable_)
+          call_helper(5);
+        else
+          use_map();
+        return refill_scratch();
       case 1: {
+        if (verifiable_ && !packets()) return;
+        if (verifiable_ && one_in(2)) return use_context();
         int size = size_code();
         if (size == isa::BPF_DW) size = isa::BPF_W;
         if (one_in(2)) {
@@ -405,7 +527,7 @@ class RandomProgram {
       }
       default:
         if (last_function_) return;
-        emit(isa::BPF_ALU64 | isa::BPF_MOV | isa::BPF_X, 1, 9, 0, 0);
+        if (!verifiable_) emit(isa::BPF_ALU64 | isa::BPF_MOV | isa::BPF_X, 1, 9, 0, 0);
         calls_.emplace_back(out_.size(), function_ + 1 + below(functions_ - function_ - 1));
         emit(isa::BPF_JMP | isa::BPF_CALL, 0, isa::BPF_PSEUDO_CALL, 0, 0);
         return refill_scratch();
@@ -445,6 +567,7 @@ class RandomProgram {
     emit(isa::BPF_JMP | isa::BPF_JNE | isa::BPF_K, counter, 0, back, 0);
   }
 
+  bool verifiable_;
   uint64_t state_;
   std::vector<Insn> out_;
   std::vector<std::pair<size_t, unsigned>> calls_;

@@ -85,6 +85,8 @@ TEST_F(EmitterTest, register_forms_are_as_asmjits) {
         check("add", [&](auto& e) { e.alu(kAdd, w, d, s); }, [&](auto& x) { x.add(D, S); });
         check("or", [&](auto& e) { e.alu(kOr, w, d, s); }, [&](auto& x) { x.or_(D, S); });
         check("and", [&](auto& e) { e.alu(kAnd, w, d, s); }, [&](auto& x) { x.and_(D, S); });
+        check("sbb", [&](auto& e) { e.alu(kSbb, w, d, s); }, [&](auto& x) { x.sbb(D, S); });
+        check("lfence", [&](auto& e) { e.lfence(); }, [&](auto& x) { x.lfence(); });
         check("sub", [&](auto& e) { e.alu(kSub, w, d, s); }, [&](auto& x) { x.sub(D, S); });
         check("xor", [&](auto& e) { e.alu(kXor, w, d, s); }, [&](auto& x) { x.xor_(D, S); });
         check("cmp", [&](auto& e) { e.alu(kCmp, w, d, s); }, [&](auto& x) { x.cmp(D, S); });

@@ -45,10 +45,10 @@ TEST(Interpreter, never_decodes_what_no_path_reaches) {
   EXPECT_EQ(*result, 1u);
 }
 
-TEST(Interpreter, fuel_is_a_number_of_instructions) {
+TEST(Interpreter, fuel_is_a_number_of_instructions_and_pays_for_whole_blocks) {
   const char* kFour = "r0 = 1\nr0 = 2\nr0 = 3\nexit";
   EXPECT_EQ(error(run(kFour, {}, nullptr, 4)), "ran");
-  EXPECT_EQ(error(run(kFour, {}, nullptr, 3)), "insn 3: no fuel left");
+  EXPECT_EQ(error(run(kFour, {}, nullptr, 3)), "insn 0: no fuel left");
   EXPECT_EQ(error(run("again: goto again", {}, nullptr, 1000)), "insn 0: no fuel left");
 }
 

@@ -1,4 +1,5 @@
-// The JIT against the interpreter, on random programs: as compiled for this CPU, for any x86-64, and blinded.
+// The JIT against the interpreter, on random programs: as compiled for this CPU, for any x86-64, blinded with
+// speculation barriers, and with a fuel that may or may not suffice.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -31,6 +32,8 @@ const std::array<uint64_t, 1024>& helpers() {
 struct Outcome {
   uint64_t result = 0;
   std::array<uint8_t, RandomProgram::kContextBytes> memory{};
+  uint64_t fuel_left = 0;
+  bool out_of_fuel = false;
   bool operator==(const Outcome&) const = default;
 };
 
@@ -56,10 +59,12 @@ Outcome run_with(uint64_t seed, Run run) {
   Outcome outcome;
   outcome.result = run(&context);
   outcome.memory = context_memory;
+  outcome.fuel_left = context.fuel;
+  outcome.out_of_fuel = context.flags == kRanOutOfFuel;
   return outcome;
 }
 
-enum class Variant { kThisCpu, kAnyCpu, kBlinded };
+enum class Variant { kThisCpu, kAnyCpu, kHardened, kMetered };
 
 // What the JIT makes of it, if anything else than the interpreter does: as text.
 std::string difference(uint64_t seed, const std::vector<Insn>& insns, Variant variant,
@@ -72,18 +77,26 @@ std::string difference(uint64_t seed, const std::vector<Insn>& insns, Variant va
       program, {.helpers = helpers(), .kfuncs = {}, .check_memory = true, .regions = regions});
   if (!interpreter) return interpreter.error().text();
   bool ended = true;
+  uint64_t fuel = variant == Variant::kMetered ? 1 + seed * 0x9e3779b97f4a7c15 % 400 : 1'000'000;
   Outcome expected = run_with(seed, [&](HelperContext* context) {
-    context->fuel = 1'000'000;
+    context->fuel = fuel;
     auto result = interpreter->run(context_memory.data(), context);
-    ended = result.has_value();
+    ended = result.has_value() || (variant == Variant::kMetered && context->flags != 0);
     return result.value_or(0);
   });
+  if (variant != Variant::kMetered) expected.fuel_left = 0;
   if (!ended) return {};  // minimising made it wrong or endless
   jit::JitOptions options;
   options.helper_table = reinterpret_cast<uint64_t>(helpers().data());
   options.kfunc_table = options.helper_table;
   if (variant == Variant::kAnyCpu) options.cpu = {};
-  if (variant == Variant::kBlinded) options.blinding_seed = seed;
+  if (variant == Variant::kHardened)
+    options.blinding_seed = seed, options.speculation_barriers = true;
+  uint64_t out_of_fuel = 0;
+  if (variant == Variant::kMetered) {
+    options.fuel = fuel;
+    options.out_of_fuel = reinterpret_cast<uint64_t>(&out_of_fuel);
+  }
   auto code = jit::compile(program, options, memory);
   if (!code) return code.error().text();
   Outcome found = run_with(seed, [&](HelperContext* context) {
@@ -91,9 +104,11 @@ std::string difference(uint64_t seed, const std::vector<Insn>& insns, Variant va
                                                                               context);
   });
   memory.free(code->block);
-  if (found == expected) return {};
-  return fmt::format("expected {:#x}, found {:#x}{}", expected.result, found.result,
-                     found.memory == expected.memory ? "" : ", and other memory");
+  if (found == expected && out_of_fuel == found.out_of_fuel) return {};
+  return fmt::format(
+      "expected {:#x}, found {:#x}{}; fuel {} and {}, run out {} and {}, counted {}",
+      expected.result, found.result, found.memory == expected.memory ? "" : ", and other memory",
+      expected.fuel_left, found.fuel_left, expected.out_of_fuel, found.out_of_fuel, out_of_fuel);
 }
 
 // The same failure with as many instructions as can be made nothing; what keeps loops ending stays.
@@ -139,7 +154,8 @@ TEST(JitAgainstInterpreter, agrees_on_random_programs) {
     auto insns = RandomProgram(seed).make();
     auto checked = isa::check_insns(insns, {.newest = isa::IsaVersion::kNone});
     ASSERT_TRUE(checked) << "seed " << seed << ": " << checked.error().text();
-    for (Variant variant : {Variant::kThisCpu, Variant::kAnyCpu, Variant::kBlinded}) {
+    for (Variant variant :
+         {Variant::kThisCpu, Variant::kAnyCpu, Variant::kHardened, Variant::kMetered}) {
       std::string wrong = difference(seed, insns, variant, **memory);
       if (wrong.empty()) continue;
       failures++;

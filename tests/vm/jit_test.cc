@@ -17,6 +17,7 @@
 #include "object/prog_header.h"
 #include "support/unsafe_program.h"
 #include "vm/fault_table.h"
+#include "vm/jit/perf_map.h"
 
 namespace skep::jit {
 namespace {
@@ -300,6 +301,17 @@ TEST_F(JitTest, eight_frames_each_have_their_own_stack_and_registers) {
     text += "r3 = *(u64 *)(r2 +0)\n r0 *= 10\n r0 += r3\n r0 *= 10\n r0 += r6\n exit\n";
   }
   EXPECT_EQ(run(compiled(program(text.c_str()))), 77665544332211u);
+}
+
+TEST_F(JitTest, a_perf_map_has_a_line_for_each_function) {
+  VerifiedProgram two = program("call f\n exit\n f: r0 = 3\n exit");
+  NativeCode code = compiled(two);
+  std::string lines = perf_map_lines(two, code, "0123456789abcdef");
+  EXPECT_EQ(lines, fmt::format("{:x} {:x} bpf_prog_0123456789abcdef_test\n"
+                               "{:x} {:x} bpf_prog_0123456789abcdef_test\n",
+                               code.block.address, code.subprograms[1],
+                               code.block.address + code.subprograms[1],
+                               code.code_size - code.subprograms[1]));
 }
 
 TEST_F(JitTest, a_helper_calls_back_with_five_arguments) {

@@ -204,7 +204,88 @@ struct file {
   struct path f_path;
 };
 
+// Objects of the BPF subsystem, as iterators hand them out.
+struct bpf_map {
+  enum bpf_map_type map_type;
+  u32 key_size;
+  u32 value_size;
+  u32 max_entries;
+  u64 map_extra;
+  u32 map_flags;
+  u32 id;
+  char name[16];
+};
+struct bpf_prog_aux {
+  u32 id;
+  u32 used_map_cnt;
+  u64 load_time;
+  u32 verified_insns;
+  u32 attach_btf_id;
+  char name[16];
+};
+struct bpf_prog {
+  enum bpf_prog_type type;
+  enum bpf_attach_type expected_attach_type;
+  u32 len;
+  u32 jited_len;
+  u8 tag[8];
+  struct bpf_prog_aux* aux;
+};
+struct bpf_link {
+  u32 id;
+  u32 type;
+  struct bpf_prog* prog;
+};
+// What bpf_seq_printf() writes to.
+struct seq_file {
+  char* buf;
+  size_t size;
+  size_t count;
+};
+struct bpf_iter_meta {
+  struct seq_file* seq;
+  u64 session_id;
+  u64 seq_num;
+};
+
 #ifdef SKEP_PUBLISH
+// What iterator programs are attached to: a function an iterator, whose arguments are the program's.
+#define SKEP_ITERATOR(name, ...) \
+  int bpf_iter_##name(struct bpf_iter_meta* meta, __VA_ARGS__) { return meta == 0; }
+SKEP_ITERATOR(task, struct task_struct* task)
+SKEP_ITERATOR(task_file, struct task_struct* task, u32 fd, struct file* file)
+SKEP_ITERATOR(bpf_map, struct bpf_map* map)
+SKEP_ITERATOR(bpf_map_elem, struct bpf_map* map, void* key, void* value)
+SKEP_ITERATOR(bpf_prog, struct bpf_prog* prog)
+SKEP_ITERATOR(bpf_link, struct bpf_link* link)
+struct bpf_iter__task {
+  struct bpf_iter_meta* meta;
+  struct task_struct* task;
+};
+struct bpf_iter__task_file {
+  struct bpf_iter_meta* meta;
+  struct task_struct* task;
+  u32 fd __attribute__((aligned(8)));
+  struct file* file;
+};
+struct bpf_iter__bpf_map {
+  struct bpf_iter_meta* meta;
+  struct bpf_map* map;
+};
+struct bpf_iter__bpf_map_elem {
+  struct bpf_iter_meta* meta;
+  struct bpf_map* map;
+  void* key;
+  void* value;
+};
+struct bpf_iter__bpf_prog {
+  struct bpf_iter_meta* meta;
+  struct bpf_prog* prog;
+};
+struct bpf_iter__bpf_link {
+  struct bpf_iter_meta* meta;
+  struct bpf_link* link;
+};
 // BTF has only what something uses.
 #define SKEP_TYPE(kind, name) kind name skep_publish_##name;
 #define SKEP_TYPEDEF(name) name skep_publish_##name;
@@ -251,7 +332,11 @@ SKEP_TYPE(struct, arphdr) SKEP_TYPE(enum, bpf_map_type) SKEP_TYPE(enum, bpf_prog
 SKEP_TYPE(enum, bpf_attach_type) SKEP_TYPE(enum, xdp_action) SKEP_TYPE(enum, sk_action)
 SKEP_TYPE(enum, bpf_ret_code) SKEP_TYPE(enum, bpf_adj_room_mode)
 SKEP_TYPE(enum, bpf_check_mtu_flags) SKEP_TYPE(enum, bpf_check_mtu_ret)
-SKEP_TYPE(enum, bpf_cgroup_iter_order)
+SKEP_TYPE(enum, bpf_cgroup_iter_order) SKEP_TYPE(struct, bpf_map) SKEP_TYPE(struct, bpf_prog)
+SKEP_TYPE(struct, bpf_link) SKEP_TYPE(struct, seq_file) SKEP_TYPE(struct, bpf_iter_meta)
+SKEP_TYPE(struct, bpf_iter__task) SKEP_TYPE(struct, bpf_iter__task_file)
+SKEP_TYPE(struct, bpf_iter__bpf_map) SKEP_TYPE(struct, bpf_iter__bpf_map_elem)
+SKEP_TYPE(struct, bpf_iter__bpf_prog) SKEP_TYPE(struct, bpf_iter__bpf_link)
 // clang-format on
 #endif
 

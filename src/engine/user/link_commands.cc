@@ -1,9 +1,12 @@
-// Attaching: BPF_LINK_CREATE, BPF_LINK_DETACH, BPF_RAW_TRACEPOINT_OPEN, BPF_PROG_ATTACH, BPF_PROG_DETACH.
+// Attaching: BPF_LINK_CREATE, BPF_LINK_UPDATE, BPF_LINK_DETACH, BPF_RAW_TRACEPOINT_OPEN, BPF_PROG_ATTACH,
+// BPF_PROG_DETACH, BPF_PROG_QUERY, and ioctl(2) of perf events.
 #include <algorithm>
 #include <utility>
 
-#include "engine/user/memory.h"
+#include "engine/user/tracepoints.h"
 #include "engine/user/user_engine.h"
+#include "spec/attach_types.h"
+#include "spec/prog_types.h"
 
 namespace skep::engine {
 
@@ -11,35 +14,60 @@ using namespace user;
 
 namespace {
 
-// BPF_LINK_TYPE_*.
-constexpr uint32_t kLinkRawTracepoint = 1, kLinkCgroup = 3, kLinkPerfEvent = 7;
-constexpr uint64_t kFirstSyscallTracepoint = 16, kRawSysEnter = 2, kRawSysExit = 3;
-constexpr uint32_t BPF_F_ALLOW_OVERRIDE = 1, BPF_F_ALLOW_MULTI = 2;
+using spec::LinkType;
+constexpr uint32_t kBaseFlags =
+    BPF_F_ALLOW_OVERRIDE | BPF_F_ALLOW_MULTI | BPF_F_REPLACE | BPF_F_PREORDER;
+constexpr uint32_t kOrderFlags = BPF_F_REPLACE | BPF_F_BEFORE | BPF_F_AFTER | BPF_F_ID | BPF_F_LINK;
+constexpr uint32_t kLinkFlags =
+    BPF_F_ALLOW_MULTI | BPF_F_BEFORE | BPF_F_AFTER | BPF_F_ID | BPF_F_LINK | BPF_F_PREORDER;
+
+// The type of the programs that BPF_PROG_ATTACH hangs to a cgroup's hook; none for other hooks.
+std::optional<ProgType> cgroup_prog_type(uint32_t attach_type) {
+  const spec::AttachTypeRow* row = spec::find_attach_type(static_cast<AttachType>(attach_type));
+  if (row == nullptr || !row->name.starts_with("BPF_CGROUP_")) return std::nullopt;
+  for (const spec::ProgTypeRow& type : spec::prog_types()) {
+    if ((row->prog_types & set_of(type.type)) != 0) return type.type;
+  }
+  return std::nullopt;
+}
+
+// Whether the agent runs programs there.
+Result<> check_hook_works(AttachType type) {
+  const spec::AttachTypeRow* row = spec::find_attach_type(type);
+  if (row != nullptr && row->user == spec::UserStatus::works) return {};
+  return fail(EINVAL, "attach type {}: {}", row != nullptr ? row->name : "?",
+              row != nullptr ? row->user_reason : "unknown");
+}
+
+bool is_probe(const EventObject& event) {
+  return event.kind == EventObject::Kind::uprobe || event.kind == EventObject::Kind::uretprobe;
+}
+
+// Whether the program may be hung to the hook: those that run for any attach type of their program type are
+// not asked.
+Result<> check_attach_type(const runtime::ProgObject& program, AttachType type) {
+  const Program& source = program.verified().program();
+  switch (source.type) {
+    case ProgType::BPF_PROG_TYPE_CGROUP_SOCK:
+    case ProgType::BPF_PROG_TYPE_CGROUP_SOCK_ADDR:
+    case ProgType::BPF_PROG_TYPE_CGROUP_SOCKOPT:
+    case ProgType::BPF_PROG_TYPE_SK_LOOKUP:
+    case ProgType::BPF_PROG_TYPE_NETFILTER:
+      if (source.expected_attach_type == type) return {};
+      return fail(EINVAL, "program {} was loaded for attach type {}, not {}", source.name,
+                  static_cast<uint32_t>(source.expected_attach_type), static_cast<uint32_t>(type));
+    default: return {};
+  }
+}
 
 }  // namespace
 
-namespace user {
-
-LinkObject::LinkObject(uint32_t link_id, std::shared_ptr<runtime::ProgObject> prog, AttachType type)
-    : id(link_id), program(std::move(prog)), attach_type(type) {}
-
-LinkObject::~LinkObject() { detach(); }
-
-void LinkObject::detach() {
-  if (auto once = std::exchange(release, nullptr)) once();
+Result<int64_t> UserEngine::publish_link(Call& call, std::shared_ptr<LinkObject> link) {
+  links_.publish(link);
+  return call.open(Handle(std::move(link)));
 }
 
-}  // namespace user
-
-Result<int64_t> UserEngine::publish_link(std::shared_ptr<LinkObject> link) {
-  {
-    std::lock_guard lock(mutex_);
-    std::erase_if(links_, [](const auto& row) { return row.second.expired(); });
-    links_.emplace(link->id, link);
-  }
-  SKEP_TRY(fd, descriptors_.open(std::move(link)));
-  return fd;
-}
+// ---- perf events and tracepoints ----
 
 Result<> UserEngine::attach_uprobe(LinkObject& link) {
   hooks::UprobeSpec spec;
@@ -86,142 +114,312 @@ Result<> UserEngine::attach_tracepoint(LinkObject& link) {
 Result<std::shared_ptr<LinkObject>> UserEngine::attach_event(
     std::shared_ptr<runtime::ProgObject> program, std::shared_ptr<EventObject> event,
     uint64_t cookie) {
-  ProgType type = program->type();
-  bool is_probe =
-      event->kind == EventObject::Kind::uprobe || event->kind == EventObject::Kind::uretprobe;
-  ProgType wanted = is_probe ? ProgType::BPF_PROG_TYPE_KPROBE : ProgType::BPF_PROG_TYPE_TRACEPOINT;
-  if (event->kind == EventObject::Kind::bpf_output || type != wanted) {
+  ProgType wanted =
+      is_probe(*event) ? ProgType::BPF_PROG_TYPE_KPROBE : ProgType::BPF_PROG_TYPE_TRACEPOINT;
+  if (event->kind == EventObject::Kind::bpf_output || program->type() != wanted) {
     return fail(EINVAL, "program {} is of a type that can't be attached to this event",
                 program->header().name);
   }
-  auto link = std::make_shared<LinkObject>(next_link_id_++, program, AttachType::BPF_PERF_EVENT);
-  link->kind = kLinkPerfEvent;
+  auto link = std::make_shared<LinkObject>(links_.take_id(), program, AttachType::BPF_PERF_EVENT);
+  link->kind = static_cast<uint32_t>(LinkType::BPF_LINK_TYPE_PERF_EVENT);
   link->event = event;
   link->cookie = cookie;
-  const ProgHeader& header = program->header();
-  Result<> attached = is_probe ? attach_uprobe(*link) : attach_tracepoint(*link);
-  if (!attached) return fail(attached, "attaching program {}", header.name);
+  Result<> attached = is_probe(*event) ? attach_uprobe(*link) : attach_tracepoint(*link);
+  if (!attached) return fail(attached, "attaching program {}", program->header().name);
   return link;
 }
 
-Result<std::shared_ptr<LinkObject>> UserEngine::attach_cgroup(
-    std::shared_ptr<runtime::ProgObject> program, AttachType type) {
-  const Program& source = program->verified().program();
-  if (source.expected_attach_type != type) {
-    return fail(EINVAL, "program {} was loaded for attach type {}, not {}", source.name,
-                static_cast<uint32_t>(source.expected_attach_type), static_cast<uint32_t>(type));
-  }
-  auto link = std::make_shared<LinkObject>(next_link_id_++, program, type);
-  link->kind = kLinkCgroup;
+Result<> UserEngine::event_set_program(Caller& caller, int64_t event_fd, int64_t prog_fd) {
+  SKEP_TRY(event, caller.get<EventObject>(event_fd));
+  SKEP_TRY(program, caller.get<runtime::ProgObject>(prog_fd));
+  std::lock_guard lock(event->mutex);
+  if (event->link) return fail(EEXIST, "the event has a program");
+  // The link is the event's and has no id of its own. It must not keep the event that keeps it.
+  auto place = std::make_shared<EventObject>();
+  place->kind = event->kind;
+  place->path = event->path;
+  place->offset = event->offset;
+  SKEP_TRY(link, attach_event(program, place, 0));
+  event->link = link;
+  return {};
+}
+
+Result<std::shared_ptr<LinkObject>> UserEngine::attach_raw_tracepoint(
+    std::shared_ptr<runtime::ProgObject> program, const std::string& name, uint64_t cookie) {
+  bool exit = name == "sys_exit";
+  if (!exit && name != "sys_enter")
+    return fail(ENOENT, "raw tracepoint {}: the user engine has sys_enter and sys_exit", name);
+  auto link = std::make_shared<LinkObject>(links_.take_id(), program, AttachType::BPF_TRACE_RAW_TP);
+  link->kind = static_cast<uint32_t>(LinkType::BPF_LINK_TYPE_RAW_TRACEPOINT);
+  link->name = name;
+  link->cookie = cookie;
   std::lock_guard lock(hooks_mutex_);
   auto attached = hold_hook(
-      *link, session_->attach_cgroup(static_cast<uint32_t>(type), &program->header(), 0, link->id));
-  if (!attached) return fail(attached, "attaching program {}", source.name);
+      *link, session_->attach_all_syscalls(
+                 exit ? hooks::SyscallPoint::kExit : hooks::SyscallPoint::kEnter,
+                 &program->header(), cookie, link->id, hooks::ContextKind::kRawTracepoint));
+  if (!attached) return fail(attached, "attaching program {}", program->header().name);
   return link;
 }
 
-Result<int64_t> UserEngine::link_create(void* raw, uint32_t size) {
-  SKEP_TRY(attr, read_attr<LinkCreateAttr>(raw, size));
-  if (attr.flags != 0) return fail(EINVAL, "flags {:#x}: none are known", attr.flags);
-  SKEP_TRY(program, descriptors_.get<runtime::ProgObject>(attr.prog_fd));
-  SKEP_TRY(target, descriptors_.get_any(attr.target_fd));
-  if (auto* event = std::get_if<std::shared_ptr<EventObject>>(&target)) {
-    if (static_cast<AttachType>(attr.attach_type) != AttachType::BPF_PERF_EVENT) {
-      return fail(EINVAL, "attach type {} on a perf event", attr.attach_type);
-    }
-    SKEP_TRY(link, attach_event(program, *event, attr.perf_event.bpf_cookie));
-    return publish_link(std::move(link));
+Result<int64_t> UserEngine::raw_tracepoint_open(Call& call) {
+  SKEP_TRY(attr, call.read<RawTracepointAttr>(SKEP_ATTR_END(RawTracepointAttr, cookie)));
+  SKEP_TRY(program, call.get<runtime::ProgObject>(static_cast<int32_t>(attr.prog_fd)));
+  switch (program->type()) {
+    case ProgType::BPF_PROG_TYPE_RAW_TRACEPOINT:
+    case ProgType::BPF_PROG_TYPE_RAW_TRACEPOINT_WRITABLE: break;
+    default: return fail(EINVAL, "program {} is not a raw tracepoint's", program->header().name);
   }
-  if (std::holds_alternative<std::shared_ptr<CgroupObject>>(target)) {
-    SKEP_TRY(link, attach_cgroup(program, static_cast<AttachType>(attr.attach_type)));
-    return publish_link(std::move(link));
-  }
-  return fail(EINVAL, "descriptor {} is nothing that a program can be attached to", attr.target_fd);
+  SKEP_TRY(name, call.caller().copy_string_in(attr.name, 128));
+  SKEP_TRY(link, attach_raw_tracepoint(program, name, attr.cookie));
+  return publish_link(call, std::move(link));
 }
 
-Result<int64_t> UserEngine::link_detach(void* raw, uint32_t size) {
-  SKEP_TRY(attr, read_attr<LinkDetachAttr>(raw, size));
-  SKEP_TRY(link, descriptors_.get<LinkObject>(attr.link_fd));
+// ---- links ----
+
+Result<int64_t> UserEngine::link_create_cgroup(Call& call, const LinkCreateAttr& attr,
+                                               std::shared_ptr<runtime::ProgObject> program) {
+  if ((attr.flags & ~kLinkFlags) != 0)
+    return fail(EINVAL, "flags {:#x}: unknown to cgroup links", attr.flags);
+  SKEP_CHECK(cgroup_of(call, static_cast<int32_t>(attr.target_fd)));
+  CgroupHooks::Request request{.type = static_cast<AttachType>(attr.attach_type),
+                               .program = program,
+                               .flags = attr.flags | BPF_F_ALLOW_MULTI};
+  SKEP_CHECK(find_neighbour(call, request, attr.cgroup.relative_fd));
+  SKEP_CHECK(check_hook_works(request.type));
+  request.expected_revision = attr.cgroup.expected_revision;
+  auto link = std::make_shared<LinkObject>(links_.take_id(), program, request.type);
+  link->kind = static_cast<uint32_t>(LinkType::BPF_LINK_TYPE_CGROUP);
+  request.link = link.get();
+  request.link_id = link->id;
+  {
+    std::lock_guard lock(hooks_mutex_);
+    auto attached = cgroups_->attach(request);
+    if (!attached) return fail(attached, "attaching program {}", program->header().name);
+  }
+  link->release = [this, self = link.get()] {
+    std::lock_guard guard(hooks_mutex_);
+    (void)cgroups_->detach(self->attach_type, nullptr, self);  // it is attached
+  };
+  return publish_link(call, std::move(link));
+}
+
+Result<int64_t> UserEngine::link_create(Call& call) {
+  SKEP_TRY(attr, call.read<LinkCreateAttr>(SKEP_ATTR_END(LinkCreateAttr, uprobe_multi.pid)));
+  auto type = static_cast<AttachType>(attr.attach_type);
+  if (type == AttachType::BPF_STRUCT_OPS)
+    return fail(EINVAL, "struct_ops links are made of struct_ops maps");
+  SKEP_TRY(program, call.get<runtime::ProgObject>(static_cast<int32_t>(attr.prog_fd)));
+  SKEP_CHECK(check_attach_type(*program, type));
+  const Program& source = program->verified().program();
+  switch (program->type()) {
+    case ProgType::BPF_PROG_TYPE_TRACING:
+      if (type != source.expected_attach_type)
+        return fail(EINVAL, "program {} was loaded for another attach type", source.name);
+      if (type == AttachType::BPF_TRACE_ITER) return link_create_iter(call, attr, program);
+      return fail(EOPNOTSUPP, "program {}: the user engine has no function to attach it to",
+                  source.name);
+    case ProgType::BPF_PROG_TYPE_RAW_TRACEPOINT:
+      return fail(EINVAL, "raw tracepoints are opened with BPF_RAW_TRACEPOINT_OPEN");
+    case ProgType::BPF_PROG_TYPE_KPROBE:
+    case ProgType::BPF_PROG_TYPE_TRACEPOINT:
+    case ProgType::BPF_PROG_TYPE_PERF_EVENT: {
+      if (type != AttachType::BPF_PERF_EVENT)
+        return fail(EINVAL, "attach type {} of a {} program", attr.attach_type, source.name);
+      if (attr.flags != 0) return fail(EINVAL, "flags {:#x}: none are known", attr.flags);
+      auto event = call.get<EventObject>(static_cast<int32_t>(attr.target_fd));
+      if (!event) return fail(EBADF, "descriptor {} is not of a perf event", attr.target_fd);
+      SKEP_TRY(link, attach_event(program, *event, attr.perf_event.bpf_cookie));
+      return publish_link(call, std::move(link));
+    }
+    default: break;
+  }
+  auto wanted = cgroup_prog_type(attr.attach_type);
+  if (!wanted || *wanted != program->type())
+    return fail(EINVAL, "program {} can't be attached to attach type {}", source.name,
+                attr.attach_type);
+  return link_create_cgroup(call, attr, program);
+}
+
+Result<int64_t> UserEngine::link_update(Call& call) {
+  SKEP_TRY(attr, call.read<LinkUpdateAttr>(SKEP_ATTR_END(LinkUpdateAttr, old_prog_fd)));
+  if ((attr.flags & ~BPF_F_REPLACE) != 0)
+    return fail(EINVAL, "flags {:#x}: only BPF_F_REPLACE is known", attr.flags);
+  SKEP_TRY(link, call.get<LinkObject>(static_cast<int32_t>(attr.link_fd)));
+  SKEP_TRY(program, call.get<runtime::ProgObject>(static_cast<int32_t>(attr.new_prog_fd)));
+  std::shared_ptr<runtime::ProgObject> expected;
+  if ((attr.flags & BPF_F_REPLACE) != 0) {
+    SKEP_TRY(old, call.get<runtime::ProgObject>(static_cast<int32_t>(attr.old_prog_fd)));
+    expected = old;
+  } else if (attr.old_prog_fd != 0) {
+    return fail(EINVAL, "old_prog_fd goes with BPF_F_REPLACE");
+  }
+  const auto kind = static_cast<LinkType>(link->kind);
+  if (kind != LinkType::BPF_LINK_TYPE_CGROUP && kind != LinkType::BPF_LINK_TYPE_ITER)
+    return fail(EINVAL, "links of this kind keep their program");
+  if (kind == LinkType::BPF_LINK_TYPE_CGROUP && !link->attached())
+    return fail(ENOLINK, "the link is detached");
+  std::shared_ptr<runtime::ProgObject> before;  // released outside the locks
+  std::lock_guard hooks_lock(hooks_mutex_);
+  std::lock_guard lock(link->mutex);
+  const Program& is = link->program->verified().program();
+  const Program& wants = program->verified().program();
+  if (expected && link->program != expected)
+    return fail(EPERM, "the link's program is another one");
+  if (is.type != wants.type || (kind == LinkType::BPF_LINK_TYPE_ITER &&
+                                (is.expected_attach_type != wants.expected_attach_type ||
+                                 is.attach_btf_id != wants.attach_btf_id)))
+    return fail(EINVAL, "program {} is of another type than the link's", wants.name);
+  if (kind == LinkType::BPF_LINK_TYPE_CGROUP) {
+    SKEP_CHECK(check_attach_type(*program, link->attach_type));
+    SKEP_CHECK(cgroups_->replace(*link, program));
+  }
+  before = std::exchange(link->program, program);
+  return 0;
+}
+
+Result<int64_t> UserEngine::link_detach(Call& call) {
+  SKEP_TRY(attr, call.read<LinkDetachAttr>(SKEP_ATTR_END(LinkDetachAttr, link_fd)));
+  SKEP_TRY(link, call.get<LinkObject>(static_cast<int32_t>(attr.link_fd)));
+  if (static_cast<LinkType>(link->kind) != LinkType::BPF_LINK_TYPE_CGROUP)
+    return fail(EOPNOTSUPP, "links of this kind are detached by closing them");
   link->detach();
   return 0;
 }
 
-Result<int64_t> UserEngine::raw_tracepoint_open(void* raw, uint32_t size) {
-  SKEP_TRY(attr, read_attr<RawTracepointAttr>(raw, size));
-  SKEP_TRY(program, descriptors_.get<runtime::ProgObject>(attr.prog_fd));
-  if (program->type() != ProgType::BPF_PROG_TYPE_RAW_TRACEPOINT) {
-    return fail(EINVAL, "program {} is not a raw tracepoint's", program->header().name);
-  }
-  SKEP_TRY(name, copy_string_in(attr.name, 128));
-  bool exit = name == "sys_exit";
-  if (!exit && name != "sys_enter") {
-    return fail(ENOENT, "raw tracepoint {}: the user engine has sys_enter and sys_exit", name);
-  }
-  auto link = std::make_shared<LinkObject>(next_link_id_++, program, AttachType::BPF_TRACE_RAW_TP);
-  link->kind = kLinkRawTracepoint;
-  link->name = name;
-  link->cookie = attr.cookie;
-  {
-    std::lock_guard lock(hooks_mutex_);
-    auto attached = hold_hook(
-        *link, session_->attach_all_syscalls(
-                   exit ? hooks::SyscallPoint::kExit : hooks::SyscallPoint::kEnter,
-                   &program->header(), attr.cookie, link->id, hooks::ContextKind::kRawTracepoint));
-    if (!attached) return fail(attached, "attaching program {}", program->header().name);
-  }
-  return publish_link(std::move(link));
+// ---- BPF_PROG_ATTACH and its kin ----
+
+Result<> UserEngine::cgroup_of(Call& call, int64_t fd) {
+  auto cgroup = call.get<CgroupObject>(fd);
+  if (!cgroup) return fail(EBADF, "descriptor {} is not of the traced processes", fd);
+  return {};
 }
 
-Result<int64_t> UserEngine::prog_attach(void* raw, uint32_t size) {
-  SKEP_TRY(attr, read_attr<ProgAttachAttr>(raw, size));
-  if ((attr.attach_flags & ~(BPF_F_ALLOW_OVERRIDE | BPF_F_ALLOW_MULTI)) != 0) {
-    return fail(EINVAL, "attach_flags {:#x}: only ALLOW_OVERRIDE and ALLOW_MULTI are known",
-                attr.attach_flags);
+// Whom BEFORE and AFTER mean.
+Result<> UserEngine::find_neighbour(Call& call, CgroupHooks::Request& request, uint32_t fd_or_id) {
+  if ((request.flags & (BPF_F_BEFORE | BPF_F_AFTER)) == 0) {
+    if ((request.flags & (BPF_F_ID | BPF_F_LINK)) != 0 || fd_or_id != 0)
+      return fail(EINVAL, "a neighbour goes with BPF_F_BEFORE or BPF_F_AFTER");
+    return {};
   }
-  SKEP_TRY(program, descriptors_.get<runtime::ProgObject>(attr.attach_bpf_fd));
-  SKEP_CHECK(descriptors_.get<CgroupObject>(attr.target_fd));
-  auto type = static_cast<AttachType>(attr.attach_type);
-  std::shared_ptr<LinkObject> replaced;
-  {
-    std::lock_guard lock(mutex_);
-    for (const auto& link : attached_) {
-      if (link->attach_type == type && link->program == program) {
-        return fail(EINVAL, "program {} is attached there already", program->header().name);
-      }
+  const bool by_id = (request.flags & BPF_F_ID) != 0;
+  if (fd_or_id == 0 && !by_id) {
+    if ((request.flags & BPF_F_LINK) != 0) return fail(EINVAL, "BPF_F_LINK without a link");
+    return {};
+  }
+  const auto fd = static_cast<int32_t>(fd_or_id);
+  if ((request.flags & BPF_F_LINK) != 0) {
+    if (by_id) {
+      request.beside_link = links_.find(fd_or_id);
+      if (!request.beside_link) return fail(ENOENT, "there is no link {}", fd_or_id);
+      return {};
     }
+    SKEP_TRY(link, call.get<LinkObject>(fd));
+    request.beside_link = link;
+    return {};
   }
-  SKEP_TRY(link, attach_cgroup(program, type));
-  std::lock_guard lock(mutex_);
-  if ((attr.attach_flags & BPF_F_ALLOW_MULTI) == 0) {
-    // Without MULTI a hook has one program: the new one takes the old one's place.
-    auto before = std::find_if(attached_.begin(), attached_.end(),
-                               [&](const auto& other) { return other->attach_type == type; });
-    if (before != attached_.end()) {
-      replaced = std::move(*before);
-      attached_.erase(before);
-    }
+  if (by_id) {
+    request.beside_program = runtime_->find_program(fd_or_id);
+    if (!request.beside_program) return fail(ENOENT, "there is no program {}", fd_or_id);
+    return {};
   }
-  attached_.push_back(std::move(link));
+  SKEP_TRY(program, call.get<runtime::ProgObject>(fd));
+  request.beside_program = program;
+  return {};
+}
+
+Result<int64_t> UserEngine::prog_attach(Call& call) {
+  SKEP_TRY(attr, call.read<ProgAttachAttr>(SKEP_ATTR_END(ProgAttachAttr, expected_revision)));
+  auto type = cgroup_prog_type(attr.attach_type);
+  if (!type)
+    return fail(EINVAL, "nothing is attached to attach type {} this way", attr.attach_type);
+  if ((attr.attach_flags & ~(kBaseFlags | kOrderFlags)) != 0)
+    return fail(EINVAL, "attach_flags {:#x}: unknown", attr.attach_flags);
+  SKEP_TRY(program, call.get<runtime::ProgObject>(static_cast<int32_t>(attr.attach_bpf_fd)));
+  if (program->type() != *type)
+    return fail(EINVAL, "program {} is of another type", program->header().name);
+  SKEP_CHECK(check_attach_type(*program, static_cast<AttachType>(attr.attach_type)));
+  CgroupHooks::Request request{.type = static_cast<AttachType>(attr.attach_type),
+                               .program = program,
+                               .flags = attr.attach_flags,
+                               .expected_revision = attr.expected_revision};
+  if ((attr.attach_flags & BPF_F_ALLOW_MULTI) != 0 && (attr.attach_flags & BPF_F_REPLACE) != 0) {
+    SKEP_TRY(replaced, call.get<runtime::ProgObject>(static_cast<int32_t>(attr.replace_bpf_fd)));
+    if (replaced->type() != *type) return fail(EINVAL, "the program to replace is of another type");
+    request.replaced = replaced;
+  }
+  SKEP_CHECK(cgroup_of(call, static_cast<int32_t>(attr.target_fd)));
+  SKEP_CHECK(find_neighbour(call, request, attr.relative_fd));
+  SKEP_CHECK(check_hook_works(request.type));
+  std::lock_guard lock(hooks_mutex_);
+  auto attached = cgroups_->attach(request);
+  if (!attached) return fail(attached, "attaching program {}", program->header().name);
   return 0;
 }
 
-Result<int64_t> UserEngine::prog_detach(void* raw, uint32_t size) {
-  SKEP_TRY(attr, read_attr<ProgAttachAttr>(raw, size));
-  SKEP_CHECK(descriptors_.get<CgroupObject>(attr.target_fd));
+Result<int64_t> UserEngine::prog_detach(Call& call) {
+  SKEP_TRY(attr, call.read<ProgAttachAttr>(SKEP_ATTR_END(ProgAttachAttr, expected_revision)));
+  auto type = cgroup_prog_type(attr.attach_type);
+  if (!type)
+    return fail(EINVAL, "nothing is attached to attach type {} this way", attr.attach_type);
+  if (attr.attach_flags != 0 || attr.relative_fd != 0)
+    return fail(EINVAL, "detaching takes no flags and no other program");
+  SKEP_CHECK(cgroup_of(call, static_cast<int32_t>(attr.target_fd)));
+  // As the kernel: a descriptor that is no program's means "whichever is there".
   std::shared_ptr<runtime::ProgObject> program;
-  if (attr.attach_bpf_fd != 0) {
-    SKEP_TRY(named, descriptors_.get<runtime::ProgObject>(attr.attach_bpf_fd));
-    program = named;
+  auto named = call.get<runtime::ProgObject>(static_cast<int32_t>(attr.attach_bpf_fd));
+  if (named && (*named)->type() == *type) program = *named;
+  std::shared_ptr<runtime::ProgObject> kept;
+  std::lock_guard lock(hooks_mutex_);
+  SKEP_CHECK(cgroups_->detach(static_cast<AttachType>(attr.attach_type), program.get(), nullptr,
+                              attr.expected_revision));
+  return 0;
+}
+
+Result<int64_t> UserEngine::prog_query(Call& call) {
+  SKEP_TRY(attr, call.read<ProgQueryAttr>(SKEP_ATTR_END(ProgQueryAttr, revision)));
+  constexpr uint32_t kEffective = 1;  // BPF_F_QUERY_EFFECTIVE
+  if ((attr.query_flags & ~kEffective) != 0)
+    return fail(EINVAL, "query_flags {:#x}: unknown", attr.query_flags);
+  if (!cgroup_prog_type(attr.attach_type))
+    return fail(EINVAL, "attach type {} can't be asked", attr.attach_type);
+  SKEP_CHECK(cgroup_of(call, static_cast<int32_t>(attr.target_fd)));
+  const bool effective = (attr.query_flags & kEffective) != 0;
+  if (effective && attr.prog_attach_flags != 0)
+    return fail(EINVAL, "effective programs have no attach flags");
+  std::vector<uint32_t> ids, flags;
+  uint64_t revision = 0;
+  uint32_t hook_flags = 0;
+  {
+    std::lock_guard lock(hooks_mutex_);
+    const auto& hook = cgroups_->hook(static_cast<AttachType>(attr.attach_type));
+    revision = hook.revision;
+    hook_flags = effective ? 0 : hook.flags;
+    if (effective) {
+      for (const auto* one : hook.effective()) ids.push_back(one->program->id());
+    } else {
+      for (const auto& one : hook.list) {
+        ids.push_back(one.program->id());
+        flags.push_back(hook.flags);
+      }
+    }
   }
-  std::shared_ptr<LinkObject> gone;
-  std::lock_guard lock(mutex_);
-  auto found = std::find_if(attached_.begin(), attached_.end(), [&](const auto& link) {
-    return link->attach_type == static_cast<AttachType>(attr.attach_type) &&
-           (!program || link->program == program);
-  });
-  if (found == attached_.end()) return fail(ENOENT, "no such program is attached there");
-  gone = std::move(*found);
-  attached_.erase(found);
+  const uint32_t room = attr.prog_cnt;
+  attr.attach_flags = hook_flags;
+  attr.prog_cnt = static_cast<uint32_t>(ids.size());
+  attr.revision = revision;
+  SKEP_CHECK(call.give(attr, attr.attach_flags));
+  SKEP_CHECK(call.give(attr, attr.prog_cnt));
+  if (!effective && call.size() >= SKEP_ATTR_END(ProgQueryAttr, revision))
+    SKEP_CHECK(call.give(attr, attr.revision));
+  if (room == 0 || attr.prog_ids == 0 || ids.empty()) return 0;
+  const size_t fits = std::min<size_t>(room, ids.size());
+  SKEP_CHECK(call.caller().copy_out(attr.prog_ids, bytes_of(ids).first(fits * sizeof(uint32_t))));
+  if (attr.prog_attach_flags != 0)
+    SKEP_CHECK(call.caller().copy_out(attr.prog_attach_flags,
+                                      bytes_of(flags).first(fits * sizeof(uint32_t))));
+  if (fits < ids.size())
+    return fail(ENOSPC, "{} programs are attached, room for {}", ids.size(), room);
   return 0;
 }
 

@@ -1,8 +1,11 @@
 // The user engine: bpf(2) decoded onto a Runtime in this process. Same attributes, same errno, same effects as
 // Linux; what can't exist without a kernel is refused with the errno that a kernel without that feature gives
 // (EINVAL for commands and types, EOPNOTSUPP for operations), and last_error() says why in words.
+//
+// It serves this process (Engine's methods) and, through a Server (server.h), others of this user.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -10,8 +13,13 @@
 #include <string>
 
 #include "engine/engine.h"
+#include "engine/user/caller.h"
+#include "engine/user/cgroup_hooks.h"
 #include "engine/user/descriptors.h"
+#include "engine/user/links.h"
+#include "engine/user/pins.h"
 #include "hooks/session.h"
+#include "hooks/syscalls.h"
 #include "hooks/uprobe_table.h"
 #include "runtime/runtime.h"
 
@@ -19,30 +27,29 @@ namespace skep::engine {
 
 namespace user {
 
-// A program attached to a hook; detached when the last reference goes, or before.
-struct LinkObject {
-  LinkObject(uint32_t id, std::shared_ptr<runtime::ProgObject> program, AttachType type);
-  ~LinkObject();
-  LinkObject(const LinkObject&) = delete;
-  LinkObject& operator=(const LinkObject&) = delete;
-  void detach();
+inline constexpr uint32_t kTokenFlag = 1u << 16;  // BPF_F_TOKEN_FD
+// The id of the one cgroup that there is, as links tell it.
+inline constexpr uint64_t kTracedCgroupId = 1;
 
-  uint32_t id;
-  uint32_t kind = 0;  // BPF_LINK_TYPE_*
-  std::shared_ptr<runtime::ProgObject> program;
-  AttachType attach_type{};
-  std::shared_ptr<EventObject> event;  // perf events
-  std::string name;                    // raw tracepoints
-  uint64_t cookie = 0;
-  std::function<void()> release;  // takes it out of the hook tables; called once
+struct Access {
+  bool read = true, write = true;
 };
+// BPF_F_RDONLY and BPF_F_WRONLY; EINVAL for both and for others.
+[[nodiscard]] Result<Access> access_of(uint32_t flags);
+// A name as bpf(2) takes it: at most 15 bytes, of letters, digits, '_' and '.'.
+[[nodiscard]] Result<std::string> object_name(const char (&field)[16]);
 
 }  // namespace user
+
+struct UserEngineOptions {
+  std::string pin_root;  // empty: $XDG_RUNTIME_DIR/skep/<hive>/pins
+};
 
 class UserEngine : public Engine {
  public:
   [[nodiscard]] static Result<std::unique_ptr<UserEngine>> create(
-      const runtime::RuntimeOptions& options = {}, const hooks::SessionOptions& session = {});
+      const runtime::RuntimeOptions& options = {}, const hooks::SessionOptions& session = {},
+      const UserEngineOptions& engine_options = {});
   ~UserEngine() override;
 
   [[nodiscard]] std::string_view name() const override { return "user"; }
@@ -58,56 +65,87 @@ class UserEngine : public Engine {
   [[nodiscard]] Result<std::shared_ptr<const btf::Btf>> vmlinux_btf() override;
   [[nodiscard]] std::optional<Error> last_error() const override;
 
+  // The same for another caller. `attr` is an address in the caller's memory.
+  [[nodiscard]] Result<int64_t> bpf_for(user::Caller& caller, Cmd cmd, void* attr, uint32_t size);
+  [[nodiscard]] Result<int64_t> perf_event_open_for(user::Caller& caller,
+                                                    const PerfEventAttr& attr);
+  [[nodiscard]] Result<int> open_cgroup_for(user::Caller& caller);
+  // ioctl(event, PERF_EVENT_IOC_SET_BPF, program)
+  [[nodiscard]] Result<> event_set_program(user::Caller& caller, int64_t event_fd, int64_t prog_fd);
+
   [[nodiscard]] runtime::Runtime& runtime() { return *runtime_; }
   [[nodiscard]] hooks::Session& session() { return *session_; }
+  [[nodiscard]] user::Pins& pins() { return *pins_; }
+  [[nodiscard]] user::LocalCaller& local() { return local_; }
   [[nodiscard]] Result<std::shared_ptr<runtime::MapObject>> map_of(int fd) const;
   [[nodiscard]] Result<std::shared_ptr<runtime::ProgObject>> program_of(int fd) const;
+  // Long test runs end with EINTR.
+  void stop() { stopping_.store(true); }
 
  private:
   UserEngine() = default;
   // Each answers one command or a family; the value is what bpf(2) returns.
-  Result<int64_t> dispatch(Cmd cmd, void* attr, uint32_t size);
-  Result<int64_t> map_create(void* attr, uint32_t size);
-  Result<int64_t> map_element(Cmd cmd, void* attr, uint32_t size);
-  Result<int64_t> map_batch(Cmd cmd, void* attr, uint32_t size);
-  Result<int64_t> map_store_object(runtime::MapObject& map, ByteSpan key, ByteSpan value,
-                                   uint64_t flags);
-  Result<int64_t> map_freeze(void* attr, uint32_t size);
-  Result<int64_t> prog_load(void* attr, uint32_t size);
-  Result<int64_t> prog_test_run(void* attr, uint32_t size);
-  Result<int64_t> btf_load(void* attr, uint32_t size);
-  Result<int64_t> get_next_id(Cmd cmd, void* attr, uint32_t size);
-  Result<int64_t> get_fd_by_id(Cmd cmd, void* attr, uint32_t size);
-  Result<int64_t> get_info(void* attr, uint32_t size);
-  Result<int64_t> link_create(void* attr, uint32_t size);
-  Result<int64_t> link_detach(void* attr, uint32_t size);
-  Result<int64_t> raw_tracepoint_open(void* attr, uint32_t size);
-  Result<int64_t> prog_attach(void* attr, uint32_t size);
-  Result<int64_t> prog_detach(void* attr, uint32_t size);
-  Result<int64_t> prog_bind_map(void* attr, uint32_t size);
-  Result<int64_t> enable_stats(void* attr, uint32_t size);
-  Result<int64_t> publish_link(std::shared_ptr<user::LinkObject> link);
+  Result<int64_t> dispatch(Cmd cmd, user::Call& call);
+  Result<int64_t> map_create(user::Call& call);
+  Result<int64_t> map_lookup(user::Call& call, bool remove);
+  Result<int64_t> map_update(user::Call& call);
+  Result<int64_t> map_delete(user::Call& call);
+  Result<int64_t> map_next_key(user::Call& call);
+  Result<int64_t> map_batch(Cmd cmd, user::Call& call);
+  Result<int64_t> map_store_object(user::Call& call, runtime::MapObject& map, ByteSpan key,
+                                   ByteSpan value, uint64_t flags);
+  Result<int64_t> map_freeze(user::Call& call);
+  Result<int64_t> prog_load(user::Call& call);
+  Result<> read_program(user::Call& call, const ProgLoadAttr& attr, runtime::ProgLoad& load);
+  Result<int64_t> prog_test_run(user::Call& call);
+  Result<int64_t> btf_load(user::Call& call);
+  Result<int64_t> get_next_id(Cmd cmd, user::Call& call);
+  Result<int64_t> get_fd_by_id(Cmd cmd, user::Call& call);
+  Result<int64_t> get_info(user::Call& call);
+  Result<int64_t> task_fd_query(user::Call& call);
+  Result<int64_t> obj_pin(user::Call& call);
+  Result<int64_t> obj_get(user::Call& call);
+  Result<int64_t> link_create(user::Call& call);
+  Result<int64_t> link_create_cgroup(user::Call& call, const LinkCreateAttr& attr,
+                                     std::shared_ptr<runtime::ProgObject> program);
+  Result<int64_t> link_create_iter(user::Call& call, const LinkCreateAttr& attr,
+                                   std::shared_ptr<runtime::ProgObject> program);
+  Result<int64_t> link_update(user::Call& call);
+  Result<int64_t> link_detach(user::Call& call);
+  Result<int64_t> iter_create(user::Call& call);
+  Result<int64_t> raw_tracepoint_open(user::Call& call);
+  Result<int64_t> prog_attach(user::Call& call);
+  Result<int64_t> prog_detach(user::Call& call);
+  Result<int64_t> prog_query(user::Call& call);
+  Result<int64_t> prog_bind_map(user::Call& call);
+  Result<int64_t> enable_stats(user::Call& call);
+  Result<int64_t> stream_read(user::Call& call);
+  Result<int64_t> token_create(user::Call& call);
+  Result<int64_t> publish_link(user::Call& call, std::shared_ptr<user::LinkObject> link);
   Result<std::shared_ptr<user::LinkObject>> attach_event(
       std::shared_ptr<runtime::ProgObject> program, std::shared_ptr<user::EventObject> event,
       uint64_t cookie);
+  Result<std::shared_ptr<user::LinkObject>> attach_raw_tracepoint(
+      std::shared_ptr<runtime::ProgObject> program, const std::string& name, uint64_t cookie);
   Result<> attach_uprobe(user::LinkObject& link);
   Result<> attach_tracepoint(user::LinkObject& link);
   Result<> hold_hook(user::LinkObject& link, Result<hooks::AttachHandle> handle);
-  Result<std::shared_ptr<user::LinkObject>> attach_cgroup(
-      std::shared_ptr<runtime::ProgObject> program, AttachType type);
+  static Result<> cgroup_of(user::Call& call, int64_t fd);
+  Result<> find_neighbour(user::Call& call, user::CgroupHooks::Request& request, uint32_t fd_or_id);
+  int64_t remember(const Error& error);
 
   std::unique_ptr<runtime::Runtime> runtime_;
   // Shared with links, which may be released after a caller has let go of the engine's descriptors.
   std::unique_ptr<hooks::Session> session_;
   std::unique_ptr<hooks::UprobeTable> uprobes_;
-  user::Descriptors descriptors_;
-  std::mutex hooks_mutex_;  // session_'s attaching and uprobes_
+  std::unique_ptr<user::CgroupHooks> cgroups_;
+  std::mutex hooks_mutex_;  // session_'s attaching, uprobes_ and cgroups_
+  user::Links links_;
+  user::LocalCaller local_;
+  std::unique_ptr<user::Pins> pins_;
+  std::atomic<bool> stopping_{false};
   mutable std::mutex mutex_;
   std::optional<Error> last_error_;
-  std::map<uint32_t, std::weak_ptr<user::LinkObject>> links_;
-  // BPF_PROG_ATTACH: attached until detached, by no link.
-  std::vector<std::shared_ptr<user::LinkObject>> attached_;
-  uint32_t next_link_id_ = 1;
 };
 
 }  // namespace skep::engine

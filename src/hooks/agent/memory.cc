@@ -86,6 +86,11 @@ const TaskInfo* task(HelperContext* context) {
   return &thread->task;
 }
 
+uint64_t task_struct(HelperContext* context) {
+  auto* thread = static_cast<Thread*>(context->host_data);
+  return fill_task_view(thread->task_view, *task(context));
+}
+
 void wake(HelperContext*, const void*) { hive::wake_consumers(); }
 
 uint32_t user_stack(HelperContext* context, uint64_t* frames, uint32_t limit) {
@@ -209,6 +214,7 @@ const HostOps host_ops = {
     .wake = wake,
     .user_stack = user_stack,
     .send_signal = send_signal,
+    .task_struct = task_struct,
 };
 
 // Reads the auxiliary vector, which lies above argv and envp on the initial stack.

@@ -38,6 +38,7 @@
 #include "hooks/agent/frame_offsets.h"
 #include "hooks/agent/kernel_abi.h"
 #include "object/helper_context.h"
+#include "object/task_view.h"
 
 namespace skep::agent {
 
@@ -121,6 +122,7 @@ struct Thread {
   // rt_sigreturn's copy of the context; the kernel wants it where a signal frame would be.
   alignas(16) SignalContext sigreturn_context;
   HelperContext context;  // of the bee that this thread is; dispatch.cc
+  TaskView task_view;     // what bpf_get_current_task() points to; filled when a program asks
 };
 
 enum ThreadState : uint32_t { kThreadFree = 0, kThreadLive = 1, kThreadDying = 2 };

@@ -4,6 +4,8 @@
 #include <array>
 #include <cstring>
 
+#include "vm/jit/lookup.h"
+
 namespace skep::jit {
 
 using namespace isa;
@@ -14,6 +16,7 @@ constexpr uint16_t bit(unsigned reg) { return static_cast<uint16_t>(1u << reg); 
 constexpr uint16_t kCallerSaved = 0x3f;  // r0 to r5
 constexpr uint16_t kArguments = 0x3e;    // r1 to r5
 constexpr uint8_t kBad = 0xff;
+constexpr int32_t kProcessorId = 8;  // BPF_FUNC_get_smp_processor_id
 
 // Native bytes that an instruction usually takes at most, by class; see Analysis::estimate().
 unsigned typical_bytes(const Insn& insn) {
@@ -72,8 +75,11 @@ uint32_t Analysis::function_at(uint32_t start) const {
 }
 
 Result<Analysis> Analysis::run(const VerifiedProgram& program,
-                               unsigned (*slot_budget)(const Function&), bool optimise) {
+                               unsigned (*slot_budget)(const Function&), bool optimise,
+                               bool needs_context, bool inline_maps) {
   Analysis a;
+  a.uses_context_ = needs_context;
+  a.inline_maps_ = inline_maps;
   size_t n = program.insns().size();
   if (n == 0 || program.subprograms().empty())
     return fail(EINVAL, "expected a program, found no instructions");
@@ -119,6 +125,7 @@ Result<Analysis> Analysis::run(const VerifiedProgram& program,
       if (constants) a.hoist_constants(program, function, budget - function.slots, depth);
     }
     if (optimise) a.find_selects(function);
+    if (optimise && a.loops_) a.find_copies(function);
     a.registers_of(program, function);
   }
   a.estimate_[n] = a.estimated_;
@@ -194,13 +201,18 @@ Result<> Analysis::scan(const VerifiedProgram& program, Function& function) {
           break;
         }
         if (insn.op() == BPF_CALL) {
-          function.calls = true;
           jumps_++;
+          auto lookup = inline_maps_ ? lookup_at(program, i) : std::nullopt;
+          bool processor = inline_maps_ && insn.opcode == (BPF_JMP | BPF_CALL) && src == 0 &&
+                           insn.imm == kProcessorId;
+          if (lookup || processor) flags_[i] |= kInlined;
+          if (lookup && lookup->kind == Lookup::kHash) estimated_ += 160;
+          if (!processor && (!lookup || lookup->kind == Lookup::kHash)) function.calls = true;
           if (src == BPF_PSEUDO_CALL) {
             if (function_at(i + 1 + static_cast<uint32_t>(insn.imm)) == functions_.size())
               return fail(EINVAL, "insn {}: call of insn {}, where no subprogram starts", i,
                           i + 1 + insn.imm);
-          } else {
+          } else if (!lookup || lookup->kind != Lookup::kArray) {
             uses_context_ = true;
           }
           break;
@@ -293,6 +305,12 @@ void Analysis::hoist_constants(const VerifiedProgram& program, Function& functio
           (insns_[i + 2].op() == BPF_DIV || insns_[i + 2].op() == BPF_MOD))
         continue;  // a divisor is better known
       auto value = imm64_at(program, insns_ + i);
+      if (i + 2 < function.end && inlined(i + 2) &&
+          insns_[i].dst == 1) {  // not the map, its values
+        auto lookup = lookup_at(program, i + 2);
+        if (!lookup || lookup->kind == Lookup::kHash || lookup->key_is_constant) continue;
+        value = lookup->header->values;
+      }
       if (value && *value > UINT32_MAX && *value < ~uint64_t{0x7fffffff}) visit(i, *value, level);
     }
   };
@@ -313,8 +331,13 @@ void Analysis::hoist_constants(const VerifiedProgram& program, Function& functio
   each([&](uint32_t i, uint64_t value, int) {
     for (size_t g = 0; g < count; g++) {
       if (!near(value, groups[g].base)) continue;
+      auto reg = static_cast<int16_t>(kFirstSlot + function.slots + g);
+      if (i + 2 < function.end && inlined(i + 2) && insns_[i].dst == 1) {
+        insns_[i + 2].off = reg;
+        return;
+      }
       flags_[i] |= kHoisted;
-      insns_[i].off = static_cast<int16_t>(kFirstSlot + function.slots + g);
+      insns_[i].off = reg;
       return;
     }
   });
@@ -414,6 +437,69 @@ void Analysis::find_selects(const Function& function) {
     uint8_t& refs = refs_[target(insns_[i], i)];
     if (refs != 255) refs--;
   }
+}
+
+uint32_t Analysis::copied_end(const Function& function, uint32_t from) const {
+  constexpr uint32_t kMost = 9;
+  for (uint32_t k = from; k < function.end && k - from < kMost; k++) {
+    const Insn& insn = insns_[k];
+    if ((k > from && refs_[k] != 0) || (flags_[k] & (kSelect1 | kSelect2)) != 0) return 0;
+    if (insn.opcode == kNop) continue;
+    switch (insn.cls()) {
+      case BPF_LD:
+        if (insn.mode() != BPF_IMM) return 0;
+        break;
+      case BPF_LDX:
+        if (insn.mode() != BPF_MEM && insn.mode() != BPF_MEMSX) return 0;
+        break;
+      case BPF_ST: break;
+      case BPF_STX:
+        if (insn.mode() != BPF_MEM) return 0;
+        break;
+      case BPF_ALU:
+      case BPF_ALU64:
+        if (insn.op() == BPF_DIV || insn.op() == BPF_MOD) return 0;
+        break;
+      default: {
+        bool conditional = insn.op() != BPF_JA && insn.op() != BPF_JCOND && insn.op() != BPF_CALL &&
+                           insn.op() != BPF_EXIT && insn.dst != kFramePointer &&
+                           !(insn.uses_src_reg() && insn.src == kFramePointer);
+        return conditional && k > from && k + 1 < function.end ? k : 0;
+      }
+    }
+  }
+  return 0;
+}
+
+// `again: i += 1; if i != n goto body; …` in front of a loop's body, as clang puts it for a `continue`: one taken
+// jump a round instead of two. Where the block is the whole loop, it makes two rounds of one.
+void Analysis::find_copies(const Function& function) {
+  unsigned left = 8;
+  for (uint32_t i = function.start; i + 1 < function.end && left > 0; i++) {
+    const Insn& insn = insns_[i];
+    if ((insn.cls() != BPF_JMP && insn.cls() != BPF_JMP32) || insn.opcode == kNop ||
+        insn.op() == BPF_CALL || insn.op() == BPF_EXIT || insn.op() == BPF_JCOND ||
+        (flags_[i] & (kSelect1 | kSelect2)) != 0 || insn.dst == kFramePointer ||
+        (insn.uses_src_reg() && insn.src == kFramePointer))
+      continue;
+    uint32_t to = target(insn, i);
+    if (to > i || to < function.start) continue;
+    uint32_t end = copied_end(function, to);
+    if (end == 0 || end > i) continue;
+    flags_[i] |= kCopied;
+    if (end != i && refs_[end + 1] < 255) refs_[end + 1]++;  // the copy jumps there
+    left--;
+  }
+  if (left == 8) return;
+  // What comes after is further away than was thought.
+  uint32_t more = 0;
+  for (uint32_t i = function.start; i < function.end; i++) {
+    estimate_[i] += more;
+    if ((flags_[i] & kCopied) == 0) continue;
+    uint32_t to = target(insns_[i], i);
+    more += 24 + estimate_[copied_end(function, to)] - estimate_[to];
+  }
+  estimated_ += more;
 }
 
 // Where what a select chose decides, through a load, what the next one chooses (a binary search, a list), a
@@ -525,6 +611,12 @@ void Analysis::registers_of(const VerifiedProgram& program, Function& function) 
             use = insn.src == 0 && insn.imm == 12 ? 0x0e : kArguments;  // BPF_FUNC_tail_call
             if (insn.uses_src_reg()) use |= dst;                        // callx
             def = kCallerSaved;
+            if (inlined(i)) {
+              auto lookup = lookup_at(program, i);
+              use = lookup && !lookup->key_is_constant ? bit(2) : 0;
+              if (lookup && insn.off != 0) use |= bit(static_cast<unsigned>(insn.off));
+              if (!function.calls) def = bit(0);
+            }
             break;
           default:
             use = dst;
@@ -557,8 +649,11 @@ void Analysis::registers_of(const VerifiedProgram& program, Function& function) 
     function.known |= static_cast<uint16_t>(known & ~again & 0x3c);  // r2 to r5
 }
 
-// Backwards to a fixed point; the loops of real programs take two or three rounds.
+// Backwards to a fixed point, which is one when each jump back is live with what its target needs; the loops of
+// real programs take two rounds.
 void Analysis::liveness(Function& function) {
+  std::array<uint32_t, 64> back;  // the jumps back, as far as they are remembered
+  size_t backs = 0;
   for (unsigned round = 0;; round++) {
     bool again = false;
     uint16_t next = 0;  // live before instruction i + 1
@@ -581,17 +676,21 @@ void Analysis::liveness(Function& function) {
             if (to > i) {
               out |= live_in(to);
             } else if (round == 0) {
-              again = true;  // not known yet
+              if (backs < back.size()) back[backs] = i;  // not known yet
+              backs++;
             } else {
               out |= live_in(to);
             }
           }
         }
       }
-      if (round > 0 && out != live_out_[i]) again = true;
+      if (round > 0 && backs > back.size() && out != live_out_[i]) again = true;
       live_out_[i] = out;
       next = static_cast<uint16_t>(use_[i] | (out & ~def_[i]));
     }
+    if (round == 0 && backs > back.size()) again = true;
+    for (size_t b = 0; b < backs && backs <= back.size() && !again; b++)
+      again = (live_in(target(insns_[back[b]], back[b])) & ~live_out_[back[b]]) != 0;
     if (!again) break;
     if (round == 64) {  // sound, and out of reach of any compiler's output
       for (uint32_t i = function.start; i < function.end; i++) live_out_[i] = 0xffff;

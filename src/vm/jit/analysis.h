@@ -31,6 +31,11 @@ enum InsnFlag : uint8_t {
   kSelect2 = 8,
   kPromoted = 16,  // was an access to a stack slot
   kHoisted = 32,   // ld_imm64 of something near a constant that the register `off` holds
+  kInlined =
+      64,  // a call that needs none: lookup_at() (where `off` is not 0, that register is near
+           // the map's values), or get_smp_processor_id
+  kCopied =
+      128,  // a jump back to a short block that ends in a conditional jump: better a copy of it
 };
 
 struct Function {
@@ -39,7 +44,8 @@ struct Function {
   uint16_t used = 0;       // registers that instructions name, slots included
   uint16_t arguments = 0;  // of r1 to r5: those that it reads
   uint32_t exits = 0;
-  bool calls = false;  // helpers, kfuncs or BPF functions: caller-saved registers are lost
+  bool calls =
+      false;  // helpers, kfuncs or BPF functions, not inlined: caller-saved registers are lost
   bool fetches_bitwise = false;  // an atomic and, or, xor with BPF_FETCH
   bool has_may_goto = false;
   uint8_t slots = 0;      // promoted
@@ -54,7 +60,8 @@ class Analysis {
  public:
   // `slot_budget` says how many stack slots the target can keep in registers for a function.
   [[nodiscard]] static Result<Analysis> run(const VerifiedProgram& program,
-                                            unsigned (*slot_budget)(const Function&), bool selects);
+                                            unsigned (*slot_budget)(const Function&), bool selects,
+                                            bool needs_context = false, bool inline_maps = false);
 
   [[nodiscard]] uint32_t size() const { return size_; }
   [[nodiscard]] const Insn* insns() const { return insns_; }
@@ -73,11 +80,15 @@ class Analysis {
   // Index of the function whose first instruction is `start`; none: functions().size().
   [[nodiscard]] uint32_t function_at(uint32_t start) const;
   [[nodiscard]] bool uses_context() const { return uses_context_; }  // HelperContext is needed
+  [[nodiscard]] bool inlined(uint32_t i) const { return (flags_[i] & kInlined) != 0; }
   [[nodiscard]] bool has_callbacks() const { return has_callbacks_; }
 
   // What ld_imm64 at `i` loads, where it is a number or a map's address; none: not that.
   [[nodiscard]] static std::optional<uint64_t> imm64_at(const VerifiedProgram& program,
                                                         const Insn* insn);
+
+  // The conditional jump that ends the block which begins at `from`, if that may be copied; none: 0.
+  [[nodiscard]] uint32_t copied_end(const Function& function, uint32_t from) const;
 
   // Where a jump goes.
   [[nodiscard]] static uint32_t target(const Insn& insn, uint32_t i) {
@@ -93,6 +104,7 @@ class Analysis {
                        const std::vector<int16_t>& depth);
   void keep_chasing_branches(const Function& function);
   void find_selects(const Function& function);
+  void find_copies(const Function& function);
   void registers_of(const VerifiedProgram& program, Function& function);
   void liveness(Function& function);
 
@@ -101,6 +113,7 @@ class Analysis {
   uint32_t jumps_ = 0;
   bool uses_context_ = false;
   bool has_callbacks_ = false;
+  bool inline_maps_ = false;
   bool slots_escape_ = false;  // of the function being scanned
   bool touches_stack_ = false;
   bool loops_ = false;

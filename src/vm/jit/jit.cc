@@ -19,13 +19,24 @@ const CpuFeatures& host_cpu() {
 
 Result<NativeCode> compile(const VerifiedProgram& program, const JitOptions& options,
                            CodeMemory& memory) {
-  // Blinded code keeps every branch: a select would need an immediate in a register of its own.
+  // Blinded code keeps every branch: a select would need an immediate in a register of its own. So does metered
+  // code, whose blocks are charged one by one.
   SKEP_TRY(analysis,
-           Analysis::run(program, x86::CodeGen::slot_budget, !options.blinding_seed.has_value()));
+           Analysis::run(program, x86::CodeGen::slot_budget,
+                         !options.blinding_seed.has_value() && options.fuel == 0, options.fuel != 0,
+                         options.inline_maps && !options.blinding_seed.has_value()));
   return x86::CodeGen(program, options, analysis).run(memory);
 }
 
 std::optional<uint32_t> insn_at(const NativeCode& code, uint32_t offset) {
+  if (!code.line_table.empty()) {
+    if (offset >= code.code_size) return std::nullopt;
+    auto next =
+        std::upper_bound(code.line_table.begin(), code.line_table.end(), offset,
+                         [](uint32_t at, const CodeLine& line) { return at < line.offset; });
+    if (next == code.line_table.begin() || std::prev(next)->insn == kNoInsn) return std::nullopt;
+    return std::prev(next)->insn;
+  }
   if (code.lines.empty() || offset < code.lines.front() || offset >= code.lines.back())
     return std::nullopt;
   auto after = std::upper_bound(code.lines.begin(), code.lines.end(), offset);

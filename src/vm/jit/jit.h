@@ -41,6 +41,13 @@ struct JitOptions {
   uint64_t prog_headers_size = hive::kControlSize;
   // Given: no immediate of the program appears in the code (constant blinding), masks come from this.
   std::optional<uint64_t> blinding_seed;
+  // Not 0: a run (the code's entry, not a tail call) starts with this much HelperContext::fuel, and every block is
+  // charged (vm/metering.h). Where it runs out, the u64 at `out_of_fuel` is counted up; 0: nothing is.
+  uint64_t fuel = 0;
+  uint64_t out_of_fuel = 0;
+  // Spectre v1: no load or store of a block runs before the branches that led there are known to be right, and an
+  // inlined lookup's index is masked.
+  bool speculation_barriers = false;
   // ARRAY and PERCPU_ARRAY lookups without a call, where facts name the map and its header is published.
   bool inline_maps = true;
   CpuFeatures cpu = host_cpu();
@@ -51,6 +58,13 @@ struct FaultEntry {
   uint32_t insn = 0;
   uint32_t fixup = 0;
 };
+
+// Optimised code: from `offset` on, instructions belong to BPF instruction `insn` (kNoInsn: to none).
+struct CodeLine {
+  uint32_t offset = 0;
+  uint32_t insn = 0;
+};
+inline constexpr uint32_t kNoInsn = ~0u;
 
 // Code in memory that `memory` (of compile) gave; whoever runs it frees `block` there.
 struct NativeCode {
@@ -65,6 +79,8 @@ struct NativeCode {
   // Native offset of each BPF instruction, and the end of the last: insns + 1 entries, ascending within a
   // subprogram. Instructions that were folded into others have the offset of what follows.
   std::vector<uint32_t> lines;
+  // The optimising tier has this instead of `lines`: instructions in any order, ascending by offset.
+  std::vector<CodeLine> line_table;
   std::vector<uint32_t> subprograms;  // native offset of each subprogram's first byte
 
   [[nodiscard]] ByteSpan code() const { return {block.writable, code_size}; }

@@ -5,6 +5,7 @@
 #include "object/helper_context.h"
 #include "object/map_header.h"
 #include "object/prog_header.h"
+#include "vm/jit/lookup.h"
 #include "vm/jit/x86_64/codegen.h"
 
 namespace skep::jit::x86 {
@@ -31,6 +32,7 @@ void CodeGen::after_call() {
   lazy_ &= static_cast<uint16_t>(~kScratchRegisters);
   zext_ &= static_cast<uint16_t>(~kLostRegisters);
   flags_at_ = nullptr;
+  fenced_ = false;
 }
 
 void CodeGen::call_table(uint64_t element) {
@@ -45,6 +47,7 @@ void CodeGen::call(uint32_t i, const Insn& insn) {
     e_.call32(0);
     uint32_t index = a_.function_at(i + 1 + static_cast<uint32_t>(insn.imm));
     fixups_.push_back({Fixup::kFunction, here() - 4, index, i});
+    check_fuel();
     return after_call();
   }
   if (insn.uses_src_reg()) return call_register(i, insn);
@@ -54,14 +57,16 @@ void CodeGen::call(uint32_t i, const Insn& insn) {
   if (insn.src == BPF_PSEUDO_KFUNC_CALL) {
     arguments(a_.use(i));
     call_table(options_.kfunc_table + offset);
+    if (a_.has_callbacks()) check_fuel();
     return after_call();
   }
   switch (insn.imm) {
     case kMapLookup:
-      if (inline_lookup(i)) return;
+      if (a_.inlined(i)) return inline_lookup(i);
       break;
     case kTailCall: return tail_call(i);
     case kProcessorId:  // the slot is the CPU
+      if (!a_.inlined(i)) break;
       clobber(rax, static_cast<uint16_t>(out_ & ~kScratchRegisters));
       lazy_ &= static_cast<uint16_t>(~kScratchRegisters);
       e_.load(4, rax, {.base = kContext, .disp = offsetof(HelperContext, slot)});
@@ -70,6 +75,7 @@ void CodeGen::call(uint32_t i, const Insn& insn) {
   }
   arguments(a_.use(i));
   call_table(options_.helper_table + offset);
+  if (a_.has_callbacks()) check_fuel();
   after_call();
 }
 
@@ -88,51 +94,67 @@ void CodeGen::call_register(uint32_t i, const Insn& insn) {
   after_call();
 }
 
-// Element `key` of an ARRAY or PERCPU_ARRAY, whose geometry never changes: rax becomes its address, or 0. A
-// test of r0 for 0 that follows is part of it.
-bool CodeGen::inline_lookup(uint32_t i) {
-  if (!options_.inline_maps || blind_ || program_.facts().empty()) return false;
-  const InsnFacts& facts = program_.facts()[i];
-  if (facts.map_index < 0 || static_cast<size_t>(facts.map_index) >= program_.maps().size())
-    return false;
-  const MapDescriptor& map = program_.maps()[static_cast<size_t>(facts.map_index)];
-  bool per_cpu = map.type == MapType::BPF_MAP_TYPE_PERCPU_ARRAY;
-  if (map.address == 0 || (map.type != MapType::BPF_MAP_TYPE_ARRAY && !per_cpu)) return false;
-  const auto* header = reinterpret_cast<const MapHeader*>(map.address);
-  if (header->magic != kMapMagic || header->values == 0 || header->max_entries > INT32_MAX)
-    return false;
-  uint64_t stride = header->value_stride;
-  if (stride > INT32_MAX || (per_cpu && header->slot_stride > INT32_MAX)) return false;
+// rax becomes the element's address, or 0.
+void CodeGen::inline_lookup(uint32_t i) {
+  auto lookup = lookup_at(program_, i);
+  if (!lookup) return broken("a lookup");
+  if (lookup->kind == Lookup::kHash) return hash_lookup(*lookup);
+  const MapHeader& header = *lookup->header;
+  if (!lookup->key_is_constant) return array_lookup(i, *lookup);
+  clobber(rax, static_cast<uint16_t>(out_ & ~kScratchRegisters));
+  lazy_ &= static_cast<uint16_t>(~kScratchRegisters);
+  if (lookup->constant_key >= header.max_entries) return assign(0, const_of(0));
+  uint64_t element = header.values + uint64_t{lookup->constant_key} * header.value_stride;
+  if (lookup->kind == Lookup::kArray) return assign(0, const_of(static_cast<int64_t>(element)));
+  load_slot_offset(rax, header);
+  e_.mov_imm(kScratch, element);
+  e_.alu(kAdd, true, rax, kScratch);
+  end_def(0, false);
+}
 
-  auto survivors = static_cast<uint16_t>(out_ & ~kScratchRegisters);
-  auto drop_scratch = [&] { lazy_ &= static_cast<uint16_t>(~kScratchRegisters); };
-  auto add_slot = [&](unsigned to) {  // to = slot * slot_stride
-    e_.load(4, to, {.base = kContext, .disp = offsetof(HelperContext, slot)});
-    if (std::has_single_bit(header->slot_stride)) {
-      e_.shift(kShl, true, to, static_cast<unsigned>(std::countr_zero(header->slot_stride)));
-    } else {
-      e_.imul_imm(true, to, to, static_cast<int32_t>(header->slot_stride));
-    }
-  };
-  if (facts.key_is_constant) {
-    clobber(rax, survivors);
-    drop_scratch();
-    if (facts.constant_key >= header->max_entries) {
-      assign(0, const_of(0));
-      return true;
-    }
-    uint64_t element = header->values + facts.constant_key * stride;
-    if (per_cpu) {
-      add_slot(rax);
-      e_.mov_imm(kScratch, element);
-      e_.alu(kAdd, true, rax, kScratch);
-      end_def(0, false);
-    } else {
-      assign(0, const_of(static_cast<int64_t>(element)));
-    }
-    return true;
+// Where this run's copy of a per-CPU array begins, from its values.
+void CodeGen::load_slot_offset(unsigned to, const MapHeader& header) {
+  e_.load(4, to, {.base = kContext, .disp = offsetof(HelperContext, slot)});
+  if (std::has_single_bit(header.slot_stride)) {
+    e_.shift(kShl, true, to, static_cast<unsigned>(std::countr_zero(header.slot_stride)));
+  } else {
+    e_.imul_imm(true, to, to, static_cast<int32_t>(header.slot_stride));
   }
+}
 
+// rax: an index that is in range; becomes the element's address.
+void CodeGen::element_address(uint32_t i, const Lookup& lookup) {
+  const MapHeader& header = *lookup.header;
+  uint64_t stride = header.value_stride;
+  unsigned log = std::has_single_bit(stride) ? static_cast<unsigned>(std::countr_zero(stride)) : 64;
+  uint8_t scale = 0;
+  if (log == 64) {
+    e_.imul_imm(true, rax, rax, static_cast<int32_t>(stride));
+  } else if (log > 3) {
+    e_.shift(kShl, true, rax, log);
+  } else {
+    scale = static_cast<uint8_t>(log);
+  }
+  uint8_t base = kScratch;
+  int32_t disp = 0;
+  auto held = static_cast<unsigned>(insns_[i].off);
+  if (held != 0) {
+    base = home_[held];
+    disp = static_cast<int32_t>(header.values -
+                                function_->constant[held - kFirstSlot - function_->slots]);
+  } else {
+    e_.mov_imm(kScratch, header.values);
+  }
+  e_.lea(true, rax, {.base = base, .index = rax, .scale = scale, .disp = disp});
+  if (lookup.kind != Lookup::kPercpuArray) return;
+  load_slot_offset(kScratch, header);
+  e_.alu(kAdd, true, rax, kScratch);
+}
+
+// A test of r0 for 0 that follows is part of it.
+void CodeGen::array_lookup(uint32_t i, const Lookup& lookup) {
+  const MapHeader& header = *lookup.header;
+  auto survivors = static_cast<uint16_t>(out_ & ~kScratchRegisters);
   // The test that follows, if it does: `if r0 == 0 goto` or `if r0 != 0 goto`.
   const Insn& next = insns_[i + 1];
   bool test = (a_.flags(i + 1) & (kLeader | kSelect1 | kSelect2)) == 0 && next.cls() == BPF_JMP &&
@@ -144,10 +166,9 @@ bool CodeGen::inline_lookup(uint32_t i) {
     in_ |= a_.live_in(i + 1);
     flush(a_.live_in(to) & survivors);
   }
-  ready_mem(2, 0);
-  e_.load(4, rax, mem(2, 0));
-  drop_scratch();
-  e_.alu_imm(kCmp, false, rax, static_cast<int32_t>(header->max_entries));
+  load_key(rax, 4);
+  lazy_ &= static_cast<uint16_t>(~kScratchRegisters);
+  e_.alu_imm(kCmp, false, rax, static_cast<int32_t>(header.max_entries));
   uint8_t* outside = nullptr;
   bool direct = test && next.op() == BPF_JEQ && (a_.live_in(to) & bit(0)) == 0;
   if (direct) {
@@ -155,26 +176,12 @@ bool CodeGen::inline_lookup(uint32_t i) {
   } else {
     outside = skip(kAe);
   }
-  unsigned log = std::has_single_bit(stride) ? static_cast<unsigned>(std::countr_zero(stride)) : 64;
-  if (log == 64) {
-    e_.imul_imm(true, rax, rax, static_cast<int32_t>(stride));
-  } else if (log > 3) {
-    e_.shift(kShl, true, rax, log);
+  if (options_.speculation_barriers) {  // past a wrong guess the index becomes 0
+    e_.alu_imm(kCmp, false, rax, static_cast<int32_t>(header.max_entries));
+    e_.alu(kSbb, false, kScratch, kScratch);
+    e_.alu(kAnd, false, rax, kScratch);
   }
-  if (per_cpu) {
-    add_slot(kScratch);
-    if (log <= 3 && log > 0) e_.shift(kShl, true, rax, log);
-    e_.alu(kAdd, true, rax, kScratch);
-    e_.mov_imm(kScratch, header->values);
-    e_.alu(kAdd, true, rax, kScratch);
-  } else {
-    e_.mov_imm(kScratch, header->values);
-    if (log <= 3 && log > 0) {
-      e_.lea(true, rax, {.base = kScratch, .index = rax, .scale = static_cast<uint8_t>(log)});
-    } else {
-      e_.alu(kAdd, true, rax, kScratch);
-    }
-  }
+  element_address(i, lookup);
   end_def(0, false);
   flags_at_ = nullptr;
   if (!test) {
@@ -182,7 +189,7 @@ bool CodeGen::inline_lookup(uint32_t i) {
     bind(outside);
     e_.zero(rax);
     bind(end);
-    return true;
+    return;
   }
   next_ = i + 2;
   out_ = a_.live_out(i + 1);
@@ -198,7 +205,72 @@ bool CodeGen::inline_lookup(uint32_t i) {
     emit_jump(i + 1, to);
     bind(end);
   }
-  return true;
+}
+
+// The key that r2 points to. It was mostly stored to the stack just before.
+void CodeGen::load_key(unsigned to, unsigned size) {
+  ready_mem(2, 0);
+  e_.load(size, to, mem(2, 0));
+}
+
+// Looks at the bucket's entries; what needs more than that (an overflow chain, another key with the same tag) is
+// the helper's. Concurrent changes are as harmless as in maps/hash_table.h: the element's number is bounded, and
+// its key compared.
+void CodeGen::hash_lookup(const Lookup& lookup) {
+  const MapHeader& header = *lookup.header;
+  const HashGeometry& hash = lookup.hash();
+  const unsigned key = kScratch2, size = header.key_size;
+  clobber_all(kLostRegisters, static_cast<uint16_t>(out_ & ~kScratchRegisters));
+  materialise(2);
+  lazy_ &= static_cast<uint16_t>(~kScratchRegisters);
+  e_.load(size, key, {.base = rsi});
+  e_.mov_imm(rax, hash.seed);
+  e_.mov_imm(rdx, kHashFactor ^ hash.seed << 1);
+  e_.alu(kXor, true, rax, key);
+  e_.mul(true, rdx);
+  e_.mov_imm(rdi, hash.buckets);
+  e_.alu(kXor, true, rax, rdx);
+  e_.mov(false, rdx, rax);
+  e_.alu_imm(kAnd, false, rdx, static_cast<int32_t>(hash.bucket_mask));
+  e_.shift(kShl, true, rdx, std::countr_zero(kBucketBytes));
+  e_.alu(kAdd, true, rdx, rdi);
+  e_.shift(kShr, true, rax, 32);  // the tag
+  uint8_t* found[kBucketEntries];
+  for (uint32_t k = 0; k < kBucketEntries; k++) {
+    auto disp = static_cast<int32_t>(kBucketFirstEntry + 8 * k + 4);
+    e_.alu(kCmp, false, rax, {.base = rdx, .disp = disp});
+    found[k] = skip(kE);
+  }
+  e_.alu_store_imm(kCmp, 4, {.base = rdx, .disp = kBucketOverflow}, 0);
+  uint8_t* missing = skip(kE);
+  uint8_t* ask = e_.p;
+  e_.mov_imm(rdi, reinterpret_cast<uint64_t>(&header));
+  call_table(options_.helper_table + uint64_t{kMapLookup} * 8);
+  uint8_t* answered = skip();
+  bind(missing);
+  e_.zero(rax);
+  uint8_t* missed = skip();
+  for (uint32_t k = kBucketEntries; k-- > 0;) {
+    bind(found[k]);
+    if (k > 0) e_.alu_imm(kAdd, true, rdx, 8);
+  }
+  e_.load(4, rcx, {.base = rdx, .disp = kBucketFirstEntry});
+  e_.alu_imm(kSub, false, rcx, 1);
+  auto back = [&](Cond cond) { e_.jcc8(cond, ask - (e_.p + 2)); };
+  e_.alu_imm(kCmp, false, rcx, static_cast<int32_t>(hash.total));
+  back(kAe);
+  fenced_ = false;
+  barrier(0);
+  e_.imul_imm(true, rcx, rcx, static_cast<int32_t>(hash.element_stride));
+  e_.mov_imm(rdi, hash.elements);
+  e_.alu(kAdd, true, rcx, rdi);
+  e_.alu(kCmp, size == 8, key, {.base = rcx, .disp = kElementKey});
+  back(kNe);
+  e_.lea(true, rax, {.base = rcx, .disp = static_cast<int32_t>(hash.value_offset)});
+  bind(answered);
+  bind(missed);
+  after_call();
+  end_def(0, false);
 }
 
 // r1: ctx, r2: program array, r3: index. Leaves this function's frame, as the kernel does: a subprogram's
@@ -216,6 +288,8 @@ void CodeGen::tail_call(uint32_t i) {
   leave(kAe);
   e_.alu_store_imm(kCmp, 4, tail_calls, kMaxTailCalls);
   leave(kAe);
+  fenced_ = false;
+  barrier(0);
   e_.load(8, rax, {.base = rsi, .disp = offsetof(MapHeader, values)});
   e_.mov(false, rdx, rdx);
   e_.load(8, rax, {.base = rax, .index = rdx, .scale = 3});

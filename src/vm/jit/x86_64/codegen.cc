@@ -6,6 +6,7 @@
 #include <cstddef>
 
 #include "object/helper_context.h"
+#include "vm/metering.h"
 
 namespace skep::jit::x86 {
 
@@ -17,6 +18,9 @@ constexpr size_t kRoom = 512;  // the most that one instruction emits, short of 
 constexpr uint8_t kCalleeSaved[] = {rbx, rbp, r14, r15, r13, r12};
 constexpr uint16_t kCalleeSavedMask =
     1 << rbx | 1 << rbp | 1 << r12 | 1 << r13 | 1 << r14 | 1 << r15;
+constexpr size_t kGuard =
+    16;  // bytes of traps after the code, and where blinded a random number before it
+constexpr int kTrapByte = 0xcc;
 constexpr uint32_t kMaxLoops = 8u << 20;  // BPF_MAX_LOOPS: what may_goto allows
 
 // Registers that a function may use without saving them: homes of arguments that it never names, if it
@@ -37,6 +41,7 @@ CodeGen::CodeGen(const VerifiedProgram& program, const JitOptions& options,
     : program_(program), options_(options), a_(analysis), insns_(analysis.insns()) {
   blind_ = options.blinding_seed.has_value();
   random_state_ = options.blinding_seed.value_or(0);
+  if (options.fuel != 0) costs_ = vm::block_costs(program);
 }
 
 unsigned CodeGen::slot_budget(const Function& function) {
@@ -94,6 +99,14 @@ void CodeGen::begin_function(uint32_t index) {
   if (function_->has_may_goto) frame += 8;
   if (function_->calls && (frame + 8 * saved_count_ + 8) % 16 != 0) frame += 8;
   frame_ = static_cast<int32_t>(frame);
+  if (main) {
+    if (!costs_.empty()) {
+      e_.mov_imm(kScratch, options_.fuel);
+      e_.store(8, {.base = rsi, .disp = offsetof(HelperContext, fuel)}, kScratch);
+      e_.store_imm(4, {.base = rsi, .disp = offsetof(HelperContext, flags)}, 0);
+    }
+    tail_entry_ = here();
+  }
   for (unsigned k = 0; k < saved_count_; k++) e_.push(saved_[k]);
   if (frame_ != 0) e_.alu_imm(kSub, true, rsp, frame_);
   if (function_->has_may_goto) e_.store_imm(4, {.base = rsp}, kMaxLoops);
@@ -110,6 +123,7 @@ void CodeGen::begin_function(uint32_t index) {
   lazy_ = bit(kFramePointer);
   in_progress_ = zext_ = 0;
   flags_at_ = nullptr;
+  fenced_ = false;
 }
 
 void CodeGen::epilogue(bool with_ret) {
@@ -124,24 +138,65 @@ void CodeGen::epilogue(bool with_ret) {
   if (with_ret) e_.ret();
 }
 
+// The rest of the fuel must pay for the block that begins here.
+void CodeGen::charge(uint32_t cost) {
+  room();
+  e_.alu_store_imm(kSub, 8, {.base = kContext, .disp = offsetof(HelperContext, fuel)},
+                   static_cast<int32_t>(cost));
+  leave_without_fuel(kB);
+  flags_at_ = nullptr;
+}
+
+void CodeGen::leave_without_fuel(Cond cond) {
+  e_.jcc32(cond, 0);
+  stubs_.push_back({.kind = Stub::kNoFuel, .reg = 0, .insn_at = 0, .resume = here() - 4});
+}
+
+// After a call of what may have run out of it.
+void CodeGen::check_fuel() {
+  if (costs_.empty()) return;
+  e_.alu_store_imm(kCmp, 4, {.base = kContext, .disp = offsetof(HelperContext, flags)}, 0);
+  static_assert(kRanOutOfFuel == 1);  // the only flag
+  leave_without_fuel(kNe);
+}
+
+// All stubs of a kind share what they jump to.
+void CodeGen::bind_stubs(Stub::Kind kind) {
+  for (const Stub& stub : stubs_) {
+    if (stub.kind != kind) continue;
+    auto disp = static_cast<int32_t>(here() - (stub.resume + 4));
+    std::memcpy(buffer_.get() + stub.resume, &disp, 4);
+  }
+}
+
 void CodeGen::end_function() {
-  bool leaves = false;
+  bool leaves = false, out_of_fuel = false;
   for (const Stub& stub : stubs_) {
     room();
-    if (stub.kind == Stub::kExitZero) {
-      leaves = true;
+    if (stub.kind != Stub::kFault) {
+      (stub.kind == Stub::kExitZero ? leaves : out_of_fuel) = true;
       continue;
     }
     faults_.push_back({stub.insn_at, here()});
     e_.zero(stub.reg);
     e_.jmp32(static_cast<int64_t>(stub.resume) - (here() + 5));
   }
-  if (leaves) {
-    for (const Stub& stub : stubs_) {
-      if (stub.kind != Stub::kExitZero) continue;
-      auto disp = static_cast<int32_t>(here() - (stub.resume + 4));
-      std::memcpy(buffer_.get() + stub.resume, &disp, 4);
+  if (out_of_fuel) {
+    room();
+    bind_stubs(Stub::kNoFuel);
+    e_.store_imm(8, {.base = kContext, .disp = offsetof(HelperContext, fuel)}, 0);
+    e_.store_imm(4, {.base = kContext, .disp = offsetof(HelperContext, flags)}, kRanOutOfFuel);
+    if (function_index_ == 0 && options_.out_of_fuel != 0) {
+      e_.mov_imm(kScratch, options_.out_of_fuel);
+      e_.mov_imm(rax, 1);
+      e_.alu_store(kAdd, 8, {.base = kScratch}, rax, true);
     }
+    e_.mov_imm(rax, subprogram_->is_callback ? 1 : 0);
+    epilogue();
+  }
+  if (leaves) {
+    room();
+    bind_stubs(Stub::kExitZero);
     e_.zero(rax);
     epilogue();
   }
@@ -158,15 +213,26 @@ void CodeGen::step(uint32_t i) {
     lazy_ = bit(kFramePointer);
     zext_ = 0;
     flags_at_ = nullptr;
+    fenced_ = false;
     if ((flags & kLoopHead) != 0 && here() % 16 != 0) e_.nops(16 - here() % 16);
   }
   lines_[i] = here();
   next_ = i + 1;
   const Insn& insn = insns_[i];
+  if (!costs_.empty() && costs_[i] != 0 &&
+      !(i < program_.facts().size() && program_.facts()[i].dead))
+    charge(costs_[i]);
   if (insn.opcode == kNop) return;
-  in_ = live;
+  generate(i);
+  for (uint32_t k = i + 1; k < next_; k++) lines_[k] = here();
+  if (broken_ != nullptr && broken_at_ == 0) broken_at_ = i;
+}
+
+void CodeGen::generate(uint32_t i) {
+  const Insn& insn = insns_[i];
+  in_ = a_.live_in(i);
   out_ = a_.live_out(i);
-  lazy_ &= static_cast<uint16_t>(live | bit(kFramePointer));
+  lazy_ &= static_cast<uint16_t>(in_ | bit(kFramePointer));
   switch (insn.cls()) {
     case BPF_LD:
       if (insn.mode() == BPF_IMM) {
@@ -182,30 +248,48 @@ void CodeGen::step(uint32_t i) {
     case BPF_ALU64: alu(i, insn, true); break;
     default: jump(i, insn);
   }
-  for (uint32_t k = i + 1; k < next_; k++) lines_[k] = here();
-  if (broken_ != nullptr && broken_at_ == 0) broken_at_ = i;
 }
 
-// call_bpf(context, entry, r1, r2, r3, r4, r5), for helpers that call back.
+// call_bpf(context, entry, r1, r2, r3, r4, r5), for helpers that call back. Calls nothing but this program's own
+// callbacks, each directly: `entry` may come from memory that others can write.
 void CodeGen::emit_thunk() {
   room();
   while (here() % 16 != 0) e_.trap();
   thunk_ = here();
   e_.push(kContext);
   e_.mov(true, kContext, rdi);
-  e_.mov(true, rax, rsi);
+  e_.mov(true, kScratch, rsi);
   e_.mov(true, rdi, rdx);
   e_.mov(true, rsi, rcx);
   e_.mov(true, rdx, r8);
   e_.mov(true, rcx, r9);
   e_.load(8, r8, {.base = rsp, .disp = 16});
-  e_.call_reg(rax);
-  e_.pop(kContext);
-  e_.ret();
+  uint32_t to_end = 0;
+  for (uint32_t f = 0; f < a_.functions().size(); f++) {
+    if (!program_.subprograms()[f].is_callback) continue;
+    room();
+    const uint8_t* at = e_.lea_rip(rax);
+    fixups_.push_back({Fixup::kFunction, static_cast<uint32_t>(at - buffer_.get()), f, 0});
+    e_.alu(kCmp, true, rax, kScratch);
+    uint8_t* other = skip(kNe);
+    e_.call32(0);
+    fixups_.push_back({Fixup::kFunction, here() - 4, f, 0});
+    if (to_end == 0) {
+      to_end = here();
+      e_.pop(kContext);
+      e_.ret();
+    } else {
+      e_.jmp32(static_cast<int64_t>(to_end) - (here() + 5));
+    }
+    bind(other);
+  }
+  e_.trap();
 }
 
 void CodeGen::generate() {
   e_.p = buffer_.get();
+  if (blind_)
+    for (uint64_t k = kGuard * (1 + random() % 16); k > 0; k--) e_.trap();
   fixups_.clear();
   faults_.clear();
   stubs_.clear();
@@ -251,8 +335,8 @@ Result<NativeCode> CodeGen::finish(CodeMemory& memory) {
   auto size = static_cast<uint32_t>(e_.p - buffer_.get());
   size_t tables = 0;
   for (const Fixup& fixup : fixups_) tables += fixup.kind == Fixup::kTable;
-  // | code | fault table | addresses of helpers, where the process page is out of reach |
-  size_t fault_at = (size + 7u) & ~size_t{7};
+  // | code | traps | fault table | addresses of helpers, where the process page is out of reach |
+  size_t fault_at = (size + kGuard + 7u) & ~size_t{7};
   size_t pool_at = fault_at + faults_.size() * sizeof(FaultEntry);
   std::sort(faults_.begin(), faults_.end(), [](auto& a, auto& b) { return a.insn < b.insn; });
   SKEP_TRY(block, memory.allocate(pool_at));
@@ -280,11 +364,13 @@ Result<NativeCode> CodeGen::finish(CodeMemory& memory) {
     std::memcpy(buffer_.get() + fixup.at, &low, 4);
   }
   std::memcpy(block.writable, buffer_.get(), size);
+  std::memset(block.writable + size, kTrapByte, fault_at - size);
   if (!faults_.empty())
     std::memcpy(block.writable + fault_at, faults_.data(), faults_.size() * sizeof(FaultEntry));
   NativeCode code;
   code.block = block;
-  code.entry = code.tail_entry = block.address + function_offsets_[0];
+  code.entry = block.address + function_offsets_[0];
+  code.tail_entry = block.address + tail_entry_;
   code.code_size = size;
   code.fault_table = block.address + fault_at;
   code.faults = std::move(faults_);
@@ -294,7 +380,8 @@ Result<NativeCode> CodeGen::finish(CodeMemory& memory) {
 }
 
 Result<NativeCode> CodeGen::run(CodeMemory& memory) {
-  capacity_ = a_.estimate(a_.size()) + 64 * a_.functions().size() + 4 * kRoom;
+  capacity_ =
+      (blind_ ? 16 * kGuard : 0) + a_.estimate(a_.size()) + 64 * a_.functions().size() + 4 * kRoom;
   buffer_ = std::make_unique_for_overwrite<uint8_t[]>(capacity_);
   lines_.resize(a_.size() + 1);
   function_offsets_.resize(a_.functions().size());

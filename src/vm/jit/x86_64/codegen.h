@@ -31,6 +31,13 @@
 #include "vm/jit/jit.h"
 #include "vm/jit/x86_64/emitter.h"
 
+namespace skep::jit {
+struct Lookup;
+}
+namespace skep {
+struct MapHeader;
+}
+
 namespace skep::jit::x86 {
 
 inline constexpr unsigned kScratch = r11, kScratch2 = r10, kContext = r12;
@@ -76,11 +83,11 @@ class CodeGen {
   };
   // Code that lies after its function.
   struct Stub {
-    enum Kind : uint8_t { kFault, kExitZero };
+    enum Kind : uint8_t { kFault, kExitZero, kNoFuel };
     Kind kind;
     uint8_t reg;       // kFault: what becomes 0
     uint32_t insn_at;  // kFault: the faulting instruction
-    uint32_t resume;   // kFault: where to go on; kExitZero: the jump's displacement
+    uint32_t resume;   // kFault: where to go on; others: the jump's displacement
   };
 
   // --- codegen.cc: frame, buffer, fixups
@@ -89,7 +96,18 @@ class CodeGen {
   void end_function();
   void epilogue(bool with_ret = true);
   void step(uint32_t i);
+  void generate(uint32_t i);
   void room();
+  void charge(uint32_t cost);
+  void leave_without_fuel(Cond cond);
+  void check_fuel();
+  void bind_stubs(Stub::Kind kind);
+  // Before a memory access through register `v` of BPF, where barriers were asked for.
+  void barrier(unsigned v) {
+    if (!options_.speculation_barriers || fenced_ || v == isa::kFramePointer) return;
+    e_.lfence();
+    fenced_ = true;
+  }
   void emit_thunk();
   [[nodiscard]] uint32_t here() const { return static_cast<uint32_t>(e_.p - buffer_.get()); }
   [[nodiscard]] Result<NativeCode> finish(CodeMemory& memory);
@@ -176,6 +194,7 @@ class CodeGen {
   void jump(uint32_t i, const Insn& insn);
   [[nodiscard]] Cond compare(const Insn& insn, bool wide);
   void select(uint32_t i, const Insn& insn);
+  void jump_to_copy(uint32_t i, const Insn& insn);
   bool set_condition(const Insn& insn, const Insn& move, uint16_t after);
   void may_goto(uint32_t i, const Insn& insn);
   void emit_jump(uint32_t i, uint32_t target);
@@ -190,7 +209,12 @@ class CodeGen {
   void call_register(uint32_t i, const Insn& insn);
   void arguments(uint16_t mask);
   void after_call();
-  bool inline_lookup(uint32_t i);
+  void inline_lookup(uint32_t i);
+  void array_lookup(uint32_t i, const Lookup& lookup);
+  void hash_lookup(const Lookup& lookup);
+  void load_key(unsigned to, unsigned size);
+  void load_slot_offset(unsigned to, const MapHeader& header);
+  void element_address(uint32_t i, const Lookup& lookup);
   void tail_call(uint32_t i);
   void call_table(uint64_t element);
 
@@ -210,9 +234,11 @@ class CodeGen {
   std::vector<FaultEntry> faults_;
   std::vector<bool> far_;  // insns whose jump was found not to reach as a short one
   uint32_t thunk_ = 0;
+  uint32_t tail_entry_ = 0;
   const char* broken_ = nullptr;
   uint32_t broken_at_ = 0;
   bool blind_ = false;
+  std::vector<uint32_t> costs_;  // metered code: vm::block_costs()
   uint64_t random_state_ = 0;
 
   // Of the function being generated.
@@ -237,6 +263,7 @@ class CodeGen {
   uint8_t* flags_at_ = nullptr;
   uint8_t flags_reg_ = 0;
   bool flags_wide_ = false, flags_logic_ = false;
+  bool fenced_ = false;  // a speculation barrier stands between the last branch and here
 };
 
 }  // namespace skep::jit::x86

@@ -38,7 +38,7 @@ enum Cond : uint8_t {
 [[nodiscard]] constexpr Cond inverse(Cond cond) { return static_cast<Cond>(cond ^ 1); }
 
 // Operations of the 00-3F group (the digit of 81/83 too).
-enum Alu : uint8_t { kAdd = 0, kOr = 1, kAnd = 4, kSub = 5, kXor = 6, kCmp = 7 };
+enum Alu : uint8_t { kAdd = 0, kOr = 1, kSbb = 3, kAnd = 4, kSub = 5, kXor = 6, kCmp = 7 };
 // Digits of C1/D1/D3.
 enum Shift : uint8_t { kRol = 0, kRor = 1, kShl = 4, kShr = 5, kSar = 7 };
 
@@ -277,6 +277,7 @@ class Emitter {
   }
   void ret() { byte(0xc3); }
   void trap() { byte(0xcc); }
+  void lfence() { byte(0x0f), byte(0xae), byte(0xe8); }
 
   // Branches. The displacement is from the instruction's end; the last four (one) bytes hold it.
   void jmp8(int64_t disp) { byte(0xeb), byte(static_cast<unsigned>(disp)); }

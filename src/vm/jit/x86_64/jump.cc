@@ -1,4 +1,6 @@
 // Jumps, comparisons, selects, may_goto.
+#include <cstring>
+
 #include "vm/jit/x86_64/codegen.h"
 
 namespace skep::jit::x86 {
@@ -56,7 +58,8 @@ void CodeGen::emit_jump(uint32_t i, uint32_t target) {
     if (fits8(disp)) return e_.jmp8(disp);
     return e_.jmp32(disp - 3);
   }
-  bool near = a_.estimate(target) - a_.estimate(i + 1) <= 116 && (far_.empty() || !far_[i]);
+  bool near = a_.estimate(target) - a_.estimate(i + 1) <= 116 && costs_.empty() &&
+              (far_.empty() || !far_[i]);
   if (near) {
     e_.jmp8(0);
   } else {
@@ -67,12 +70,14 @@ void CodeGen::emit_jump(uint32_t i, uint32_t target) {
 
 void CodeGen::emit_jump(Cond cond, uint32_t i, uint32_t target) {
   uint32_t from = here();
+  fenced_ = false;
   if (target <= i) {
     int64_t disp = static_cast<int64_t>(lines_[target]) - (from + 2);
     if (fits8(disp)) return e_.jcc8(cond, disp);
     return e_.jcc32(cond, disp - 4);
   }
-  bool near = a_.estimate(target) - a_.estimate(i + 1) <= 116 && (far_.empty() || !far_[i]);
+  bool near = a_.estimate(target) - a_.estimate(i + 1) <= 116 && costs_.empty() &&
+              (far_.empty() || !far_[i]);
   if (near) {
     e_.jcc8(cond, 0);
   } else {
@@ -152,6 +157,7 @@ void CodeGen::jump(uint32_t i, const Insn& insn) {
   bool wide = insn.cls() == BPF_JMP;
   switch (insn.op()) {
     case BPF_JA: {
+      if ((a_.flags(i) & kCopied) != 0) return jump_to_copy(i, insn);
       uint32_t to = Analysis::target(insn, i);
       flush(a_.live_in(to));
       emit_jump(i, to);
@@ -177,9 +183,53 @@ void CodeGen::jump(uint32_t i, const Insn& insn) {
     lazy_ = bit(kFramePointer);
     return;
   }
+  if ((a_.flags(i) & kCopied) != 0) return jump_to_copy(i, insn);
   flush_except_last(a_.live_in(to), bit(insn.dst));
   Cond cond = compare(insn, wide);
   emit_jump(cond, i, to);
+}
+
+// Instead of jumping to a block, does what is in it: the state on the way there is this path's own, and what falls
+// through goes on from before it.
+void CodeGen::jump_to_copy(uint32_t i, const Insn& insn) {
+  uint32_t to = Analysis::target(insn, i), end = a_.copied_end(*function_, to);
+  bool always = insn.op() == BPF_JA, loop = end == i;
+  uint32_t over = 0;
+  if (loop) flush_except_last(a_.live_in(i + 1), bit(insn.dst));
+  if (!always) {
+    Cond cond = compare(insn, insn.cls() == BPF_JMP);
+    e_.jcc32(inverse(cond), 0);
+    over = here();
+  }
+  const auto values = values_;
+  const uint16_t lazies = lazy_, zero_extended = zext_;
+  flags_at_ = nullptr;
+  for (uint32_t k = to; k < end; k = next_) {
+    room();
+    next_ = k + 1;
+    if (insns_[k].opcode != kNop) generate(k);
+  }
+  room();
+  const Insn& last = insns_[end];
+  uint32_t then = Analysis::target(last, end);
+  in_ = a_.live_in(end);
+  out_ = a_.live_out(end);
+  lazy_ &= static_cast<uint16_t>(in_ | bit(kFramePointer));
+  flush_except_last(static_cast<uint16_t>(a_.live_in(then) | a_.live_in(end + 1)), bit(last.dst));
+  emit_jump(compare(last, last.cls() == BPF_JMP), i, then);
+  if (!loop) emit_jump(i, end + 1);
+  values_ = values;
+  lazy_ = lazies;
+  zext_ = zero_extended;
+  flags_at_ = nullptr;
+  fenced_ = false;
+  in_ = a_.live_in(i);
+  out_ = a_.live_out(i);
+  next_ = i + 1;
+  if (always || loop) lazy_ = bit(kFramePointer), zext_ = 0;
+  if (always) return;
+  auto disp = static_cast<int32_t>(here() - over);
+  std::memcpy(buffer_.get() + over - 4, &disp, 4);
 }
 
 // `if a > b goto +1; c = d`: c = !(a > b) ? d : c.

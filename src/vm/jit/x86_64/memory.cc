@@ -13,6 +13,7 @@ void CodeGen::load(uint32_t i, const Insn& insn) {
   bool probe = insn.mode() == BPF_PROBE_MEM || insn.mode() == BPF_PROBE_MEMSX;
   bool is_signed = insn.mode() == BPF_MEMSX || insn.mode() == BPF_PROBE_MEMSX;
   if ((out_ & bit(v)) == 0) return;  // no effect: what may fault reads 0 instead
+  barrier(insn.src);
   if (!probe && !is_signed && (a_.flags(i + 1) & kLeader) == 0 && fuse_load(i, insn)) return;
   unsigned dst = begin_def(v);
   ready_mem(insn.src, insn.off);
@@ -115,6 +116,9 @@ bool CodeGen::fuse_load(uint32_t i, const Insn& insn) {
 void CodeGen::store(uint32_t i, const Insn& insn) {
   unsigned size = insn.access_size();
   int64_t imm = insn.imm;
+  barrier(insn.cls() == BPF_STX && insn.mode() == BPF_ATOMIC && insn.imm == BPF_LOAD_ACQ
+              ? insn.src
+              : insn.dst);
   if (insn.cls() == BPF_STX && insn.mode() == BPF_ATOMIC) return atomic(i, insn);
   if (insn.cls() == BPF_ST || (constant(insn.src, imm) && (size < 8 || fits32(imm)))) {
     ready_mem(insn.dst, insn.off);
@@ -274,6 +278,8 @@ void CodeGen::load_packet(uint32_t, const Insn& insn) {
   e_.alu_imm(kSub, true, rdi, static_cast<int32_t>(size));
   e_.alu(kCmp, true, rdx, rdi);
   leave(kG);
+  fenced_ = false;
+  barrier(0);
   e_.load(size, rax, {.base = rsi, .index = rdx});
   if (size == 2) {
     e_.rol16(rax, 8);

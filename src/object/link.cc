@@ -43,6 +43,7 @@ class Object::Linker {
 
   Result<Program> link(uint32_t function) {
     SKEP_CHECK(place_all(function));
+    SKEP_CHECK(place_exception_callback(function));
     for (size_t i = 0; i < order_.size(); ++i) {
       current_ = order_[i];
       SKEP_CHECK(relocate_core());
@@ -95,6 +96,27 @@ class Object::Linker {
       if (placed_[reloc.index] != kNowhere) continue;
       SKEP_CHECK(place(reloc.index));
       stack.push_back({reloc.index, 0});
+    }
+    return {};
+  }
+
+  // What bpf_throw is to end in: named by a declaration tag of the main function, called by no instruction.
+  Result<> place_exception_callback(uint32_t root) {
+    if (object_.btf_ == nullptr) return {};
+    const btf::Btf& btf = *object_.btf_;
+    const auto main = btf.find(object_.functions_[root].name, btf::Kind::Func);
+    if (!main) return {};
+    constexpr std::string_view kTag = "exception_callback:";
+    for (btf::TypeId id = btf.type_begin(); id < btf.type_end(); ++id) {
+      const btf::Type tag = btf.type(id);
+      if (tag.kind() != btf::Kind::DeclTag || tag.referenced() != *main || tag.component() != -1 ||
+          !tag.name().starts_with(kTag)) {
+        continue;
+      }
+      for (uint32_t f = 0; f < object_.functions_.size(); ++f) {
+        if (object_.functions_[f].name == tag.name().substr(kTag.size()) && placed_[f] == kNowhere)
+          return place_all(f);
+      }
     }
     return {};
   }

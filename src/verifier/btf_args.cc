@@ -171,6 +171,11 @@ bool Verifier::check_struct_ops_target() {
     return reject(Rule::bad_attach_target, EOPNOTSUPP,
                   "attach to unsupported member {} of struct {}", member.name, ops.name());
   }
+  const bool sleeps = (program_.flags & kSleepableFlag) != 0;
+  if (ops.name() == "bpf_dummy_ops" && sleeps && member.name != "test_sleepable") {
+    return reject(Rule::bad_attach_target, EINVAL, "attach to unsupported member {} of struct {}",
+                  member.name, ops.name());
+  }
   attach_name_ = member.name;
   struct_ops_name_ = ops.name();
   attach_proto_ = proto.id();
@@ -217,6 +222,28 @@ bool Verifier::arguments_are_trusted() const {
     case ProgType::BPF_PROG_TYPE_STRUCT_OPS: return true;
     default: return false;
   }
+}
+
+// Where a path may be walked: hooks that may sleep, iterators, and a few functions.
+bool Verifier::may_use_d_path() const {
+  constexpr std::string_view kFunctions[] = {"security_file_permission",
+                                             "security_inode_getattr",
+                                             "security_file_open",
+                                             "security_path_truncate",
+                                             "vfs_truncate",
+                                             "vfs_fallocate",
+                                             "dentry_open",
+                                             "vfs_getattr",
+                                             "filp_close"};
+  if (program_.type == ProgType::BPF_PROG_TYPE_LSM) {
+    return attach_name_.starts_with(kLsmPrefix) &&
+           listed(kSleepableHooks, attach_name_.substr(kLsmPrefix.size()));
+  }
+  if (program_.type == ProgType::BPF_PROG_TYPE_TRACING &&
+      program_.expected_attach_type == AttachType::BPF_TRACE_ITER) {
+    return true;
+  }
+  return listed(kFunctions, attach_name_);
 }
 
 bool Verifier::returns_nothing() const {
@@ -330,7 +357,7 @@ bool Verifier::context_argument(int32_t off, unsigned size, Access access, RegSt
     return true;
   }
   const IteratorArgument* iterator = nullptr;
-  if (attach == AttachType::BPF_TRACE_ITER)
+  if (attach == AttachType::BPF_TRACE_ITER && attach_name_.starts_with(kIteratorPrefix))
     iterator = iterator_argument(attach_name_.substr(kIteratorPrefix.size()), parameter.name);
   if (iterator != nullptr && iterator->base == Base::buf) {
     mark_pointer(result, Base::buf, iterator->flags);

@@ -232,11 +232,11 @@ void Verifier::find_throwers() {
 
 // Without a callback of its own the cookie is what the program returns.
 bool Verifier::check_throw() {
-  for (unsigned f = 1; f <= cur_->current; ++f) {
-    if (cur_->frames[f]->in_callback) {
-      return reject(Rule::bad_callback, EINVAL,
-                    "bpf_throw cannot be called from within a callback");
-    }
+  for (unsigned f = 0; f <= cur_->current; ++f) {
+    const FuncState& of = *cur_->frames[f];
+    if (!of.in_callback && !of.in_async_callback && !of.in_exception_callback) continue;
+    return reject(Rule::bad_callback, EINVAL, "insn {} cannot be called from callback subprog {}",
+                  insn_, of.subprogram);
   }
   if (exception_callback_ < 0 && !check_return_value(1)) return false;
   return check_resources_at_exit("bpf_throw", true);

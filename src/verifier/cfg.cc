@@ -57,6 +57,17 @@ bool Verifier::find_subprograms() {
     }
     if (is_ld) ++i;
   }
+  // The exception callback is called by nothing.
+  if (program_.btf != nullptr && !program_.func_info.empty()) {
+    const std::string_view name =
+        decl_tag(*program_.btf, program_.func_info[0].type_id, -1, "exception_callback:");
+    for (const FuncInfo& info : program_.func_info) {
+      if (!name.empty() && info.insn_off != 0 && info.insn_off < count_ &&
+          program_.btf->type(info.type_id).name() == name) {
+        starts.push_back(info.insn_off);
+      }
+    }
+  }
   std::sort(starts.begin(), starts.end());
   starts.erase(std::unique(starts.begin(), starts.end()), starts.end());
   if (starts.size() > kMaxSubprograms) {
@@ -160,6 +171,14 @@ static std::string_view unfit_map(const MapInfo& info, ProgType type, KernelVers
     if (type == ProgType::BPF_PROG_TYPE_SOCKET_FILTER)
       return "socket filter progs cannot use bpf_spin_lock yet";
     if (tracing) return "tracing progs cannot use bpf_spin_lock yet";
+  }
+  if (info.field(SpecialField::Kind::res_spin_lock) != nullptr &&
+      type == ProgType::BPF_PROG_TYPE_SOCKET_FILTER) {
+    return "socket filter progs cannot use bpf_spin_lock yet";
+  }
+  if (tracing && (info.field(SpecialField::Kind::list_head) != nullptr ||
+                  info.field(SpecialField::Kind::rb_root) != nullptr)) {
+    return "tracing progs cannot use bpf_{list_head,rb_root} yet";
   }
   const bool any_context = version >= kernel_version(7, 0);  // timers start from anywhere
   if (tracing && !any_context && info.field(SpecialField::Kind::timer) != nullptr)
@@ -337,7 +356,9 @@ bool Verifier::check_control_flow() {
     } else if (insn.op() == BPF_EXIT) {
     } else if (insn.op() == BPF_CALL) {
       const Kfunc* called = known_kfunc(insn);
-      if (called == nullptr || called->special != SpecialKfunc::throw_) add(i + 1);
+      // What follows a throw is not reached, but must be there unless the function ends with it.
+      const bool throws = called != nullptr && called->special == SpecialKfunc::throw_;
+      if (!throws || (i + 1 < count_ && subprogram_at(i + 1) < 0)) add(i + 1);
       if (insn.src == BPF_PSEUDO_CALL) {
         const uint32_t target = static_cast<uint32_t>(int64_t{i} + 1 + insn.imm);
         aux_[i].prune_point = true;
@@ -368,6 +389,12 @@ bool Verifier::check_control_flow() {
     return edges;
   };
 
+  if (exception_callback_ >= 0) {
+    const uint32_t start = subs_[static_cast<size_t>(exception_callback_)].start;
+    points_at(start);
+    stack.push_back(start);
+    state[start] = kOpen;
+  }
   stack.push_back(0);
   state[0] = kOpen;
   while (!stack.empty()) {

@@ -77,6 +77,11 @@ bool Verifier::adjust_pointer(const Insn& insn, const RegState& pointer_in,
                   "R{} pointer arithmetic on {} prohibited, null-check it first", number,
                   type_text(pointer));
   }
+  if (pointer.is(Base::mem) && (pointer.flags & kUntrusted) != 0 &&
+      (insn.op() == BPF_ADD || insn.op() == BPF_SUB)) {
+    dst = pointer;  // where it points is not kept track of
+    return true;
+  }
   const bool known = scalar.number.is_constant();
   const auto value = static_cast<int64_t>(scalar.number.constant());
   bool allowed = false;
@@ -233,7 +238,17 @@ bool Verifier::check_alu_values(const Insn& insn) {
   const bool is64 = insn.cls() == BPF_ALU64;
   const RegState* src;
   const bool from_arena = insn.uses_src_reg() && regs()[insn.src].is(Base::arena);
-  if (dst.is(Base::arena) || from_arena) {
+  const bool with_arena = dst.is(Base::arena) || from_arena;
+  if (arena_ >= 0 && is64) {
+    // The instruction becomes one of 32 bits where an arena pointer is worked on.
+    Base& used_with = aux_[insn_].pointer;
+    if (used_with != Base::not_init && (used_with == Base::arena) != with_arena) {
+      return reject(Rule::same_insn_different_pointers, EINVAL,
+                    "same insn cannot be used with and without arena pointer");
+    }
+    used_with = with_arena ? Base::arena : Base::scalar;
+  }
+  if (with_arena) {
     // Whatever comes of it stays within the arena: the JIT adds its low half to the arena's base.
     mark_pointer(dst, Base::arena);
     return true;

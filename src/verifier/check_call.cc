@@ -87,6 +87,11 @@ bool Verifier::check_map_compatible(int32_t map_index, const spec::Helper& helpe
     return reject(Rule::bad_map_for_helper, EINVAL, "cannot update sockmap in this context");
   }
   const bool by_row = helper.map_types == 0 || in_set(helper.map_types, map.type);
+  // Told by a field of the value: its map has such fields, and so may.
+  if (helper.arguments[0].kind == spec::ArgKind::timer ||
+      helper.arguments[0].kind == spec::ArgKind::kptr_xchg_dest) {
+    return true;
+  }
   if (by_row && spec::map_helper_allowed(map.type, helper.id)) return true;
   return reject(Rule::bad_map_for_helper, EINVAL, "cannot pass map_type {} into func bpf_{}#{}",
                 static_cast<uint32_t>(map.type), helper.name, helper.id);
@@ -202,8 +207,7 @@ bool Verifier::set_helper_result(const Insn&, const spec::Helper& helper, CallMe
       mark_pointer(r0, Base::map_value, flags);
       r0.map = static_cast<uint32_t>(meta.map);
       r0.map_uid = meta.map_uid;
-      if ((flags & kMaybeNull) == 0 && info.has_lock()) r0.id = ++next_id_;
-      if (r0.maybe_null()) r0.id = ++next_id_;
+      if ((flags & kMaybeNull) != 0 || info.has_lock()) r0.id = ++next_id_;
       refine_map_value(r0);
       break;
     }
@@ -302,6 +306,17 @@ bool Verifier::check_helper_call(const Insn& insn) {
       id != spec::BPF_FUNC_spin_lock && id != spec::BPF_FUNC_kptr_xchg) {
     return reject(Rule::lock_held, EINVAL, "function calls are not allowed while holding a lock");
   }
+  if (id == spec::BPF_FUNC_d_path && !may_use_d_path()) {
+    return reject(Rule::helper_not_allowed, EINVAL, "helper call is not allowed in probe");
+  }
+  // In a sleepable program these may read pages in.
+  const bool reads_in = (id == spec::BPF_FUNC_get_stack || id == spec::BPF_FUNC_get_task_stack) &&
+                        (program_.flags & kSleepableFlag) != 0 &&
+                        profile_.version >= kernel_version(6, 12);
+  if (reads_in && in_rcu_section()) {
+    return reject(Rule::sleepable_helper, EINVAL, "sleepable helper bpf_{}#{} in {}", helper.name,
+                  id, why_not_sleepable());
+  }
   CallMeta meta;
   meta.helper = &helper;
   meta.packet_access = helper.packet_access;
@@ -322,8 +337,15 @@ bool Verifier::check_helper_call(const Insn& insn) {
   if (meta.release_dynptr) {
     if (!release_dynptr(static_cast<unsigned>(meta.release_register))) return false;
   } else if (meta.release_register != 0) {
-    const bool ok =
-        meta.ref_id != 0 ? release_reference(meta.ref_id) : regs()[meta.release_register].is_null();
+    const RegState& reg = regs()[meta.release_register];
+    const bool shared = id == spec::BPF_FUNC_kptr_xchg && in_rcu_section() &&
+                        (reg.flags & kAlloc) != 0 && (reg.flags & kPercpu) != 0;
+    bool ok = reg.is_null();
+    if (!ok && shared) {
+      ok = share_by_rcu(reg.ref_id);
+    } else if (!ok) {
+      ok = reg.ref_id != 0 && release_reference(reg.ref_id);
+    }
     if (!ok) {
       return reject(Rule::reference_not_owned, EINVAL,
                     "func bpf_{}#{} reference has not been acquired before", helper.name, id);
@@ -362,6 +384,25 @@ bool Verifier::check_helper_call(const Insn& insn) {
     case spec::BPF_FUNC_timer_set_callback:
       if (!push_async_callback(CallbackOf::timer, meta, false)) return false;
       break;
+    case spec::BPF_FUNC_set_retval: {
+      const RegState& value = regs()[1];
+      if (!value.is_scalar()) return reject(Rule::bad_argument_type, EINVAL, "R1 is not a scalar");
+      if (profile_.version < kernel_version(7, 0) ||
+          program_.expected_attach_type == AttachType::BPF_CGROUP_GETSOCKOPT) {
+        break;
+      }
+      if (program_.type == ProgType::BPF_PROG_TYPE_LSM && attach_proto_ != 0 &&
+          kernel_btf_->type(attach_proto_).referenced() == 0) {
+        return reject(Rule::bad_argument_type, EINVAL,
+                      "BPF_LSM_CGROUP that attach to void LSM hooks can't modify return value!");
+      }
+      mark_precise(1);
+      if ((value.number.s32_min < -kMaxErrno || value.number.s32_max > 0) &&
+          !check_range(value, -kMaxErrno, 0, "At bpf_set_retval the register R1")) {
+        return false;
+      }
+      break;
+    }
     case spec::BPF_FUNC_dynptr_from_mem:
       if (!regs()[1].has_type(Base::map_value, 0)) {
         return reject(Rule::bad_argument_type, EACCES,

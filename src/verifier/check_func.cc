@@ -25,68 +25,6 @@ bool Verifier::enter_function(VerifierState& state, uint32_t subprogram, uint32_
   return true;
 }
 
-// The registers agree with what the global function declares.
-bool Verifier::check_global_arguments(uint32_t subprogram) {
-  SubprogramInfo& sub = subs_[subprogram];
-  const uint32_t here = insn_;
-  if (!read_function_arguments(sub)) return false;
-  insn_ = here;
-  const auto caller_passes = [&] {
-    return reject(Rule::argument_mismatch, EINVAL, "Caller passes invalid args into func#{} ('{}')",
-                  subprogram, sub.name);
-  };
-  for (unsigned i = 0; i < sub.arguments.size(); ++i) {
-    const FunctionArgument& argument = sub.arguments[i];
-    const unsigned number = i + 1;
-    RegState& reg = regs()[number];
-    switch (argument.kind) {
-      case FunctionArgument::Kind::scalar:
-        if (!reg.is_scalar()) {
-          note("R{} is not a scalar\n", number);
-          return caller_passes();
-        }
-        break;
-      case FunctionArgument::Kind::ctx:
-        if (!reg.is(Base::ctx)) {
-          note("arg#{} expects pointer to ctx\n", i);
-          return caller_passes();
-        }
-        if (!check_fixed_pointer(reg, number, false)) return false;
-        break;
-      case FunctionArgument::Kind::mem: {
-        if (reg.base == Base::not_init) {
-          note("R{} !read_ok\n", number);
-          return caller_passes();
-        }
-        if (!argument.maybe_null && (reg.maybe_null() || reg.is_null())) {
-          note("arg#{} is expected to be non-NULL\n", i);
-          return caller_passes();
-        }
-        if (reg.is_null()) {
-          mark_precise(number);
-          break;
-        }
-        const RegState saved = reg;
-        if (reg.maybe_null()) mark_not_null(reg);
-        const auto size = static_cast<int>(argument.mem_size);
-        if (argument.mem_size > (1u << 29) ||
-            !check_helper_memory(number, size, Access::read, true, nullptr) ||
-            !check_helper_memory(number, size, Access::write, true, nullptr)) {
-          return caller_passes();
-        }
-        regs()[number] = saved;
-        if (saved.is_packet() && sub.changes_packet && profile_.version >= kernel_version(7, 0)) {
-          note("R{} is a packet pointer, but func#{} may change packet data\n", number, subprogram);
-          return caller_passes();
-        }
-        break;
-      }
-      default: return caller_passes();
-    }
-  }
-  return true;
-}
-
 Step Verifier::check_function_call(const Insn& insn) {
   const uint32_t here = insn_;
   const int found = subprogram_at(static_cast<uint32_t>(int64_t{here} + 1 + insn.imm));
@@ -103,12 +41,23 @@ Step Verifier::check_function_call(const Insn& insn) {
              "instead");
       return Step::failed;
     }
+    if (sub.might_sleep && in_rcu_section() && profile_.version >= kernel_version(6, 15)) {
+      reject(Rule::sleepable_helper, EINVAL, "sleepable global function {}() called in {}",
+             sub.name, why_not_sleepable());
+      return Step::failed;
+    }
     if (!check_global_arguments(subprogram)) return Step::failed;
     if (logging()) log("Func#{} ('{}') is global and assumed valid.\n", subprogram, sub.name);
     if (sub.changes_packet) invalidate_packet_pointers(*cur_);
-    sub.called = true;
+    (in_rcu_section() ? sub.called : sub.called_sleepable) = true;
     clear_caller_saved();
     if (!sub.returns_void) mark_unknown(0u);
+    if (sub.might_throw) {
+      // It comes back, or it does not.
+      if (push_branch(here + 1, here) == nullptr) return Step::failed;
+      if (!check_resources_at_exit("bpf_throw", true)) return Step::failed;
+      return leave_path();
+    }
     return Step::next;
   }
   if (cur_->active_locks != 0 && profile_.version < kernel_version(6, 7)) {
@@ -163,25 +112,6 @@ bool Verifier::leave_function() {
     // Numbers that changed from one call to the next and that nothing needed need not be kept apart.
     const VerifierState* before = previous_entry(*cur_, insn_);
     if (before != nullptr) widen_imprecise(*before, *cur_);
-  }
-  return true;
-}
-
-// Registers as any caller that fits the prototype may pass them.
-bool Verifier::prepare_global_entry(SubprogramInfo& sub) {
-  if (!read_function_arguments(sub)) return false;
-  for (unsigned i = 0; i < sub.arguments.size(); ++i) {
-    const FunctionArgument& argument = sub.arguments[i];
-    RegState& reg = regs()[i + 1];
-    switch (argument.kind) {
-      case FunctionArgument::Kind::ctx: mark_pointer(reg, Base::ctx); break;
-      case FunctionArgument::Kind::mem:
-        mark_pointer(reg, Base::mem, argument.maybe_null ? kMaybeNull : Flags{0});
-        reg.mem_size = argument.mem_size;
-        reg.id = ++next_id_;
-        break;
-      default: mark_unknown(reg); break;
-    }
   }
   return true;
 }

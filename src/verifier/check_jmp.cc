@@ -76,7 +76,10 @@ bool never_null(const RegState& reg) {
     case Base::xdp_sock:
     case Base::buf:
     case Base::const_map: return (reg.flags & kUntrusted) == 0;
-    case Base::btf_id: return (reg.flags & kTrusted) != 0;
+    case Base::btf_id: {
+      constexpr Flags kTrustFlags = kTrusted | kAlloc | kNonOwning;
+      return reg.ref_id != 0 || ((reg.flags & kTrustFlags) != 0 && (reg.flags & ~kTrustFlags) == 0);
+    }
     default: return false;
   }
 }
@@ -205,7 +208,12 @@ void Verifier::refine_map_value(RegState& reg) {
       if (info.inner < 0) break;
       reg.base = Base::const_map;
       reg.map = static_cast<uint32_t>(info.inner);
-      if (maps_[reg.map].field(SpecialField::Kind::timer) != nullptr) reg.map_uid = reg.id;
+      // Inner maps with such fields are told apart: what lies in one may not be used with another.
+      if (maps_[reg.map].field(SpecialField::Kind::timer) != nullptr ||
+          maps_[reg.map].field(SpecialField::Kind::workqueue) != nullptr ||
+          maps_[reg.map].field(SpecialField::Kind::task_work) != nullptr) {
+        reg.map_uid = reg.id;
+      }
       break;
     case MapType::BPF_MAP_TYPE_XSKMAP: reg.base = Base::xdp_sock; break;
     case MapType::BPF_MAP_TYPE_SOCKMAP:
@@ -229,8 +237,8 @@ void Verifier::mark_or_null(VerifierState& state, unsigned number, bool is_null)
     }
     mark_not_null(reg);
     // A lock is known by its pointer's id.
-    const bool keeps_id =
-        reg.is(Base::map_value) && maps_[reg.map].field(SpecialField::Kind::spin_lock);
+    const bool keeps_id = (reg.is(Base::map_value) && maps_[reg.map].has_lock()) ||
+                          (reg.is(Base::btf_id) && (reg.flags & kAlloc) != 0 && reg.ref_id == id);
     if (!keeps_id) reg.id = 0;
   });
 }

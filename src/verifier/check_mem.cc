@@ -23,7 +23,8 @@ bool needs_one_kind(Base base, Flags flags) {
     case Base::tcp_sock:
     case Base::xdp_sock:
     case Base::arena: return true;
-    case Base::btf_id: return (flags & kUntrusted) == 0;
+    case Base::btf_id: return true;
+    case Base::mem: return (flags & kUntrusted) != 0;
     default: return false;
   }
 }
@@ -38,6 +39,13 @@ bool Verifier::note_pointer_type(const RegState& reg) {
     return true;
   }
   if (aux.pointer == reg.base && aux.pointer_flags == reg.flags) return true;
+  // Memory and typed pointers, trusted on one path and not on the other: the load is made so that it can't fault.
+  const auto either = [](Base base) { return base == Base::mem || base == Base::btf_id; };
+  const bool loads = insns_[insn_].cls() == BPF_LDX;
+  if (loads && either(reg.base) && either(aux.pointer)) {
+    aux.pointer_flags |= reg.flags & kUntrusted;
+    return true;
+  }
   if (needs_one_kind(reg.base, reg.flags) || needs_one_kind(aux.pointer, aux.pointer_flags)) {
     return reject(Rule::same_insn_different_pointers, EINVAL,
                   "same insn cannot be used with different pointers");
@@ -523,7 +531,10 @@ bool Verifier::check_atomic(const Insn& insn) {
   };
   if (insn.imm == BPF_LOAD_ACQ) {
     if (!check_read(insn.src) || !check_write(insn.dst, false)) return false;
-    if (!pointer_ok(insn.src)) {
+    const RegState& from = regs()[insn.src];
+    const bool may_fault =
+        (from.is(Base::btf_id) && from.flags == 0) || (from.flags & kUntrusted) != 0;
+    if (!pointer_ok(insn.src) || may_fault) {
       return reject(Rule::bad_atomic, EACCES, "BPF_ATOMIC loads from R{} {} is not allowed",
                     unsigned{insn.src}, type_text(regs()[insn.src]));
     }

@@ -22,8 +22,10 @@ unsigned width_of(const RegState& reg) {
   return 64 - static_cast<unsigned>(std::countl_zero(reg.number.umax));
 }
 
-bool spillable(const RegState& reg, bool all) {
-  return reg.is_pointer() && (all || (!reg.is(Base::tp_buffer) && !reg.is(Base::dynptr)));
+bool spillable(const RegState& reg, KernelVersion version) {
+  if (version < kernel_version(7, 0) && (reg.is(Base::tp_buffer) || reg.is(Base::dynptr)))
+    return false;
+  return reg.is_pointer();
 }
 
 }  // namespace
@@ -145,7 +147,7 @@ bool Verifier::write_stack_fixed(FuncState& of, int off, unsigned size, int valu
     push_history(spill);
     return true;
   }
-  if (reg != nullptr && spillable(*reg, profile_.version >= kernel_version(7, 0))) {
+  if (reg != nullptr && spillable(*reg, profile_.version)) {
     if (size != 8) {
       return reject(Rule::stack_spill_corrupted, EACCES, "invalid size of register spill");
     }

@@ -94,6 +94,16 @@ bool Verifier::check_context_access(const RegState& reg, unsigned number, int32_
     return true;
   }
   mark_loaded_pointer(loaded, field->pointer);
+  if (loaded.is(Base::btf_id)) {
+    const auto id = kernel_btf_ != nullptr ? kernel_btf_->find(field->btf_type, btf::Kind::Struct)
+                                           : std::nullopt;
+    if (!id) {
+      mark_unknown(loaded);
+      return true;
+    }
+    loaded.btf_type = *id;
+    loaded.map_uid = static_cast<uint32_t>(BtfOf::attach);
+  }
   if (loaded.maybe_null()) loaded.id = ++next_id_;
   return true;
 }

@@ -62,7 +62,8 @@ struct SubprogramInfo {
   bool might_sleep = false;
   bool might_throw = false;
   bool is_exception_callback = false;
-  bool called = false;
+  // By callers that can't sleep there, and that can: it is verified for each.
+  bool called = false, called_sleepable = false;
   bool walked = false;                       // any instruction of it was
   uint32_t stack_depth = 0;                  // bytes below r10, not yet rounded
   uint32_t insns_self = 0, insns_total = 0;  // walked; with what it calls
@@ -246,7 +247,7 @@ class Verifier {
   [[nodiscard]] uint32_t subprogram_of(uint32_t insn) const;  // that holds it
 
   // ---- walk.cc: paths and instructions
-  [[nodiscard]] bool verify_subprogram(uint32_t subprogram);
+  [[nodiscard]] bool verify_subprogram(uint32_t subprogram, bool sleepable);
   [[nodiscard]] bool walk();
   void forget_states();
   [[nodiscard]] bool check_callback_references();
@@ -484,6 +485,8 @@ class Verifier {
   [[nodiscard]] bool returns_nothing() const;
   void acquire_arguments();
   [[nodiscard]] bool read_function_arguments(SubprogramInfo& sub);
+  [[nodiscard]] bool check_context_tag(const btf::Type& pointer, uint32_t index,
+                                       SubprogramInfo& sub);
 
   // ---- check_call.cc, check_argument.cc
   [[nodiscard]] Step check_call(const Insn& insn);
@@ -559,6 +562,8 @@ class Verifier {
   [[nodiscard]] bool check_graph_node(unsigned number, SpecialField::Kind kind, KfuncMeta& meta);
   void set_non_owning(RegState& reg);
   void give_to_graph(uint32_t ref_id);
+  [[nodiscard]] bool share_by_rcu(uint32_t ref_id);
+  [[nodiscard]] bool may_use_d_path() const;
   void mark_graph_node(RegState& reg, const SpecialField& root);
   [[nodiscard]] bool check_kptr_access(const SpecialField& field, int value);
   [[nodiscard]] bool check_kptr_fits(const SpecialField& field, unsigned number);

@@ -116,6 +116,21 @@ void Verifier::give_to_graph(uint32_t ref_id) {
   });
 }
 
+// A per-CPU object that a map owns now: RCU keeps it a while.
+bool Verifier::share_by_rcu(uint32_t ref_id) {
+  const auto erased = std::erase_if(cur_->references, [&](const Reference& r) {
+    return r.kind == ReferenceKind::pointer && r.id == ref_id;
+  });
+  for_each_register(*cur_, [&](FuncState&, RegState& reg) {
+    if (reg.ref_id != ref_id || (reg.flags & kAlloc) == 0 || (reg.flags & kPercpu) == 0) return;
+    reg.ref_id = 0;
+    reg.id = 0;
+    reg.flags &= static_cast<Flags>(~kAlloc);
+    reg.flags |= kRcu;
+  });
+  return erased != 0;
+}
+
 void Verifier::mark_graph_node(RegState& reg, const SpecialField& root) {
   mark_pointer(reg, Base::btf_id, kAlloc);
   reg.map_uid = static_cast<uint32_t>(root.of);

@@ -121,6 +121,8 @@ bool Verifier::is_context_type(const btf::Btf& btf, const btf::Type& pointer) co
     return program_.type == ProgType::BPF_PROG_TYPE_KPROBE;
   target = btf.resolve(target.id());
   if (target.kind() != Kind::Struct || prog_type_ == nullptr) return false;
+  // A struct of the typedef's name, as programs for older kernels had to make one.
+  if (target.name() == "bpf_user_pt_regs_t") return program_.type == ProgType::BPF_PROG_TYPE_KPROBE;
   std::string_view name = prog_type_->context;
   if (name.starts_with("struct ")) name.remove_prefix(7);
   if (name.empty() || name == "void") return false;

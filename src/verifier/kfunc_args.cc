@@ -208,7 +208,7 @@ bool Verifier::check_kfunc_object(unsigned number, const KfuncArgument& argument
       meta.argument_type = reg.btf_type;
       return true;
     case KfuncArgKind::refcounted: {
-      if (!reg.is(Base::btf_id) || (reg.flags & kAlloc) == 0)
+      if (!reg.is(Base::btf_id) || (reg.flags & kAlloc) == 0 || (reg.flags & kUntrusted) != 0)
         return refuse(fmt::format("R{} is neither owning or non-owning ref", number));
       meta.owning = (reg.flags & kNonOwning) == 0 && reg.ref_id != 0;
       const Record* record = record_of(reg);

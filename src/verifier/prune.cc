@@ -100,7 +100,7 @@ bool Verifier::stack_covered(const FuncState& old, const FuncState& cur, Exactne
   for (size_t i = 0; i < old.stack.size(); ++i) {
     const StackSlot& was = old.stack[i];
     const bool present = i < cur.stack.size();
-    if (exact != Exactness::no && (!present || was.bytes != cur.stack[i].bytes)) return false;
+    if (exact == Exactness::exact && (!present || was.bytes != cur.stack[i].bytes)) return false;
     if (exact == Exactness::no) {
       bool matters = false;
       for (SlotByte b : was.bytes) {
@@ -145,6 +145,11 @@ bool Verifier::frames_equal(const FuncState& old, const FuncState& cur, Register
   if (old.callback_depth > cur.callback_depth || old.in_less != cur.in_less ||
       old.held_at_entry != cur.held_at_entry)
     return false;
+  // What the function may return depends on how it was entered.
+  if (old.return_min != cur.return_min || old.return_max != cur.return_max ||
+      old.in_async_callback != cur.in_async_callback) {
+    return false;
+  }
   for (unsigned r = 0; r < isa::kFramePointer; ++r) {
     if (((live >> r) & 1) != 0 && !register_covered(old.regs[r], cur.regs[r], exact)) return false;
   }

@@ -12,8 +12,7 @@ using FieldKind = SpecialField::Kind;
 namespace {
 
 constexpr unsigned kMaxNesting = 16;
-constexpr size_t kMaxFields =
-    64;  // the kernel's is 11 in maps of old, 64 since arrays are unrolled
+constexpr size_t kMaxFields = 11;  // the kernel's BTF_FIELDS_MAX
 
 struct NamedField {
   std::string_view name;
@@ -45,6 +44,7 @@ class Reader {
       : btf_(btf), kernel_(kernel), in_map_(in_map) {}
 
   Record take() {
+    if (out_.fields.size() > kMaxFields) fail("too many special fields");
     std::ranges::sort(out_.fields, {}, &SpecialField::offset);
     for (size_t i = 1; i < out_.fields.size(); ++i) {
       const SpecialField& before = out_.fields[i - 1];
@@ -54,8 +54,6 @@ class Reader {
       fail("both bpf_spin_lock and bpf_res_spin_lock");
     const bool roots = std::ranges::any_of(out_.fields, &SpecialField::is_root);
     if (roots && !out_.has_lock()) fail("bpf_list_head or bpf_rb_root without a lock");
-    if (out_.field(FieldKind::refcount) != nullptr && !in_map_ && !out_.has_node())
-      fail("bpf_refcount without bpf_list_node or bpf_rb_node");
     const bool two_nodes = out_.field(FieldKind::list_node) && out_.field(FieldKind::rb_node);
     if (two_nodes && out_.field(FieldKind::refcount) == nullptr)
       fail("bpf_list_node and bpf_rb_node without bpf_refcount");
@@ -90,7 +88,8 @@ class Reader {
 
   // `owner`, `component`: where a "contains:" tag would hang.
   void read_one(btf::TypeId id, uint32_t at, unsigned depth, btf::TypeId owner, int32_t component) {
-    if (depth > kMaxNesting || budget_ == 0 || out_.fields.size() > kMaxFields) return;
+    if (out_.fields.size() > kMaxFields) return fail("too many special fields");
+    if (depth > kMaxNesting || budget_ == 0) return;
     --budget_;
     btf::Type type = strip(id);
     uint64_t count = 1;

@@ -85,27 +85,41 @@ Report Verifier::run() {
       arena_ = static_cast<int>(i);
     }
     if (!check_text()) return false;
-    find_packet_changers();
     find_throwers();
+    find_packet_changers();
     find_loops();
     before_ = Predecessors(insns_);
     const std::vector<RegisterMask> live = compute_register_liveness(insns_, before_);
     for (uint32_t i = 0; i < count_; ++i) aux_[i].live = live[i];
     stack_liveness_.reset(insns_, &before_);
     cached_.resize(count_);
-    if (!verify_subprogram(0)) return false;
-    // Global functions: those that were called, or, in kernels before 6.8, all.
-    std::vector<bool> done(subs_.size(), false);
+    const bool sleepable =
+        (program_.flags & kSleepableFlag) != 0 || program_.type == ProgType::BPF_PROG_TYPE_SYSCALL;
+    if (!verify_subprogram(0, sleepable)) return false;
+    // Global functions: those that were called, or, in kernels before 6.8, all; and, since 7.0, as their callers
+    // may sleep or not.
+    const bool by_context = profile_.version >= kernel_version(7, 0);
+    std::vector<std::array<bool, 2>> done(subs_.size());
     for (bool again = true; again;) {
       again = false;
       for (uint32_t s = 1; s < subs_.size(); ++s) {
-        const bool wanted =
-            subs_[s].global && (subs_[s].called || profile_.version < kernel_version(6, 8));
-        if (done[s] || !wanted) continue;
-        done[s] = again = true;
-        if (!verify_subprogram(s)) return false;
-        if (logging_all())
-          log("Func#{} ('{}') is safe for any args that match its prototype\n", s, subs_[s].name);
+        const SubprogramInfo& sub = subs_[s];
+        if (!sub.global) continue;
+        for (const bool may_sleep : {false, true}) {
+          bool wanted = may_sleep ? sub.called_sleepable : sub.called;
+          if (sub.is_exception_callback) wanted = may_sleep == sleepable;
+          if (!by_context) {
+            const bool any = sub.called || sub.called_sleepable ||
+                             profile_.version < kernel_version(6, 8) || sub.is_exception_callback;
+            wanted = any && may_sleep == sleepable;
+          }
+          if (done[s][may_sleep] || !wanted) continue;
+          done[s][may_sleep] = again = true;
+          if (!verify_subprogram(s, may_sleep)) return false;
+          if (logging_all()) {
+            log("Func#{} ('{}') is safe for any args that match its prototype\n", s, subs_[s].name);
+          }
+        }
       }
     }
     return check_stack_depths();

@@ -52,7 +52,7 @@ bool Verifier::check_range(const RegState& reg, int32_t min, int32_t max, std::s
   if (reg.number.smin >= min && reg.number.smax <= max) return true;
   explain("It may be {} to {} here; allowed is {} to {}.", reg.number.smin, reg.number.smax, min,
           max);
-  note("{} the register R0 has", where);
+  note("{}{} has", where, where.ends_with("R1") ? "" : " the register R0");
   bool unknown = true;
   if (reg.number.smin > std::numeric_limits<int64_t>::min()) {
     note(" smin={}", reg.number.smin);
@@ -69,7 +69,7 @@ bool Verifier::check_range(const RegState& reg, int32_t min, int32_t max, std::s
 bool Verifier::check_return_value(unsigned number) {
   const FuncState& top = *cur_->frames[0];
   const bool is_subprogram =
-      top.subprogram != 0 && !top.in_async_callback && !top.in_exception_callback;
+      top.subprogram != 0 && !top.in_async_callback && !top.in_exception_callback && number == 0;
   if (is_subprogram && subs_[top.subprogram].returns_void && number == 0) return true;
   if (!is_subprogram && !top.in_async_callback && returns_nothing()) return true;
   const RegState& reg = regs()[number];
@@ -97,7 +97,7 @@ bool Verifier::check_return_value(unsigned number) {
                   type_text(reg));
   }
   spec::ReturnRange range = spec::return_range(program_.type, program_.expected_attach_type);
-  std::string_view where = "At program exit";
+  std::string_view where = number == 0 ? "At program exit" : "At program exit the register R1";
   if (program_.type == ProgType::BPF_PROG_TYPE_LSM)
     range.limited = attach_return_range(range.min, range.max);
   if (struct_ops) {
@@ -108,7 +108,14 @@ bool Verifier::check_return_value(unsigned number) {
     where = "At async callback return";
   }
   if (!range.limited) return true;
+  if (program_.type == ProgType::BPF_PROG_TYPE_LSM && !top.in_async_callback && reg.is_scalar() &&
+      program_.expected_attach_type == AttachType::BPF_LSM_MAC && reg.number.s32_min >= range.min &&
+      reg.number.s32_max <= range.max) {
+    mark_precise(number);  // hooks return an int: its 32 bits count
+    return true;
+  }
   if (!reg.is_scalar()) {
+    if (where.ends_with("R1")) where.remove_suffix(std::string_view(" the register R1").size());
     return reject(Rule::bad_return_value, EINVAL, "{} the register R{} is not a known value ({})",
                   where, number, type_text(reg));
   }
@@ -358,7 +365,7 @@ bool Verifier::walk() {
 }
 
 // The function from its first instruction, called by nobody: main, or a global function.
-bool Verifier::verify_subprogram(uint32_t subprogram) {
+bool Verifier::verify_subprogram(uint32_t subprogram, bool sleepable) {
   SubprogramInfo& sub = subs_[subprogram];
   last_line_ = nullptr;
   cur_ = new_state();
@@ -371,8 +378,7 @@ bool Verifier::verify_subprogram(uint32_t subprogram) {
   cur_->active_irq_flags = 0;
   cur_->rcu_locks = 0;
   cur_->speculative = false;
-  cur_->sleepable =
-      (program_.flags & kSleepableFlag) != 0 || program_.type == ProgType::BPF_PROG_TYPE_SYSCALL;
+  cur_->sleepable = sleepable;
   cur_->references.clear();
   cur_->history.clear();
   cur_->frames[0] = new_frame();

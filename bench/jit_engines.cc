@@ -9,6 +9,7 @@
 
 #include "base/fd.h"
 #include "runtime/host.h"
+#include "vm/jit/optimiser.h"
 
 namespace skep::bench {
 
@@ -105,8 +106,9 @@ double Engine::spread() const {
 }
 
 std::span<const Tier> native_tiers() {
-  static constexpr Tier kTiers[] = {{"fast", &jit::compile}};
-  return kTiers;
+  static constexpr Tier kTiers[] = {{"fast", &jit::compile},
+                                    {"optimising", &jit::compile_optimised}};
+  return std::span(kTiers).first(jit::optimiser_target() ? 2 : 1);  // where its module is
 }
 
 // What a run of ours takes: a slot, a context and a packet's, as Runtime::run has them.

@@ -5,7 +5,7 @@ import re
 import sys
 
 LINES = [["base"], ["spec"], ["isa", "btf"], ["object"], ["verifier", "vm", "maps", "helpers"], ["runtime"],
-         ["hooks"], ["engine"], ["loader"], ["lang", "cc", "package", "report", "shim"], ["cli"]]
+         ["hooks"], ["engine"], ["loader"], ["lang", "cc", "package", "report", "shim", "api"], ["cli"]]
 LEVEL = {room: level for level, rooms in enumerate(LINES) for room in rooms}
 # The agent is hooks' part inside a traced process; it is compiled on its own from these rooms.
 

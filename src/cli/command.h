@@ -73,6 +73,7 @@ void add_trace(CLI::App& root, Chosen& chosen);
 void add_exec(CLI::App& root, Chosen& chosen);
 void add_compile(CLI::App& root, Chosen& chosen);
 void add_link(CLI::App& root, Chosen& chosen);
+void add_skeleton(CLI::App& root, Chosen& chosen);
 void add_verify(CLI::App& root, Chosen& chosen);
 void add_disasm(CLI::App& root, Chosen& chosen);
 void add_asm(CLI::App& root, Chosen& chosen);

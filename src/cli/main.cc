@@ -59,6 +59,7 @@ int run(int argc, char** argv) {
                     add_exec,
                     add_compile,
                     add_link,
+                    add_skeleton,
                     add_verify,
                     add_disasm,
                     add_asm,

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -49,6 +50,26 @@ class Engine {
 
   // The engine's vmlinux BTF, to which CO-RE relocates.
   [[nodiscard]] virtual Result<std::shared_ptr<const btf::Btf>> vmlinux_btf() = 0;
+
+  // BTF of loaded modules, split on vmlinux_btf(), with a descriptor of each. Read at the first call.
+  struct ModuleBtf {
+    std::string name;
+    std::shared_ptr<const btf::Btf> btf;
+    int fd = -1;  // the engine's own
+  };
+  [[nodiscard]] virtual std::span<const ModuleBtf> module_btfs() { return {}; }
+  // The same, but empty before that first call.
+  [[nodiscard]] virtual std::span<const ModuleBtf> module_btfs_if_read() { return {}; }
+  // LINUX_VERSION_CODE; the user engine's is that of the kernel whose rules it keeps.
+  [[nodiscard]] virtual uint32_t kernel_version() { return 6u << 16 | 18u << 8; }
+  // The text behind "CONFIG_X=" in the kernel's configuration; none: not set, or there is none to read.
+  [[nodiscard]] virtual std::optional<std::string> kernel_config(std::string_view) {
+    return std::nullopt;
+  }
+  // Address of a symbol of /proc/kallsyms.
+  [[nodiscard]] virtual std::optional<uint64_t> kernel_symbol(std::string_view) {
+    return std::nullopt;
+  }
 
   template <class Attr>
   [[nodiscard]] int64_t call(Cmd cmd, Attr& attr) {

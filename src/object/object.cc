@@ -196,6 +196,11 @@ Result<> Object::resize_map(uint32_t map, uint32_t max_entries) {
   return {};
 }
 
+std::span<std::byte> Object::initial_value(uint32_t map) {
+  if (map >= maps_.size() || !maps_[map].is_globals) return {};
+  return maps_[map].content;
+}
+
 void Object::set_comment(std::string_view variable, std::string comment) {
   if (auto found = index_of(variables_, variable)) variables_[*found].comment = std::move(comment);
 }

@@ -130,6 +130,8 @@ class Object {
   // Its present value, as text that set_variable takes; "" for types that have none.
   [[nodiscard]] std::string variable_text(const VariableSpec& variable) const;
   Result<> resize_map(uint32_t map, uint32_t max_entries);
+  // What a section of globals starts with, to be written to; empty for other maps. Valid as long as this object.
+  [[nodiscard]] std::span<std::byte> initial_value(uint32_t map);
   void set_comment(std::string_view variable, std::string comment);
 
   // All CO-RE relocations, section by section; views into btf().

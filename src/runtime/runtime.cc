@@ -197,13 +197,13 @@ std::shared_ptr<ProgObject> Runtime::find_program(uint32_t id) const {
 }
 
 std::shared_ptr<ProgObject> Runtime::find_program_at(uint64_t header) const {
-  if (header == 0) return nullptr;
-  std::lock_guard lock(mutex_);
-  for (const auto& [id, weak] : programs_) {
-    auto program = weak.lock();
-    if (program && reinterpret_cast<uint64_t>(program->header_) == header) return program;
-  }
-  return nullptr;
+  // Whoever asks may have it from memory that others write: only the control segment is looked at.
+  const bool inside = header >= hive::kControl && header % alignof(ProgHeader) == 0 &&
+                      header - hive::kControl <= hive::kControlSize - sizeof(ProgHeader);
+  if (!inside) return nullptr;
+  auto program = find_program(reinterpret_cast<const ProgHeader*>(header)->id);
+  if (!program || reinterpret_cast<uint64_t>(program->header_) != header) return nullptr;
+  return program;
 }
 
 std::optional<uint32_t> Runtime::next_id(Kind kind, uint32_t id) const {

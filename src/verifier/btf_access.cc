@@ -1,5 +1,5 @@
-// What the verifier takes from BTF: arguments of attach targets, structs behind typed pointers, special
-// fields of map values, prototypes of global functions.
+// What the verifier takes from BTF: structs behind typed pointers (walked by btf_walk.cc), special fields
+// (records.cc), prototypes of global functions. Arguments of attach targets: btf_args.cc.
 #include <algorithm>
 
 #include "verifier/env.h"
@@ -11,222 +11,254 @@ using btf::Kind;
 
 namespace {
 
-constexpr unsigned kMaxNesting = 16;
-
-struct NamedField {
-  std::string_view name;
-  SpecialField::Kind kind;
-};
-constexpr NamedField kSpecialStructs[] = {
-    {"bpf_spin_lock", SpecialField::Kind::spin_lock},
-    {"bpf_res_spin_lock", SpecialField::Kind::res_spin_lock},
-    {"bpf_timer", SpecialField::Kind::timer},
-    {"bpf_wq", SpecialField::Kind::workqueue},
-    {"bpf_task_work", SpecialField::Kind::task_work},
-    {"bpf_list_head", SpecialField::Kind::other},
-    {"bpf_list_node", SpecialField::Kind::other},
-    {"bpf_rb_root", SpecialField::Kind::other},
-    {"bpf_rb_node", SpecialField::Kind::other},
-    {"bpf_refcount", SpecialField::Kind::other},
-};
-
-// A pointer with type tag "kptr", "kptr_untrusted", "percpu_kptr", "uptr".
-bool is_kptr(const btf::Btf& btf, btf::TypeId id) {
-  btf::Type type = btf.type(id);
-  for (unsigned i = 0;
-       i < kMaxNesting && (type.kind() == Kind::Typedef || type.kind() == Kind::Const ||
-                           type.kind() == Kind::Volatile);
-       ++i) {
-    type = btf.type(type.referenced());
-  }
-  if (type.kind() != Kind::Ptr) return false;
-  const btf::Type target = btf.type(type.referenced());
-  if (target.kind() != Kind::TypeTag) return false;
-  const std::string_view tag = target.name();
-  return tag == "kptr" || tag == "kptr_untrusted" || tag == "percpu_kptr" || tag == "uptr";
-}
-
-// `budget`: types that may still be looked at; a struct of structs of structs can name very many.
-void collect_fields(const btf::Btf& btf, btf::TypeId id, uint32_t at, unsigned depth,
-                    unsigned& budget, std::vector<SpecialField>& out) {
-  constexpr size_t kMaxFields = 64;
-  if (depth > kMaxNesting || out.size() > kMaxFields || budget == 0) return;
-  --budget;
-  if (is_kptr(btf, id)) {
-    out.push_back({SpecialField::Kind::kptr, at, 8, "kptr"});
-    return;
-  }
-  const btf::Type type = btf.resolve(id);
-  if (type.kind() == Kind::Array) {
-    const std::optional<uint32_t> size = btf.size_of(type.element());
-    if (!size || *size == 0) return;
-    // Arrays of plain numbers are most of what there is: one look at the element is enough for them.
-    std::vector<SpecialField> of_element;
-    collect_fields(btf, type.element(), 0, depth + 1, budget, of_element);
-    if (of_element.empty()) return;
-    for (uint32_t i = 0; i < type.length() && out.size() <= kMaxFields; ++i) {
-      for (SpecialField field : of_element) {
-        field.offset += at + i * *size;
-        out.push_back(field);
-      }
-    }
-    return;
-  }
-  if (!type.is_composite() && type.kind() != Kind::Datasec) return;
-  if (type.kind() == Kind::Struct) {
-    for (const NamedField& special : kSpecialStructs) {
-      if (type.name() == special.name) {
-        out.push_back({special.kind, at, type.size(), special.name});
-        return;
-      }
-    }
-  }
-  for (uint32_t i = 0; i < type.vlen(); ++i) {
-    if (type.kind() == Kind::Datasec) {
-      const btf::SecVar var = type.sec_var(i);
-      collect_fields(btf, btf.type(var.type).referenced(), at + var.offset, depth + 1, budget, out);
-    } else {
-      const btf::Member member = type.member(i);
-      if (member.bitfield_size == 0) {
-        collect_fields(btf, member.type, at + member.bit_offset / 8, depth + 1, budget, out);
-      }
-    }
+// What the kernel's BTF says of a map's own struct, by its type.
+std::string_view map_struct(MapType type) {
+  switch (type) {
+    case MapType::BPF_MAP_TYPE_HASH:
+    case MapType::BPF_MAP_TYPE_PERCPU_HASH:
+    case MapType::BPF_MAP_TYPE_LRU_HASH:
+    case MapType::BPF_MAP_TYPE_LRU_PERCPU_HASH:
+    case MapType::BPF_MAP_TYPE_HASH_OF_MAPS: return "bpf_htab";
+    case MapType::BPF_MAP_TYPE_ARRAY:
+    case MapType::BPF_MAP_TYPE_PERCPU_ARRAY:
+    case MapType::BPF_MAP_TYPE_PROG_ARRAY:
+    case MapType::BPF_MAP_TYPE_PERF_EVENT_ARRAY:
+    case MapType::BPF_MAP_TYPE_CGROUP_ARRAY:
+    case MapType::BPF_MAP_TYPE_ARRAY_OF_MAPS: return "bpf_array";
+    case MapType::BPF_MAP_TYPE_LPM_TRIE: return "lpm_trie";
+    case MapType::BPF_MAP_TYPE_STACK_TRACE: return "bpf_stack_map";
+    case MapType::BPF_MAP_TYPE_DEVMAP:
+    case MapType::BPF_MAP_TYPE_DEVMAP_HASH: return "bpf_dtab";
+    case MapType::BPF_MAP_TYPE_CPUMAP: return "bpf_cpu_map";
+    case MapType::BPF_MAP_TYPE_XSKMAP: return "xsk_map";
+    case MapType::BPF_MAP_TYPE_SOCKMAP: return "bpf_stab";
+    case MapType::BPF_MAP_TYPE_SOCKHASH: return "bpf_shtab";
+    case MapType::BPF_MAP_TYPE_REUSEPORT_SOCKARRAY: return "reuseport_array";
+    case MapType::BPF_MAP_TYPE_QUEUE:
+    case MapType::BPF_MAP_TYPE_STACK: return "bpf_queue_stack";
+    case MapType::BPF_MAP_TYPE_RINGBUF:
+    case MapType::BPF_MAP_TYPE_USER_RINGBUF: return "bpf_ringbuf_map";
+    case MapType::BPF_MAP_TYPE_SK_STORAGE:
+    case MapType::BPF_MAP_TYPE_INODE_STORAGE:
+    case MapType::BPF_MAP_TYPE_TASK_STORAGE:
+    case MapType::BPF_MAP_TYPE_CGRP_STORAGE: return "bpf_local_storage_map";
+    case MapType::BPF_MAP_TYPE_CGROUP_STORAGE:
+    case MapType::BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE: return "bpf_cgroup_storage_map";
+    case MapType::BPF_MAP_TYPE_BLOOM_FILTER: return "bpf_bloom_filter";
+    case MapType::BPF_MAP_TYPE_ARENA: return "bpf_arena";
+    default: return {};
   }
 }
+
+constexpr Flags kTrustFlags = kAlloc | kTrusted | kNonOwning;
 
 }  // namespace
 
 void Verifier::find_special_fields(MapInfo& info) const {
   const MapDescriptor& map = *info.map;
   if (map.btf == nullptr || map.btf_value_type_id == 0) return;
-  unsigned budget = 100'000;
-  collect_fields(*map.btf, map.btf_value_type_id, 0, 0, budget, info.fields);
+  static_cast<Record&>(info) = read_record(*map.btf, map.btf_value_type_id, kernel_btf_, true);
+}
+
+const Record& Verifier::object_record(btf::TypeId id) {
+  const auto [place, fresh] = object_records_.try_emplace(id);
+  if (fresh && program_.btf != nullptr)
+    place->second = read_record(*program_.btf, id, kernel_btf_, false);
+  return place->second;
+}
+
+const Record* Verifier::record_of(const RegState& reg) {
+  if (reg.is(Base::map_value)) return &maps_[reg.map];
+  if (reg.is(Base::btf_id) && btf_kind(reg) == BtfOf::program) return &object_record(reg.btf_type);
+  return nullptr;
 }
 
 std::string_view Verifier::btf_type_name(const RegState& reg) const {
-  if (kernel_btf_ == nullptr) return "?";
-  return kernel_btf_->name(reg.btf_type);
+  const btf::Btf* btf = btf_of(btf_kind(reg));
+  return btf == nullptr ? std::string_view("?") : btf->name(reg.btf_type);
 }
 
-// Argument number off / 8 of what the program is attached to.
-bool Verifier::context_argument(int32_t off, unsigned size, Access access, RegState& result) {
-  const auto refuse = [&] {
-    return reject(Rule::context_access, EACCES, "invalid bpf_context access off={} size={}", off,
-                  size);
-  };
-  if (access == Access::write) return refuse();
-  mark_unknown(result);
-  if (attach_proto_ == 0) return true;  // raw_tp: numbers
-  if (off % 8 != 0) return refuse();
-  const btf::Btf& btf = *kernel_btf_;
-  const btf::Type proto = btf.type(attach_proto_);
-  const uint32_t number = static_cast<uint32_t>(off) / 8;
-  const uint32_t skipped = attach_skips_argument_ ? 1 : 0;
-  const uint32_t count = proto.vlen() > skipped ? proto.vlen() - skipped : 0;
-  btf::TypeId id;
-  if (number < count) {
-    id = proto.parameter(number + skipped).type;
-  } else if (number == count && (program_.expected_attach_type == AttachType::BPF_TRACE_FEXIT ||
-                                 program_.expected_attach_type == AttachType::BPF_MODIFY_RETURN ||
-                                 program_.expected_attach_type == AttachType::BPF_TRACE_FSESSION)) {
-    id = proto.referenced();
-  } else {
-    return reject(Rule::context_access, EACCES, "func '{}' doesn't have {}-th argument",
-                  attach_name_, number + 1);
-  }
-  const btf::Type type = btf.resolve(id);
-  if (type.kind() != Kind::Ptr) return true;
-  if (size != 8) return refuse();
-  // An iterator's objects are null at its end; its meta data never is.
-  const bool iterator = program_.expected_attach_type == AttachType::BPF_TRACE_ITER;
-  const Flags maybe_null = iterator && number > 0 ? kMaybeNull : Flags{0};
-  const btf::Type target = btf.resolve(type.referenced());
-  if (iterator && target.kind() == Kind::Void) {
-    // bpf_map_elem's key, read-only, and value: as long as what the program reads of them, which is held against
-    // the map when the iterator is attached.
-    const bool key = number == 2;
-    mark_pointer(result, Base::buf, static_cast<Flags>(kMaybeNull | (key ? kRdonly : 0)));
+bool Verifier::pointed_type(const RegState& reg, BtfOf& of, btf::TypeId& id) const {
+  if (reg.is(Base::btf_id)) {
+    of = btf_kind(reg);
+    id = reg.btf_type;
     return true;
   }
-  if (!target.is_composite()) return true;  // pointers to numbers are numbers here
-  mark_pointer(result, Base::btf_id, static_cast<Flags>(kTrusted | maybe_null));
-  result.btf_type = target.id();
-  result.map_uid = static_cast<uint32_t>(BtfOf::attach);
+  std::string_view name;
+  switch (reg.base) {
+    case Base::socket: name = "sock"; break;
+    case Base::sock_common: name = "sock_common"; break;
+    case Base::tcp_sock: name = "tcp_sock"; break;
+    case Base::const_map: name = "bpf_map"; break;
+    default: return false;
+  }
+  if (kernel_btf_ == nullptr) return false;
+  const auto found = kernel_btf_->find(name, Kind::Struct);
+  if (!found) return false;
+  of = BtfOf::attach;
+  id = *found;
   return true;
 }
 
-// Through a typed pointer: reads only, each of them may fault (and then gives 0).
-bool Verifier::check_btf_access(unsigned number, int32_t off_in, unsigned size, Access access,
+bool Verifier::is_trusted(const RegState& reg) const {
+  if (reg.ref_id != 0) return true;
+  const bool safe = (reg.flags & ~kTrustFlags) == 0;
+  switch (reg.base) {
+    case Base::socket:
+    case Base::sock_common:
+    case Base::tcp_sock:
+    case Base::const_map: return safe;
+    default: return safe && (reg.flags & kTrustFlags) != 0;
+  }
+}
+
+// BTF lists members that keep their struct's trust as members of a type of their own:
+// "task_struct__safe_rcu".
+bool Verifier::field_is_listed(const RegState& reg, const Walk& walk, std::string_view list) const {
+  const btf::Btf& btf = *kernel_btf_;
+  const btf::Type from = btf.type(reg.btf_type);
+  const auto id = btf.find(fmt::format("{}{}", from.name(), list), from.kind());
+  if (!id) return false;
+  const btf::Type safe = btf.type(*id);
+  for (uint32_t i = 0; i < safe.vlen(); ++i) {
+    const btf::Member member = safe.member(i);
+    const btf::Type pointer = btf.type(member.type);
+    if (pointer.kind() == Kind::Ptr && member.name == walk.field &&
+        btf.resolve(pointer.referenced()).id() == walk.type) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// `value` is what such a walk gives.
+void Verifier::mark_walked(int value, const Walk& walk, BtfOf of, Flags flags) {
+  if (value < 0) return;
+  RegState& reg = regs()[value];
+  switch (walk.kind) {
+    case Walk::Kind::pointer:
+      mark_pointer(reg, Base::btf_id, flags);
+      reg.btf_type = walk.type;
+      reg.map_uid = static_cast<uint32_t>(of);
+      if (reg.maybe_null()) reg.id = ++next_id_;
+      break;
+    case Walk::Kind::untrusted_memory: mark_pointer(reg, Base::mem, kRdonly | kUntrusted); break;
+    default: mark_unknown(reg); break;
+  }
+}
+
+// Through a typed pointer. Loads from kernel structs may fault (and then give 0).
+bool Verifier::check_btf_access(unsigned number, int32_t off, unsigned size, Access access,
                                 int value) {
   const RegState reg = regs()[number];
   const std::string_view name = btf_type_name(reg);
-  if (kernel_btf_ == nullptr) return reject(Rule::internal, EFAULT, "typed pointer without BTF");
-  if (access == Access::write) return reject(Rule::btf_access, EACCES, "only read is supported");
-  if (off_in < 0) {
-    return reject(Rule::btf_access, EACCES, "R{} is ptr_{} invalid negative access: off={}", number,
-                  name, off_in);
+  const BtfOf of = btf_kind(reg);
+  const btf::Btf* btf = btf_of(of);
+  if (btf == nullptr) return reject(Rule::internal, EFAULT, "typed pointer without BTF");
+  const auto refuse = [&](std::string_view why) {
+    return reject(Rule::btf_access, EACCES, "R{} is ptr_{} {}: off={}", number, name, why, off);
+  };
+  if (!allow_leaks_) {
+    return reject(Rule::not_privileged, EPERM,
+                  "'struct {}' access is allowed only to CAP_PERFMON and CAP_SYS_ADMIN", name);
   }
+  if (!gpl_ && of == BtfOf::attach) {
+    return reject(Rule::btf_access, EINVAL,
+                  "Cannot access kernel 'struct {}' from non-GPL compatible program", name);
+  }
+  if (off < 0) return refuse("invalid negative access");
   if (!reg.number.is_constant() || reg.number.constant() != 0) {
     return reject(Rule::btf_access, EACCES,
-                  "R{} is ptr_{} invalid variable offset: off={}, var_off={}", number, name, off_in,
+                  "R{} is ptr_{} invalid variable offset: off={}, var_off={}", number, name, off,
                   tnum_text(reg.number.var_off));
   }
-  aux_[insn_].probe = true;
-  const btf::Btf& btf = *kernel_btf_;
-  btf::Type type = btf.resolve(reg.btf_type);
-  auto off = static_cast<uint32_t>(off_in);
-  if (value >= 0) mark_unknown(static_cast<unsigned>(value));
-  for (unsigned depth = 0; depth < kMaxNesting; ++depth) {
-    if (type.kind() == Kind::Array) {
-      const std::optional<uint32_t> element = btf.size_of(type.element());
-      if (!element || *element == 0) break;
-      off %= *element;
-      type = btf.resolve(type.element());
-      continue;
-    }
-    if (!type.is_composite()) {
-      if (type.kind() != Kind::Ptr || off != 0 || size != 8 || value < 0) return true;
-      const btf::Type target = btf.resolve(type.referenced());
-      if (!target.is_composite()) return true;
-      RegState& loaded = regs()[value];
-      mark_pointer(loaded, Base::btf_id);
-      loaded.btf_type = target.id();
-      loaded.map_uid = reg.map_uid;
-      return true;
-    }
-    const uint64_t past = uint64_t{off} + size;
-    if (past > type.size()) {
-      // A struct may end in an array of unknown length.
-      const bool flexible = type.vlen() != 0 &&
-                            btf.resolve(type.member(type.vlen() - 1).type).kind() == Kind::Array &&
-                            btf.resolve(type.member(type.vlen() - 1).type).length() == 0;
-      if (flexible) return true;
-      return reject(Rule::btf_access, EACCES, "access beyond struct {} at off {} size {}", name,
-                    off_in, size);
-    }
-    bool found = false;
-    for (uint32_t i = 0; i < type.vlen() && !found; ++i) {
-      const btf::Member member = type.member(i);
-      const uint32_t at = member.bit_offset / 8;
-      if (member.bitfield_size != 0) {
-        const uint32_t end = (member.bit_offset + member.bitfield_size + 7) / 8;
-        if (off < end && at < past) return true;
-        continue;
+  if ((reg.flags & kUser) != 0) return refuse("access user memory");
+  if ((reg.flags & kPercpu) != 0) return refuse("access percpu memory");
+  const bool writes = access == Access::write;
+  const bool allocated = (reg.flags & kAlloc) != 0;
+  if (writes && ((reg.flags & kUntrusted) != 0 ||
+                 (!allocated && program_.type != ProgType::BPF_PROG_TYPE_STRUCT_OPS)))
+    return reject(Rule::btf_access, EACCES, "only read is supported");
+  if (writes && !allocated) return check_kernel_write(reg, number, off, size);
+  if (of == BtfOf::attach || (reg.flags & kUntrusted) != 0) aux_[insn_].probe = true;
+  if (of == BtfOf::program) {
+    for (const SpecialField& field : object_record(reg.btf_type).fields) {
+      if (off < static_cast<int64_t>(field.offset) + field.size &&
+          static_cast<int64_t>(field.offset) < int64_t{off} + size) {
+        return reject(Rule::special_field_accessed, EACCES, "direct access to {} is disallowed",
+                      field.name);
       }
-      const std::optional<uint32_t> bytes = btf.size_of(member.type);
-      if (!bytes || off < at || past > uint64_t{at} + *bytes) continue;
-      if (type.kind() == Kind::Union && i + 1 < type.vlen() &&
-          !btf.resolve(member.type).is_composite() &&
-          btf.resolve(member.type).kind() != Kind::Ptr) {
-        continue;  // another member may say more
-      }
-      type = btf.resolve(member.type);
-      off -= at;
-      found = true;
     }
-    if (!found) return true;  // padding, or several members at once: a number
   }
+  Walk walk = walk_to_leaf(*btf, reg.btf_type, off, size, !allocated);
+  if (walk.kind == Walk::Kind::error) return reject(Rule::btf_access, EACCES, "{}", walk.message);
+  Flags flags = walk.flags;
+  if (walk.kind == Walk::Kind::pointer) {
+    if (of == BtfOf::program) {
+      // Pointers that a program keeps in its own objects are numbers when they come back.
+      walk.kind = Walk::Kind::scalar;
+    } else if ((reg.flags & kUntrusted) != 0) {
+      flags = kUntrusted;
+    } else if (is_trusted(reg) || (reg.flags & kRcu) != 0) {
+      if (field_is_listed(reg, walk, "__safe_trusted")) {
+        flags |= kTrusted;
+      } else if (field_is_listed(reg, walk, "__safe_trusted_or_null")) {
+        flags |= kTrusted | kMaybeNull;
+      } else if (in_rcu_section()) {
+        if (field_is_listed(reg, walk, "__safe_rcu")) {
+          flags |= kRcu;
+        } else if (const bool listed = field_is_listed(reg, walk, "__safe_rcu_or_null");
+                   listed || (flags & kRcu) != 0) {
+          flags |= kRcu | kMaybeNull;
+          if (listed) flags &= static_cast<Flags>(~kUntrusted);
+        } else if ((flags & (kPercpu | kUser)) == 0) {
+          flags &= static_cast<Flags>(~(kTrustFlags | kRcu));
+        }
+      } else {
+        flags = kUntrusted;
+      }
+    } else {
+      flags &= static_cast<Flags>(~(kTrustFlags | kRcu));
+    }
+  }
+  if (!writes) mark_walked(value, walk, of, flags);
   return true;
+}
+
+// The map's own struct, in the kernel.
+bool Verifier::check_map_pointer_access(unsigned number, int32_t off, unsigned size, Access access,
+                                        int value) {
+  const RegState reg = regs()[number];
+  const std::string_view name = map_struct(maps_[reg.map].map->type);
+  const auto id = kernel_btf_ != nullptr && !name.empty() ? kernel_btf_->find(name, Kind::Struct)
+                                                          : std::nullopt;
+  if (!id) {
+    return reject(Rule::not_a_pointer, EACCES, "R{} invalid mem access '{}'", number,
+                  type_text(reg));
+  }
+  if (!allow_leaks_) {
+    return reject(Rule::not_privileged, EPERM,
+                  "'struct {}' access is allowed only to CAP_PERFMON and CAP_SYS_ADMIN", name);
+  }
+  if (off < 0) {
+    return reject(Rule::btf_access, EACCES, "R{} is {} invalid negative access: off={}", number,
+                  name, off);
+  }
+  if (access == Access::write)
+    return reject(Rule::btf_access, EACCES, "only read from {} is supported", name);
+  const Walk walk = walk_to_leaf(*kernel_btf_, *id, off, size, true);
+  if (walk.kind == Walk::Kind::error) return reject(Rule::btf_access, EACCES, "{}", walk.message);
+  aux_[insn_].probe = true;
+  mark_walked(value, walk, BtfOf::attach, walk.flags);
+  return true;
+}
+
+std::string_view Verifier::why_not_sleepable() const {
+  if (cur_->rcu_locks != 0) return "rcu_read_lock region";
+  if (cur_->active_preempt_locks != 0) return "non-preemptible region";
+  if (cur_->active_irq_flags != 0) return "IRQ-disabled region";
+  if (cur_->active_locks != 0) return "lock region";
+  return "non-sleepable prog";
 }
 
 bool Verifier::read_function_arguments(SubprogramInfo& sub) {

@@ -90,7 +90,11 @@ bool Verifier::check_jumps_stay_inside() {
       }
     }
     const Insn& last = insns_[sub.end - 1];
-    const bool exits = last.opcode == (BPF_JMP | BPF_EXIT);
+    // A function may end in bpf_throw, which does not come back.
+    const bool throws = last.opcode == (BPF_JMP | BPF_CALL) && last.src == BPF_PSEUDO_KFUNC_CALL &&
+                        kernel_btf_ != nullptr &&
+                        kernel_btf_->type(static_cast<uint32_t>(last.imm)).name() == "bpf_throw";
+    const bool exits = last.opcode == (BPF_JMP | BPF_EXIT) || throws;
     const bool jumps = last.opcode == (BPF_JMP | BPF_JA) || last.opcode == (BPF_JMP32 | BPF_JA);
     if (!exits && !jumps) {
       return reject_at(sub.end - 1, Rule::falls_off_end, EINVAL, "last insn is not an exit or jmp");
@@ -122,6 +126,23 @@ static std::string_view reserved_message(const Insn& insn) {
     case BPF_JA: return "BPF_JA uses reserved fields";
     default: return "BPF_JMP/JMP32 uses reserved fields";
   }
+}
+
+// A kernel variable that the program names.
+bool Verifier::check_ksym(uint32_t i) {
+  if (kernel_btf_ == nullptr) {
+    return reject_at(
+        i, Rule::not_supported_here, EINVAL,
+        "kernel is missing BTF, make sure CONFIG_DEBUG_INFO_BTF=y is specified in Kconfig.");
+  }
+  const auto id = static_cast<uint32_t>(insns_[i].imm);
+  const btf::Type type = kernel_btf_->type(id);
+  if (type.kind() == btf::Kind::Func) return true;
+  if (type.kind() != btf::Kind::Var) {
+    return reject_at(i, Rule::bad_ld_imm64, EINVAL,
+                     "pseudo btf_id {} in ldimm64 isn't KIND_VAR or KIND_FUNC", id);
+  }
+  return true;
 }
 
 // Locks and timers need contexts that some programs do not run in.
@@ -227,24 +248,19 @@ bool Verifier::resolve_immediates() {
             return reject_at(i, Rule::map_value_out_of_bounds, EINVAL,
                              "direct value offset of {} is not allowed", off);
           }
-          if (map.type == MapType::BPF_MAP_TYPE_ARENA) {
-            return reject_at(i, Rule::not_supported_here, EOPNOTSUPP,
-                             "no direct value access support for this map type");
-          }
-          if (map.type != MapType::BPF_MAP_TYPE_ARRAY || map.max_entries != 1) {
+          const bool arena = map.type == MapType::BPF_MAP_TYPE_ARENA;
+          if (!arena && (map.type != MapType::BPF_MAP_TYPE_ARRAY || map.max_entries != 1)) {
             return reject_at(i, Rule::bad_ld_imm64, EINVAL,
                              "no direct value access support for this map type");
           }
-          if (off >= map.value_size) {
+          if (!arena && off >= map.value_size) {
             return reject_at(i, Rule::map_value_out_of_bounds, EINVAL,
                              "invalid access to map value pointer, value_size={} off={}",
                              map.value_size, off);
           }
         }
       } else if (insn.src == BPF_PSEUDO_BTF_ID) {
-        return reject_at(
-            i, Rule::not_supported_here, EINVAL,
-            "kernel is missing BTF, make sure CONFIG_DEBUG_INFO_BTF=y is specified in Kconfig.");
+        if (!check_ksym(i)) return false;
       } else if (insn.src == BPF_PSEUDO_MAP_FD || insn.src == BPF_PSEUDO_MAP_VALUE) {
         // The loader has made all of these indices; what is left names no map.
         return reject_at(i, Rule::bad_ld_imm64, EBADF, "fd {} is not pointing to valid bpf_map",
@@ -320,13 +336,18 @@ bool Verifier::check_control_flow() {
       add(i + 1);
     } else if (insn.op() == BPF_EXIT) {
     } else if (insn.op() == BPF_CALL) {
-      add(i + 1);
+      const Kfunc* called = known_kfunc(insn);
+      if (called == nullptr || called->special != SpecialKfunc::throw_) add(i + 1);
       if (insn.src == BPF_PSEUDO_CALL) {
         const uint32_t target = static_cast<uint32_t>(int64_t{i} + 1 + insn.imm);
         aux_[i].prune_point = true;
         if (i + 1 < count_) points_at(i + 1);
         points_at(target);
         add(target);
+      } else if (const Kfunc* kfunc = known_kfunc(insn);
+                 kfunc != nullptr && kfunc->has(spec::kKfuncIterNext)) {
+        // A state is kept at each time round: loops end by what these know.
+        aux_[i].iterator_next = aux_[i].prune_point = aux_[i].force_checkpoint = true;
       } else if (needs_callback(insn)) {
         aux_[i].calls_callback = aux_[i].force_checkpoint = true;
         points_at(i);
@@ -538,7 +559,7 @@ void Verifier::find_packet_changers() {
 
 bool Verifier::check_text() {
   return find_subprograms() && check_jumps_stay_inside() && check_debug_info() &&
-         resolve_immediates() && check_control_flow();
+         resolve_immediates() && add_kfuncs() && find_exception_callback() && check_control_flow();
 }
 
 }  // namespace skep::verifier

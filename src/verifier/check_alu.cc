@@ -102,6 +102,8 @@ bool Verifier::adjust_pointer(const Insn& insn, const RegState& pointer_in,
     case Base::xdp_sock:
     case Base::packet_end:
     case Base::not_init:
+    case Base::iterator:
+    case Base::irq_flag:
     case Base::scalar: break;
   }
   if (!allowed && pointer.base == Base::const_map)
@@ -230,6 +232,12 @@ bool Verifier::check_alu_values(const Insn& insn) {
   RegState& dst = regs()[insn.dst];
   const bool is64 = insn.cls() == BPF_ALU64;
   const RegState* src;
+  const bool from_arena = insn.uses_src_reg() && regs()[insn.src].is(Base::arena);
+  if (dst.is(Base::arena) || from_arena) {
+    // Whatever comes of it stays within the arena: the JIT adds its low half to the arena's base.
+    mark_pointer(dst, Base::arena);
+    return true;
+  }
   if (insn.uses_src_reg()) {
     src = &regs()[insn.src];
     if (src->is_pointer()) {
@@ -331,6 +339,17 @@ bool Verifier::check_alu(const Insn& insn) {
       mark_constant(regs()[d], is64 ? static_cast<uint64_t>(int64_t{insn.imm})
                                     : uint64_t{static_cast<uint32_t>(insn.imm)});
       regs()[d].precise = !capable_;
+      return true;
+    }
+    if (insn.off == 1 && is64 && arena_ >= 0) {
+      if (!check_read(insn.src) || !check_write(d, false)) return false;
+      RegState& to = regs()[d];
+      // To the kernel's address of the arena, and back to a number.
+      if (insn.imm == 1) {
+        mark_pointer(to, Base::arena);
+      } else {
+        mark_unknown(to);
+      }
       return true;
     }
     if (insn.off == 1) {

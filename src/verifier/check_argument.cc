@@ -23,6 +23,11 @@ constexpr Accepted kMemory[] = {
     {Base::stack, 0},      {Base::packet, 0},    {Base::packet_meta, 0},
     {Base::map_key, 0},    {Base::map_value, 0}, {Base::mem, 0},
     {Base::mem, kRingbuf}, {Base::buf, 0},       {Base::btf_id, kTrusted}};
+constexpr Accepted kSpinLock[] = {{Base::map_value, 0}, {Base::btf_id, kAlloc}};
+constexpr Accepted kKptrPlace[] = {{Base::map_value, 0},
+                                   {Base::btf_id, kAlloc},
+                                   {Base::btf_id, kAlloc | kNonOwning},
+                                   {Base::btf_id, kAlloc | kNonOwning | kRcu}};
 constexpr Accepted kSockets[] = {
     {Base::sock_common, 0}, {Base::socket, 0}, {Base::tcp_sock, 0}, {Base::xdp_sock, 0}};
 constexpr Accepted kBtfSockets[] = {{Base::sock_common, 0}, {Base::socket, 0},
@@ -58,10 +63,10 @@ std::span<const Accepted> accepted_by(ArgKind kind) {
     case ArgKind::socket: return kFullSocket;
     case ArgKind::btf_id: return kBtf;
     case ArgKind::percpu_btf_id: return kPercpuBtf;
-    case ArgKind::spin_lock:
+    case ArgKind::spin_lock: return kSpinLock;
+    case ArgKind::kptr_xchg_dest: return kKptrPlace;
     case ArgKind::timer:
-    case ArgKind::const_str:
-    case ArgKind::kptr_xchg_dest: return kMapValue;
+    case ArgKind::const_str: return kMapValue;
     case ArgKind::ringbuf_mem: return kRingbufMemory;
     case ArgKind::func: return kFunction;
     case ArgKind::stack: return kStack;
@@ -84,6 +89,9 @@ bool Verifier::check_argument_type(unsigned number, const spec::Argument& argume
   Flags flags = reg.flags;
   if (argument.has(spec::kReadOnly)) flags &= static_cast<Flags>(~kRdonly);
   if (argument.has(spec::kMaybeNull)) flags &= static_cast<Flags>(~kMaybeNull);
+  if (argument.kind == ArgKind::mem) flags &= static_cast<Flags>(~kPacketSlice);
+  const bool xchg = meta.helper != nullptr && meta.helper->id == spec::BPF_FUNC_kptr_xchg;
+  if (xchg && number == 2) flags &= static_cast<Flags>(~(kAlloc | kPercpu));
   bool ok = false;
   for (const Accepted& type : accepted) ok |= type.base == reg.base && type.flags == flags;
   // A system call program's context is memory like any other.
@@ -106,19 +114,44 @@ bool Verifier::check_argument_type(unsigned number, const spec::Argument& argume
                   "bpf_{}() may write into memory pointed by R{} type={}", meta.helper->name,
                   number, type_text(reg));
   }
-  if (argument.kind == ArgKind::btf_id && kernel_btf_ != nullptr) {
-    const std::string_view name = btf_type_name(reg);
-    if (!argument.btf_type.empty() && name != argument.btf_type) {
-      return reject(Rule::bad_argument_type, EACCES, "R{} is of type {} but {} is expected", number,
-                    name, argument.btf_type);
-    }
+  if (argument.kind == ArgKind::spin_lock || argument.kind == ArgKind::kptr_xchg_dest ||
+      argument.kind == ArgKind::percpu_btf_id) {
+    return true;
   }
-  return true;
+  const bool release = argument.has(spec::kRelease);
+  if (xchg && number == 2) {
+    // A kernel object may not be null; one of the program's own may.
+    if (meta.kptr == nullptr) return reject(Rule::internal, EFAULT, "kptr_xchg without a kptr");
+    if (btf_kind(reg) == BtfOf::attach && reg.maybe_null()) {
+      return reject(Rule::argument_maybe_null, EACCES, "Possibly NULL pointer passed to helper R{}",
+                    number);
+    }
+    return check_kptr_fits(*meta.kptr, number);
+  }
+  if (reg.maybe_null() && (!argument.has(spec::kMaybeNull) || release)) {
+    return reject(Rule::argument_maybe_null, EACCES, "Possibly NULL pointer passed to helper R{}",
+                  number);
+  }
+  std::string_view wanted = argument.btf_type;
+  if (argument.kind == ArgKind::btf_id_sock_common) wanted = "sock_common";
+  if (wanted.empty() || kernel_btf_ == nullptr) return true;
+  if (!check_fixed_pointer(reg, number, true)) return false;
+  const auto id = kernel_btf_->find(wanted, btf::Kind::Struct);
+  const btf::Btf* btf = btf_of(btf_kind(reg));
+  const bool strict = release && meta.helper->id != spec::BPF_FUNC_sk_release;
+  if (id && btf != nullptr &&
+      struct_matches(*btf, reg.btf_type, reg.off, *kernel_btf_, *id, strict,
+                     (reg.flags & kAlloc) == 0)) {
+    return true;
+  }
+  return reject(Rule::bad_argument_type, EACCES, "R{} is of type {} but {} is expected", number,
+                btf_type_name(reg), wanted);
 }
 
 bool Verifier::check_argument_offset(unsigned number, const spec::Argument& argument,
                                      bool release) {
   const RegState& reg = regs()[number];
+  if (release && reg.is(Base::stack)) return true;  // a dynptr's place
   if (release && reg.off != 0) {
     return reject(Rule::bad_argument_type, EINVAL,
                   "R{} must have zero offset when passed to release func or trusted arg to kfunc",
@@ -178,7 +211,7 @@ bool Verifier::check_helper_memory(unsigned number, int size, Access access, boo
       if (!variable_context()) break;
       return check_region(number, reg.off, size, kSyscallContext, zero_size_allowed);
     case Base::btf_id:
-      return check_btf_access(number, reg.off, static_cast<unsigned>(size), Access::read, -1);
+      return check_btf_access(number, reg.off, static_cast<unsigned>(size), access, -1);
     default: break;
   }
   if (zero_size_allowed && size == 0 && reg.is_null()) return true;
@@ -244,6 +277,30 @@ bool Verifier::constant_key_of(const RegState& reg, uint32_t size, uint64_t& val
   return true;
 }
 
+// A string in a map that nothing can change.
+bool Verifier::check_const_string(unsigned number) {
+  const RegState& reg = regs()[number];
+  if (reg.is_null()) return true;
+  const MapDescriptor& map = *maps_[reg.map].map;
+  if ((map.map_flags & BPF_F_RDONLY_PROG) == 0 || !map.frozen) {
+    return reject(Rule::bad_argument_type, EACCES, "R{} does not point to a readonly map'", number);
+  }
+  if (!reg.number.is_constant()) {
+    return reject(Rule::constant_argument_needed, EACCES, "R{} is not a constant address'", number);
+  }
+  if (map.constant_value.empty()) {
+    return reject(Rule::bad_argument_type, EACCES,
+                  "no direct value access support for this map type");
+  }
+  const auto at = static_cast<uint64_t>(reg.off) + reg.number.constant();
+  if (!check_map_access(number, 0, 1, false, true)) return false;
+  if (at >= map.constant_value.size() ||
+      std::memchr(map.constant_value.data() + at, 0, map.constant_value.size() - at) == nullptr) {
+    return reject(Rule::bad_argument_type, EINVAL, "string is not zero-terminated");
+  }
+  return true;
+}
+
 bool Verifier::check_argument(unsigned number, const spec::Argument& argument,
                               const spec::Helper& helper, CallMeta& meta) {
   if (!check_read(number)) return false;
@@ -277,20 +334,20 @@ bool Verifier::check_argument(unsigned number, const spec::Argument& argument,
       return false;
     }
   }
-  if (release) {
-    if (reg.ref_id == 0 && !reg.is_null() && profile_.version >= kernel_version(7, 0)) {
-      return reject(Rule::reference_not_owned, EINVAL,
-                    "release helper bpf_{} expects referenced PTR_TO_BTF_ID passed to R{}",
-                    helper.name, number);
-    }
+  if (release && wanted.kind != ArgKind::dynptr) {
     if (reg.ref_id == 0 && !reg.is_null()) {
+      if (profile_.version >= kernel_version(7, 0)) {
+        return reject(Rule::reference_not_owned, EINVAL,
+                      "release helper bpf_{} expects referenced PTR_TO_BTF_ID passed to R{}",
+                      helper.name, number);
+      }
       return reject(Rule::reference_not_owned, EINVAL,
                     "R{} must be referenced when passed to release function", number);
     }
     meta.release_register = static_cast<int>(number);
   }
-  if (reg.ref_id != 0) {
-    if (meta.ref_id != 0) {
+  if (reg.ref_id != 0 && wanted.kind != ArgKind::dynptr) {
+    if (meta.ref_id != 0 && profile_.version < kernel_version(7, 0)) {
       return reject(Rule::internal, EACCES, "more than one arg with ref_obj_id R{} {} {}", number,
                     reg.ref_id, meta.ref_id);
     }
@@ -300,10 +357,7 @@ bool Verifier::check_argument(unsigned number, const spec::Argument& argument,
     return a.has(spec::kWrite) || a.has(spec::kUninit) ? Access::write : Access::read;
   };
   switch (wanted.kind) {
-    case ArgKind::const_map_ptr:
-      meta.map = static_cast<int32_t>(reg.map);
-      meta.map_uid = reg.map_uid;
-      return true;
+    case ArgKind::const_map_ptr: return check_same_map(number, meta);
     case ArgKind::map_key: {
       if (meta.map < 0) return reject(Rule::internal, EACCES, "invalid map_ptr to access map->key");
       const MapDescriptor& map = *maps_[meta.map].map;
@@ -360,37 +414,24 @@ bool Verifier::check_argument(unsigned number, const spec::Argument& argument,
       mark_precise(number);
       return true;
     case ArgKind::spin_lock:
-      if (helper.id == spec::BPF_FUNC_spin_lock) return process_spin_lock(number, true, meta);
-      return process_spin_lock(number, false, meta);
+      if (in_less_callback())
+        return reject(Rule::lock_held, EACCES, "can't spin_{{lock,unlock}} in rbtree cb");
+      return process_spin_lock(number, helper.id == spec::BPF_FUNC_spin_lock, ReferenceKind::lock);
     case ArgKind::func: meta.subprogram = reg.subprogram; return true;
-    case ArgKind::const_str: {
-      if (reg.is_null()) return true;
-      const MapDescriptor& map = *maps_[reg.map].map;
-      if ((map.map_flags & BPF_F_RDONLY_PROG) == 0 || !map.frozen) {
-        return reject(Rule::bad_argument_type, EACCES, "R{} does not point to a readonly map'",
-                      number);
-      }
-      if (!reg.number.is_constant()) {
-        return reject(Rule::constant_argument_needed, EACCES, "R{} is not a constant address'",
-                      number);
-      }
-      if (map.constant_value.empty()) {
-        return reject(Rule::bad_argument_type, EACCES,
-                      "no direct value access support for this map type");
-      }
-      const auto at = static_cast<uint64_t>(reg.off) + reg.number.constant();
-      if (!check_map_access(number, 0, 1, false, true)) return false;
-      if (at >= map.constant_value.size() ||
-          std::memchr(map.constant_value.data() + at, 0, map.constant_value.size() - at) ==
-              nullptr) {
-        return reject(Rule::bad_argument_type, EINVAL, "string is not zero-terminated");
-      }
-      return true;
-    }
+    case ArgKind::const_str: return check_const_string(number);
     case ArgKind::timer:
-    case ArgKind::kptr_xchg_dest:
-    case ArgKind::dynptr:
+      return check_map_field(number, SpecialField::Kind::timer, "bpf_timer", meta);
+    case ArgKind::kptr_xchg_dest: return check_kptr_xchg(number, meta);
+    case ArgKind::dynptr: {
+      DynptrKind kind = DynptrKind::none;
+      if (argument.has(spec::kDynptrLocal)) kind = DynptrKind::local;
+      if (argument.has(spec::kDynptrRingbuf)) kind = DynptrKind::ringbuf;
+      return check_dynptr(number, argument.has(spec::kUninit), release, kind, meta);
+    }
     case ArgKind::percpu_btf_id:
+      meta.return_btf = reg.btf_type;
+      meta.percpu_btf = btf_kind(reg);
+      return true;
     case ArgKind::arena:
       return reject(Rule::not_supported_here, EINVAL,
                     "func bpf_{}#{} is not supported by this verifier yet", helper.name, helper.id);

@@ -50,6 +50,7 @@ bool casts_pointer(uint32_t id) {
 }  // namespace
 
 bool Verifier::needs_callback(const Insn& insn) const {
+  if (const Kfunc* kfunc = known_kfunc(insn)) return kfunc->special == SpecialKfunc::rbtree_add;
   if (insn.opcode != (BPF_JMP | BPF_CALL) || insn.src != 0) return false;
   return insn.imm == spec::BPF_FUNC_loop || insn.imm == spec::BPF_FUNC_for_each_map_elem ||
          insn.imm == spec::BPF_FUNC_find_vma || insn.imm == spec::BPF_FUNC_user_ringbuf_drain;
@@ -151,6 +152,31 @@ void Verifier::refine_helper_result(const spec::Helper& helper, CallMeta& meta) 
   }
 }
 
+// bpf_per_cpu_ptr, bpf_this_cpu_ptr: a kernel variable, or an object of bpf_percpu_obj_new.
+bool Verifier::set_percpu_result(Flags flags, const CallMeta& meta) {
+  RegState& r0 = regs()[0];
+  const btf::Btf* btf = btf_of(meta.percpu_btf);
+  if (btf == nullptr) return reject(Rule::internal, EFAULT, "typed pointer without BTF");
+  const btf::Type type = btf->resolve(meta.return_btf);
+  if (!type.is_composite()) {
+    const auto size = btf->size_of(type.id());
+    if (!size) {
+      return reject(Rule::bad_argument_type, EINVAL, "unable to resolve the size of type '{}': {}",
+                    type.name(), -EINVAL);
+    }
+    mark_pointer(r0, Base::mem, flags);
+    r0.mem_size = *size;
+  } else {
+    const bool object = meta.percpu_btf == BtfOf::program;
+    flags = object ? Flags{kAlloc | kRcu} : static_cast<Flags>(flags & ~kRdonly);
+    mark_pointer(r0, Base::btf_id, flags);
+    r0.btf_type = type.id();
+    r0.map_uid = static_cast<uint32_t>(meta.percpu_btf);
+  }
+  if (r0.maybe_null()) r0.id = ++next_id_;
+  return true;
+}
+
 bool Verifier::check_tail_call() { return check_resources_at_exit("tail_call"); }
 
 bool Verifier::set_helper_result(const Insn&, const spec::Helper& helper, CallMeta& meta) {
@@ -176,8 +202,7 @@ bool Verifier::set_helper_result(const Insn&, const spec::Helper& helper, CallMe
       mark_pointer(r0, Base::map_value, flags);
       r0.map = static_cast<uint32_t>(meta.map);
       r0.map_uid = meta.map_uid;
-      if ((flags & kMaybeNull) == 0 && info.field(SpecialField::Kind::spin_lock) != nullptr)
-        r0.id = ++next_id_;
+      if ((flags & kMaybeNull) == 0 && info.has_lock()) r0.id = ++next_id_;
       if (r0.maybe_null()) r0.id = ++next_id_;
       refine_map_value(r0);
       break;
@@ -188,8 +213,22 @@ bool Verifier::set_helper_result(const Insn&, const spec::Helper& helper, CallMe
     case spec::ReturnKind::mem:
       mark_pointer(r0, Base::mem, flags);
       r0.mem_size = meta.mem_size;
+      if (helper.id == spec::BPF_FUNC_dynptr_data) {
+        r0.dynptr_id = meta.dynptr_id;
+        r0.ref_id = meta.dynptr_ref;
+      }
       break;
     case spec::ReturnKind::btf_id: {
+      if (meta.kptr != nullptr) {
+        if (meta.kptr->of == BtfOf::program) {
+          flags |= kAlloc;
+          if (meta.kptr->kind == SpecialField::Kind::kptr_percpu) flags |= kPercpu;
+        }
+        mark_pointer(r0, Base::btf_id, flags);
+        r0.btf_type = meta.kptr->type;
+        r0.map_uid = static_cast<uint32_t>(meta.kptr->of);
+        break;
+      }
       // The struct's name, in the BTF that the program is attached through.
       if (kernel_btf_ == nullptr) return unsupported();
       const auto id = kernel_btf_->find(helper.return_btf_type, btf::Kind::Struct);
@@ -200,7 +239,7 @@ bool Verifier::set_helper_result(const Insn&, const spec::Helper& helper, CallMe
       r0.map_uid = static_cast<uint32_t>(BtfOf::attach);
       break;
     }
-    case spec::ReturnKind::mem_or_btf_id: return unsupported();
+    case spec::ReturnKind::mem_or_btf_id: return set_percpu_result(flags, meta);
   }
   if (r0.maybe_null() && r0.id == 0) r0.id = ++next_id_;
   const MapType map_type = meta.map >= 0 ? maps_[meta.map].map->type : MapType::BPF_MAP_TYPE_UNSPEC;
@@ -247,12 +286,20 @@ bool Verifier::check_helper_call(const Insn& insn) {
     return reject(Rule::gpl_only_helper, EINVAL,
                   "cannot call GPL-restricted function from non-GPL compatible program");
   }
-  if (helper.might_sleep && !cur_->sleepable) {
-    return reject(Rule::sleepable_helper, EINVAL,
-                  "helper call might sleep in a non-sleepable prog");
+  if (helper.might_sleep && in_rcu_section()) {
+    if (profile_.version >= kernel_version(7, 0)) {
+      return reject(Rule::sleepable_helper, EINVAL, "sleepable helper bpf_{}#{} in {}", helper.name,
+                    id, why_not_sleepable());
+    }
+    if (!cur_->sleepable) {
+      return reject(Rule::sleepable_helper, EINVAL,
+                    "helper call might sleep in a non-sleepable prog");
+    }
+    return reject(Rule::sleepable_helper, EINVAL, "sleepable helper bpf_{}#{} within {}",
+                  helper.name, id, why_not_sleepable());
   }
   if (cur_->active_locks != 0 && id != spec::BPF_FUNC_spin_unlock &&
-      id != spec::BPF_FUNC_spin_lock) {
+      id != spec::BPF_FUNC_spin_lock && id != spec::BPF_FUNC_kptr_xchg) {
     return reject(Rule::lock_held, EINVAL, "function calls are not allowed while holding a lock");
   }
   CallMeta meta;
@@ -272,7 +319,9 @@ bool Verifier::check_helper_call(const Insn& insn) {
     const int first = memory.off + static_cast<int>(memory.number.constant());
     if (!fill_stack(frame_of(memory), first, meta.access_size)) return false;
   }
-  if (meta.release_register != 0) {
+  if (meta.release_dynptr) {
+    if (!release_dynptr(static_cast<unsigned>(meta.release_register))) return false;
+  } else if (meta.release_register != 0) {
     const bool ok =
         meta.ref_id != 0 ? release_reference(meta.ref_id) : regs()[meta.release_register].is_null();
     if (!ok) {
@@ -295,14 +344,29 @@ bool Verifier::check_helper_call(const Insn& insn) {
       // How often it goes round is what the walk relies on.
       mark_precise(1);
       if (frame().callback_depth < regs()[1].number.umax) {
-        if (!push_callback(insn, meta.subprogram, helper, meta)) return false;
+        if (!push_callback(CallbackOf::loop, meta)) return false;
       } else {
         frame().callback_depth = 0;
         if (logging_all()) log("frame{} bpf_loop iteration limit reached\n", frame().frame);
       }
       break;
     case spec::BPF_FUNC_for_each_map_elem:
-      if (!push_callback(insn, meta.subprogram, helper, meta)) return false;
+      if (!push_callback(CallbackOf::map_element, meta)) return false;
+      break;
+    case spec::BPF_FUNC_find_vma:
+      if (!push_callback(CallbackOf::find_vma, meta)) return false;
+      break;
+    case spec::BPF_FUNC_user_ringbuf_drain:
+      if (!push_callback(CallbackOf::user_ringbuf, meta)) return false;
+      break;
+    case spec::BPF_FUNC_timer_set_callback:
+      if (!push_async_callback(CallbackOf::timer, meta, false)) return false;
+      break;
+    case spec::BPF_FUNC_dynptr_from_mem:
+      if (!regs()[1].has_type(Base::map_value, 0)) {
+        return reject(Rule::bad_argument_type, EACCES,
+                      "Unsupported reg type {} for bpf_dynptr_from_mem data", type_text(regs()[1]));
+      }
       break;
     default:
       if (helper.has_callback()) {
@@ -315,8 +379,11 @@ bool Verifier::check_helper_call(const Insn& insn) {
   if (!set_helper_result(insn, helper, meta)) return false;
   refine_helper_result(helper, meta);
   const bool direct_tail_call = id == spec::BPF_FUNC_tail_call && cur_->current == 0;
-  if (helper.changes_packet && !(direct_tail_call && profile_.tail_call_returns))
-    invalidate_packet_pointers(*cur_);
+  const bool writes_packet =
+      id == spec::BPF_FUNC_dynptr_write &&
+      (meta.dynptr == DynptrKind::skb || meta.dynptr == DynptrKind::skb_meta);
+  const bool changes = helper.changes_packet && !(direct_tail_call && profile_.tail_call_returns);
+  if (changes || writes_packet) invalidate_packet_pointers(*cur_);
   return true;
 }
 
@@ -335,11 +402,7 @@ Step Verifier::finish_tail_call() {
 Step Verifier::check_call(const Insn& insn) {
   ++jumps_processed_;
   if (insn.src == BPF_PSEUDO_CALL) return check_function_call(insn);
-  if (insn.src == BPF_PSEUDO_KFUNC_CALL) {
-    reject(Rule::bad_kfunc, EINVAL,
-           "calling kernel function is not supported without CONFIG_DEBUG_INFO_BTF");
-    return Step::failed;
-  }
+  if (insn.src == BPF_PSEUDO_KFUNC_CALL) return check_kfunc_call(insn);
   if (!check_helper_call(insn)) return Step::failed;
   if (insn.imm == spec::BPF_FUNC_tail_call && cur_->current != 0 && profile_.tail_call_returns)
     return finish_tail_call();

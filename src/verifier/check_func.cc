@@ -131,60 +131,6 @@ Step Verifier::check_function_call(const Insn& insn) {
   return Step::jumped;
 }
 
-bool Verifier::set_callback_arguments(const spec::Helper& helper, const CallMeta& meta,
-                                      const FuncState& caller, FuncState& callee) {
-  callee.in_callback = true;
-  callee.return_min = 0;
-  callee.return_max = 1;
-  if (helper.id == spec::BPF_FUNC_loop) {
-    mark_unknown(callee.regs[1]);     // the index
-    callee.regs[2] = caller.regs[3];  // what the caller passes through
-    return true;
-  }
-  // bpf_for_each_map_elem: map, key, value, what the caller passes through.
-  const MapInfo& info = maps_[meta.map];
-  switch (info.map->type) {
-    case MapType::BPF_MAP_TYPE_HASH:
-    case MapType::BPF_MAP_TYPE_LRU_HASH:
-    case MapType::BPF_MAP_TYPE_ARRAY:
-    case MapType::BPF_MAP_TYPE_PERCPU_HASH:
-    case MapType::BPF_MAP_TYPE_LRU_PERCPU_HASH:
-    case MapType::BPF_MAP_TYPE_PERCPU_ARRAY: break;
-    default: return reject(Rule::bad_callback, EOPNOTSUPP, "callback function not allowed for map");
-  }
-  mark_pointer(callee.regs[1], Base::const_map);
-  mark_pointer(callee.regs[2], Base::map_key);
-  mark_pointer(callee.regs[3], Base::map_value);
-  for (unsigned r = 1; r <= 3; ++r) {
-    callee.regs[r].map = static_cast<uint32_t>(meta.map);
-    callee.regs[r].map_uid = meta.map_uid;
-  }
-  // A lock in the value is known by an id.
-  if (info.field(SpecialField::Kind::spin_lock) != nullptr) callee.regs[3].id = ++next_id_;
-  callee.regs[4] = caller.regs[3];
-  return true;
-}
-
-// This path goes on as if the helper were done calling; another one walks one more call.
-bool Verifier::push_callback(const Insn&, uint32_t subprogram, const spec::Helper& helper,
-                             const CallMeta& meta) {
-  SubprogramInfo& sub = subs_[subprogram];
-  if (sub.global) return reject(Rule::bad_callback, EINVAL, "callback function not static");
-  sub.is_callback = true;
-  VerifierState* inside = push_branch(sub.start, insn_);
-  if (inside == nullptr) return false;
-  if (!enter_function(*inside, subprogram, insn_)) return false;
-  FuncState& caller = *inside->frames[inside->current - 1];
-  if (!set_callback_arguments(helper, meta, caller, inside->frame())) return false;
-  inside->frame().held_at_entry = static_cast<uint32_t>(inside->references.size());
-  inside->frame().first_id = next_id_;
-  ++inside->callback_unroll_depth;
-  ++caller.callback_depth;
-  frame().callback_depth = 0;
-  // The caller keeps r1 to r5: from the callback's end the walk comes back to the call, and makes it again.
-  return true;
-}
-
 bool Verifier::leave_function() {
   FuncState& callee = frame();
   RegState& r0 = callee.regs[0];

@@ -201,9 +201,20 @@ bool Verifier::check_map_access(unsigned number, int32_t off_in, unsigned size,
     const int64_t first = reg.number.smin + off;
     const int64_t past = static_cast<int64_t>(reg.number.umax) + off + size;
     if (first >= field.offset + field.size || field.offset >= past) continue;
-    if (field.kind == SpecialField::Kind::kptr) {
-      return reject(Rule::special_field_accessed, EACCES,
-                    "kptr access is not supported by this engine");
+    if (field.is_kptr()) {
+      std::string_view problem;
+      if (by_helper) {
+        problem = "kptr cannot be accessed indirectly by helper";
+      } else if (!reg.number.is_constant()) {
+        problem = "kptr access cannot have variable offset";
+      } else if (first != field.offset) {
+        return reject(Rule::special_field_accessed, EACCES,
+                      "kptr access misaligned expected={} off={}", field.offset, first);
+      } else if (size != 8) {
+        problem = "kptr access size must be BPF_DW";
+      }
+      if (problem.empty()) continue;
+      return reject(Rule::special_field_accessed, EACCES, "{}", problem);
     }
     return reject(Rule::special_field_accessed, EACCES,
                   "{} cannot be accessed directly by load/store", field.name);
@@ -366,6 +377,14 @@ bool Verifier::check_access(unsigned number, int32_t insn_off, unsigned size, Ac
           !check_map_access(number, off, size, false, false)) {
         return false;
       }
+      if (reg.number.is_constant()) {
+        const SpecialField* kptr =
+            maps_[reg.map].kptr_at(off + static_cast<int64_t>(reg.number.constant()));
+        if (kptr != nullptr) {
+          if (!check_kptr_access(*kptr, value)) return false;
+          break;
+        }
+      }
       uint64_t constant;
       if (!writes && value >= 0 && constant_map_load(reg, off, size, constant)) {
         mark_constant(regs()[value], constant);
@@ -380,8 +399,18 @@ bool Verifier::check_access(unsigned number, int32_t insn_off, unsigned size, Ac
         return reject(Rule::read_only_memory, EACCES, "R{} cannot write into {}", number,
                       type_text(reg));
       }
-      if (!leaks("mem") || !check_region(number, off, size, reg.mem_size, false)) return false;
-      if ((reg.flags & kUntrusted) != 0) aux_[insn_].probe = true;
+      if (!leaks("mem")) return false;
+      if ((reg.flags & kUntrusted) != 0) {
+        // It may point anywhere: loads are made so that they can't fault.
+        if (!allow_leaks_) {
+          return reject(Rule::not_privileged, EPERM,
+                        "{} access is allowed only to CAP_PERFMON and CAP_SYS_ADMIN",
+                        type_text(reg));
+        }
+        aux_[insn_].probe = true;
+      } else if (!check_region(number, off, size, reg.mem_size, false)) {
+        return false;
+      }
       loaded_number();
       break;
     }
@@ -442,13 +471,17 @@ bool Verifier::check_access(unsigned number, int32_t insn_off, unsigned size, Ac
       loaded_number();
       break;
     }
+    case Base::const_map:
+      if (!check_map_pointer_access(number, off, size, access, value)) return false;
+      break;
+    case Base::arena: loaded_number(); break;
     case Base::not_init:
     case Base::scalar:
-    case Base::const_map:
     case Base::packet_end:
     case Base::func:
     case Base::dynptr:
-    case Base::arena: return bad_pointer();
+    case Base::iterator:
+    case Base::irq_flag: return bad_pointer();
   }
   if (!writes && value >= 0 && regs()[value].is_scalar())
     truncate_loaded(regs()[value], size, sign_extended);

@@ -80,8 +80,10 @@ bool Verifier::check_stack_bounds(unsigned number, int64_t off, int64_t size, bo
 void Verifier::scrub(StackSlot& s) {
   mark_not_init(s.spilled);
   for (SlotByte& b : s.bytes) {
-    if (b == SlotByte::spill || b == SlotByte::dynptr || b == SlotByte::iterator)
+    if (b == SlotByte::spill || b == SlotByte::dynptr || b == SlotByte::iterator ||
+        b == SlotByte::irq_flag) {
       b = SlotByte::misc;
+    }
   }
 }
 
@@ -108,6 +110,7 @@ bool Verifier::write_stack_fixed(FuncState& of, int off, unsigned size, int valu
                   "attempt to corrupt spilled pointer on stack");
   }
   RegState* reg = value >= 0 ? &regs()[value] : nullptr;
+  if (!destroy_dynptr(of, index)) return false;
   if (!bypass_spec_v4_) {
     bool barrier = reg != nullptr && reg->is_pointer();
     for (unsigned i = 0; i < size; ++i) {
@@ -179,6 +182,7 @@ bool Verifier::write_stack_variable(FuncState& of, unsigned number, int off, uns
   bool zero_used = false;
   for (int i = min; i < max; ++i) {
     const unsigned index = slot_of(i);
+    if (!destroy_dynptr(of, index)) return false;
     StackSlot& s = slot(of, index);
     SlotByte& b = s.bytes[byte_of(i)];
     scratch_slot(index);
@@ -227,6 +231,7 @@ bool Verifier::check_stack_write(unsigned number, int32_t off, unsigned size, in
 bool Verifier::fill_stack(FuncState& of, int off, int size) {
   for (int i = off; i < off + size; ++i) {
     const unsigned index = slot_of(i);
+    if (!destroy_dynptr(of, index)) return false;
     StackSlot& s = slot(of, index);
     scratch_slot(index);
     if (!allow_leaks_ && s.is_spill() && !s.spilled.is_scalar()) {
@@ -320,7 +325,8 @@ bool Verifier::read_stack_fixed(FuncState& of, int off, unsigned size, int value
         if (!allow_uninit_stack_) return invalid(i);
         break;
       case SlotByte::dynptr:
-      case SlotByte::iterator: return invalid(i);
+      case SlotByte::iterator:
+      case SlotByte::irq_flag: return invalid(i);
     }
   }
   const bool mixed = profile_.version >= kernel_version(7, 0);

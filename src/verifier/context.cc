@@ -68,10 +68,17 @@ bool Verifier::check_context_access(const RegState& reg, unsigned number, int32_
   }
   if (row->rule == spec::ContextRule::arguments) {
     RegState loaded;
-    if (!context_argument(off, size, access, loaded)) return false;
+    bool is_result = false;
+    if (!context_argument(off, size, access, loaded, is_result)) return false;
     if (!writes && value >= 0) {
       regs()[value] = loaded;
       if (loaded.maybe_null()) regs()[value].id = ++next_id_;
+      int32_t min, max;
+      if (is_result && program_.expected_attach_type == AttachType::BPF_LSM_MAC &&
+          attach_return_range(min, max)) {
+        regs()[value].number = scalar_signed_range(min, max);
+        if (!sync_bounds(regs()[value].number)) mark_unknown(regs()[value]);
+      }
     }
     return true;
   }
@@ -237,29 +244,7 @@ bool Verifier::check_attach_target() {
                   static_cast<uint32_t>(program_.expected_attach_type));
   }
   if (!prog_type_->needs_attach_btf) return true;
-  if (program_.attach_btf == nullptr || program_.attach_btf_id == 0) {
-    return reject(Rule::bad_attach_target, EINVAL, "Tracing programs must provide btf_id");
-  }
-  const btf::Btf& btf = *program_.attach_btf;
-  const btf::Type target = btf.type(program_.attach_btf_id);
-  attach_name_ = target.name();
-  btf::Type proto = target;
-  if (target.kind() == btf::Kind::Typedef) {
-    // tp_btf: typedef void (*btf_trace_NAME)(void *, …)
-    proto = btf.type(btf.resolve(target.id()).referenced());
-    attach_skips_argument_ = true;
-  } else if (target.kind() == btf::Kind::Func) {
-    proto = btf.type(target.referenced());
-  } else {
-    return reject(Rule::bad_attach_target, EINVAL, "attach_btf_id {} is not a function",
-                  program_.attach_btf_id);
-  }
-  if (proto.kind() != btf::Kind::FuncProto) {
-    return reject(Rule::bad_attach_target, EINVAL, "attach_btf_id {} is not a function",
-                  program_.attach_btf_id);
-  }
-  attach_proto_ = proto.id();
-  return true;
+  return check_btf_target();
 }
 
 }  // namespace skep::verifier

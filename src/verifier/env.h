@@ -25,37 +25,26 @@
 #include "spec/helpers.h"
 #include "spec/map_types.h"
 #include "spec/prog_types.h"
+#include "verifier/btf_walk.h"
+#include "verifier/kfunc.h"
 #include "verifier/liveness.h"
+#include "verifier/records.h"
 #include "verifier/state.h"
 #include "verifier/verifier.h"
 
 namespace skep::verifier {
 
-// A field of a map value that programs reach through helpers only.
-struct SpecialField {
-  enum class Kind : uint8_t { spin_lock, res_spin_lock, timer, workqueue, task_work, kptr, other };
-  Kind kind{};
-  uint32_t offset = 0, size = 0;
-  std::string_view name;  // "bpf_spin_lock"
-};
-struct MapInfo {
+struct MapInfo : Record {
   const MapDescriptor* map = nullptr;
   int32_t inner = -1;  // index into maps_ of what an inner map looks like
-  std::vector<SpecialField> fields;
-  [[nodiscard]] const SpecialField* field(SpecialField::Kind kind) const {
-    for (const SpecialField& f : fields) {
-      if (f.kind == kind) return &f;
-    }
-    return nullptr;
-  }
 };
 
 // What a BTF function declares of its arguments (global functions).
 struct FunctionArgument {
-  enum class Kind : uint8_t { unknown, scalar, ctx, mem, stack, packet_end, btf };
+  enum class Kind : uint8_t { unknown, scalar, ctx, mem, dynptr, btf, arena };
   Kind kind = Kind::unknown;
   bool maybe_null = true;
-  bool read_only = false;
+  bool trusted = false, untrusted = false;  // btf; mem: untrusted, of any size
   uint32_t mem_size = 0;
   uint32_t btf_type = 0;
 };
@@ -71,6 +60,8 @@ struct SubprogramInfo {
   bool has_tail_call = false, has_ld_abs = false, tail_call_reachable = false;
   bool changes_packet = false;
   bool might_sleep = false;
+  bool might_throw = false;
+  bool is_exception_callback = false;
   bool called = false;
   bool walked = false;                       // any instruction of it was
   uint32_t stack_depth = 0;                  // bytes below r10, not yet rounded
@@ -86,6 +77,7 @@ struct InsnAux {
   bool prune_point : 1 = false;  // is_state_visited() is asked here
   bool force_checkpoint : 1 = false;  // a state is always remembered here
   bool calls_callback : 1 = false;
+  bool iterator_next : 1 = false;
   bool second_slot : 1 = false;  // of a ld_imm64
   bool seen : 1 = false;
   bool taken_seen : 1 = false, fallthrough_seen : 1 = false;
@@ -121,8 +113,39 @@ struct CallMeta {
   uint32_t ref_id = 0;
   uint32_t subprogram = 0;
   uint32_t return_btf = 0;
+  BtfOf percpu_btf = BtfOf::none;
   bool constant_key = false;
   uint32_t key = 0;
+  // Of a dynptr argument.
+  DynptrKind dynptr = DynptrKind::none;
+  uint32_t dynptr_id = 0, dynptr_ref = 0;
+  bool release_dynptr = false;
+  const SpecialField* kptr = nullptr;  // kptr_xchg
+};
+
+// The same of a kfunc's.
+struct KfuncMeta : CallMeta {
+  const Kfunc* kfunc = nullptr;
+  bool constant_known = false;
+  uint64_t constant = 0;
+  bool memory_known = false, memory_readonly = false;  // of what it returns
+  BtfOf argument_btf = BtfOf::none;
+  uint32_t argument_type = 0;
+  bool owning = false;
+  const SpecialField* root = nullptr;
+  unsigned iterator_frame = 0, iterator_slot = 0;
+  uint32_t kernel_context = 0;
+};
+
+// How a callback's arguments are made.
+enum class CallbackOf : uint8_t {
+  loop,
+  map_element,
+  timer,
+  find_vma,
+  user_ringbuf,
+  less,  // bpf_rbtree_add
+  task_work,
 };
 
 // Before the first instruction of a walk.
@@ -216,6 +239,8 @@ class Verifier {
   [[nodiscard]] bool check_debug_info();
   [[nodiscard]] bool check_control_flow();
   [[nodiscard]] bool resolve_immediates();
+  [[nodiscard]] bool check_ksym(uint32_t insn);
+  void mark_ksym(RegState& reg, uint32_t id);
   void find_loops();
   [[nodiscard]] int subprogram_at(uint32_t start) const;      // that starts there; -1
   [[nodiscard]] uint32_t subprogram_of(uint32_t insn) const;  // that holds it
@@ -233,7 +258,8 @@ class Verifier {
   [[nodiscard]] bool check_ld_imm64(const Insn& insn);
   [[nodiscard]] Step check_ld_abs(const Insn& insn);
   [[nodiscard]] bool check_return_value(unsigned reg);
-  [[nodiscard]] bool check_resources_at_exit(std::string_view where);
+  [[nodiscard]] bool check_resources_at_exit(std::string_view where, bool exception = false);
+  [[nodiscard]] bool check_references_at_exit(std::string_view where, bool exception);
   [[nodiscard]] bool check_range(const RegState& reg, int32_t min, int32_t max,
                                  std::string_view where);
 
@@ -421,9 +447,42 @@ class Verifier {
   // ---- btf_access.cc
   [[nodiscard]] bool check_btf_access(unsigned reg, int32_t off, unsigned size, Access access,
                                       int value);
-  [[nodiscard]] bool context_argument(int32_t off, unsigned size, Access access, RegState& result);
+  [[nodiscard]] bool check_map_pointer_access(unsigned reg, int32_t off, unsigned size,
+                                              Access access, int value);
+  [[nodiscard]] bool check_kernel_write(const RegState& reg, unsigned number, int32_t off,
+                                        unsigned size);
+  void mark_walked(int value, const Walk& walk, BtfOf of, Flags flags);
   [[nodiscard]] std::string_view btf_type_name(const RegState& reg) const;
+  [[nodiscard]] const btf::Btf* btf_of(BtfOf of) const {
+    return of == BtfOf::program ? program_.btf.get() : of == BtfOf::attach ? kernel_btf_ : nullptr;
+  }
+  [[nodiscard]] static BtfOf btf_kind(const RegState& reg) {
+    return static_cast<BtfOf>(reg.map_uid);
+  }
+  // The struct behind a register, also of sockets and maps; false: it has none.
+  [[nodiscard]] bool pointed_type(const RegState& reg, BtfOf& of, btf::TypeId& id) const;
+  [[nodiscard]] bool field_is_listed(const RegState& reg, const Walk& walk,
+                                     std::string_view list) const;
+  [[nodiscard]] bool is_trusted(const RegState& reg) const;
+  // Nothing that RCU protects goes away: also where the program can't sleep.
+  [[nodiscard]] bool in_rcu_section() const {
+    return cur_->rcu_locks != 0 || cur_->active_preempt_locks != 0 || cur_->active_locks != 0 ||
+           cur_->active_irq_flags != 0 || !cur_->sleepable;
+  }
+  [[nodiscard]] std::string_view why_not_sleepable() const;
   void find_special_fields(MapInfo& info) const;
+  [[nodiscard]] const Record* record_of(const RegState& reg);  // null: it points to no such thing
+  [[nodiscard]] const Record& object_record(btf::TypeId id);
+
+  // ---- btf_args.cc
+  [[nodiscard]] bool check_btf_target();
+  [[nodiscard]] bool check_struct_ops_target();
+  [[nodiscard]] bool context_argument(int32_t off, unsigned size, Access access, RegState& result,
+                                      bool& is_result);
+  [[nodiscard]] bool attach_return_range(int32_t& min, int32_t& max) const;
+  [[nodiscard]] bool arguments_are_trusted() const;
+  [[nodiscard]] bool returns_nothing() const;
+  void acquire_arguments();
   [[nodiscard]] bool read_function_arguments(SubprogramInfo& sub);
 
   // ---- check_call.cc, check_argument.cc
@@ -442,6 +501,7 @@ class Verifier {
   [[nodiscard]] bool check_map_compatible(int32_t map, const spec::Helper& helper);
   [[nodiscard]] bool set_helper_result(const Insn& insn, const spec::Helper& helper,
                                        CallMeta& meta);
+  [[nodiscard]] bool set_percpu_result(Flags flags, const CallMeta& meta);
   [[nodiscard]] bool record_map(const CallMeta& meta);
   [[nodiscard]] bool record_key(const CallMeta& meta);
   void refine_helper_result(const spec::Helper& helper, CallMeta& meta);
@@ -449,14 +509,74 @@ class Verifier {
   [[nodiscard]] bool check_tail_call();
   [[nodiscard]] Step finish_tail_call();
 
+  // ---- check_kfunc.cc, kfunc_args.cc
+  [[nodiscard]] Step check_kfunc_call(const Insn& insn);
+  [[nodiscard]] const Kfunc* kfunc_of(const Insn& insn);  // null after a rejection
+  [[nodiscard]] const Kfunc* known_kfunc(const Insn& insn) const;
+  [[nodiscard]] bool add_kfuncs();
+  [[nodiscard]] bool read_kfunc(uint32_t id, Kfunc& kfunc);
+  [[nodiscard]] bool read_kfunc_argument(Kfunc& kfunc, const btf::Type& proto, uint32_t index);
+  [[nodiscard]] bool check_kfunc_arguments(KfuncMeta& meta);
+  [[nodiscard]] bool check_kfunc_argument(unsigned number, const KfuncArgument& argument,
+                                          KfuncMeta& meta);
+  [[nodiscard]] bool check_kfunc_object(unsigned number, const KfuncArgument& argument,
+                                        KfuncMeta& meta);
+  [[nodiscard]] bool check_kfunc_struct(unsigned number, const KfuncArgument& argument,
+                                        KfuncMeta& meta);
+  [[nodiscard]] bool check_kfunc_memory(unsigned number, uint32_t size, KfuncMeta& meta);
+  [[nodiscard]] bool check_map_field(unsigned number, SpecialField::Kind kind,
+                                     std::string_view name, CallMeta& meta);
+  [[nodiscard]] bool check_same_map(unsigned number, CallMeta& meta);
+  [[nodiscard]] bool check_const_string(unsigned number);
+  [[nodiscard]] bool enter_kfunc_region(const KfuncMeta& meta);
+  [[nodiscard]] bool set_kfunc_result(KfuncMeta& meta);
+  [[nodiscard]] bool set_special_kfunc_result(KfuncMeta& meta, bool& done);
+  [[nodiscard]] bool is_context_type(const btf::Btf& btf, const btf::Type& pointer) const;
+
+  // ---- check_iter.cc
+  [[nodiscard]] bool check_iterator(unsigned number, const KfuncArgument& argument,
+                                    KfuncMeta& meta);
+  [[nodiscard]] bool step_iterator(const KfuncMeta& meta);
+  [[nodiscard]] static bool iterator_depths_differ(const VerifierState& a, const VerifierState& b);
+  [[nodiscard]] bool active_iterator_at(const VerifierState& state) const;
+  // Where a stack object of `slots` slots begins (its highest slot); -1 after a rejection, -2: not touched yet.
+  [[nodiscard]] int stack_object(unsigned number, std::string_view what, unsigned slots);
+  [[nodiscard]] bool write_stack_object(unsigned number, unsigned slots);
+  void use_stack_object(FuncState& of, unsigned first, unsigned slots, bool written);
+  [[nodiscard]] bool check_irq_flag(unsigned number, const Kfunc& kfunc);
+
+  // ---- check_dynptr.cc
+  [[nodiscard]] bool check_dynptr(unsigned number, bool uninit, bool release, DynptrKind kind,
+                                  CallMeta& meta);
+  [[nodiscard]] bool destroy_dynptr(FuncState& of, unsigned slot);
+  void invalidate_slices(uint32_t dynptr_id);
+  [[nodiscard]] bool release_dynptr(unsigned number);
+  [[nodiscard]] const RegState* dynptr_state(const RegState& reg);  // null: it is none
+  void mark_invalid(RegState& reg);
+
+  // ---- graph.cc: lists, trees, kptrs
+  [[nodiscard]] bool check_graph_root(unsigned number, SpecialField::Kind kind, KfuncMeta& meta);
+  [[nodiscard]] bool check_graph_node(unsigned number, SpecialField::Kind kind, KfuncMeta& meta);
+  void set_non_owning(RegState& reg);
+  void give_to_graph(uint32_t ref_id);
+  void mark_graph_node(RegState& reg, const SpecialField& root);
+  [[nodiscard]] bool check_kptr_access(const SpecialField& field, int value);
+  [[nodiscard]] bool check_kptr_fits(const SpecialField& field, unsigned number);
+  [[nodiscard]] bool check_kptr_xchg(unsigned number, CallMeta& meta);
+  [[nodiscard]] Flags loaded_kptr_flags(const SpecialField& field);
+
   // ---- check_func.cc: calls between BPF functions, callbacks
   [[nodiscard]] Step check_function_call(const Insn& insn);
   [[nodiscard]] bool check_global_arguments(uint32_t subprogram);
   [[nodiscard]] bool enter_function(VerifierState& state, uint32_t subprogram, uint32_t callsite);
-  [[nodiscard]] bool push_callback(const Insn& insn, uint32_t subprogram,
-                                   const spec::Helper& helper, const CallMeta& meta);
-  [[nodiscard]] bool set_callback_arguments(const spec::Helper& helper, const CallMeta& meta,
+  // callbacks.cc
+  [[nodiscard]] bool push_callback(CallbackOf what, const CallMeta& meta);
+  [[nodiscard]] bool push_async_callback(CallbackOf what, const CallMeta& meta, bool sleepable);
+  [[nodiscard]] bool set_callback_arguments(CallbackOf what, const CallMeta& meta,
                                             const FuncState& caller, FuncState& callee);
+  [[nodiscard]] bool find_exception_callback();
+  [[nodiscard]] bool check_throw();
+  void find_throwers();
   [[nodiscard]] bool leave_function();
   [[nodiscard]] bool prepare_global_entry(SubprogramInfo& sub);
   [[nodiscard]] bool check_stack_depths();
@@ -466,7 +586,10 @@ class Verifier {
   uint32_t acquire_reference(uint32_t insn);
   [[nodiscard]] bool release_reference(uint32_t id);
   void invalidate_packet_pointers(VerifierState& state);
-  [[nodiscard]] bool process_spin_lock(unsigned reg, bool lock, CallMeta& meta);
+  void invalidate_non_owning();
+  void invalidate_rcu_protected();
+  [[nodiscard]] bool process_spin_lock(unsigned reg, bool lock, ReferenceKind kind);
+  [[nodiscard]] bool in_less_callback() const;
 
   // ---- finalize.cc
   void finalize(Report& report);
@@ -488,6 +611,10 @@ class Verifier {
 
   std::vector<MapInfo> maps_;
   std::deque<MapDescriptor> derived_maps_;
+  std::unordered_map<btf::TypeId, Record> object_records_;
+  std::unordered_map<uint32_t, Kfunc> kfuncs_;
+  int arena_ = -1;               // index into maps_
+  int exception_callback_ = -1;  // subprogram
   std::vector<InsnAux> aux_;
   std::vector<SubprogramInfo> subs_;
   std::vector<uint32_t> sub_of_start_;
@@ -496,6 +623,10 @@ class Verifier {
   const btf::Btf* kernel_btf_ = nullptr;  // the attach target's, else Options::kernel_btf
   std::string_view attach_name_;          // of the attach target, where there is one
   btf::TypeId attach_proto_ = 0;
+  btf::TypeId struct_ops_proto_ =
+      0;  // of the stub whose parameters' names say more; 0: there is none
+  std::string_view struct_ops_name_;                          // "tcp_congestion_ops"
+  std::vector<std::pair<uint32_t, uint32_t>> argument_refs_;  // struct_ops: argument, its reference
   bool attach_skips_argument_ = false;  // tp_btf: the first one is the kernel's own
 
   // The path that is being walked.

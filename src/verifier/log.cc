@@ -32,10 +32,10 @@ std::string tnum_text(Tnum tnum) {
 
 std::string type_text(Base base, Flags flags) {
   static constexpr std::string_view kNames[] = {
-      "?",           "scalar",   "ctx",       "map_ptr",   "map_value", "map_key",
-      "fp",          "pkt",      "pkt_meta",  "pkt_end",   "flow_keys", "sock",
-      "sock_common", "tcp_sock", "tp_buffer", "xdp_sock",  "ptr_",      "mem",
-      "arena",       "buf",      "func",      "dynptr_ptr"};
+      "?",           "scalar",   "ctx",       "map_ptr",    "map_value", "map_key",
+      "fp",          "pkt",      "pkt_meta",  "pkt_end",    "flow_keys", "sock",
+      "sock_common", "tcp_sock", "tp_buffer", "xdp_sock",   "ptr_",      "mem",
+      "arena",       "buf",      "func",      "dynptr_ptr", "iter",      "irq_flag"};
   std::string text;
   if ((flags & kRdonly) != 0) text += "rdonly_";
   if ((flags & kRingbuf) != 0) text += "ringbuf_";
@@ -96,7 +96,7 @@ void append_ranges(std::string& out, const Scalar& n, std::string_view& separato
   }
 }
 
-constexpr char kSlotChars[] = {'?', 'r', 'm', '0', 'd', 'i'};
+constexpr char kSlotChars[] = {'?', 'r', 'm', '0', 'd', 'i', 'f'};
 
 }  // namespace
 

@@ -37,7 +37,8 @@ bool Verifier::same_scalar_ids(uint32_t old, uint32_t cur) {
 
 bool Verifier::exactly_equal(const RegState& old, const RegState& cur) {
   return old.base == cur.base && old.flags == cur.flags && old.off == cur.off &&
-         old.word == cur.word && old.map_uid == cur.map_uid && old.frame == cur.frame &&
+         old.word == cur.word && old.map_uid == cur.map_uid &&
+         (old.is(Base::stack) ? old.frame == cur.frame : same_ids(old.dynptr_id, cur.dynptr_id)) &&
          old.number == cur.number && same_ids(old.id, cur.id) && same_ids(old.ref_id, cur.ref_id);
 }
 
@@ -65,9 +66,9 @@ bool Verifier::register_covered(const RegState& old, const RegState& cur, Exactn
     case Base::mem:
     case Base::buf:
     case Base::tp_buffer:
-      return old.off == cur.off && old.word == cur.word && old.map_uid == cur.map_uid &&
-             scalar_subset(old.number, cur.number) && same_ids(old.id, cur.id) &&
-             same_ids(old.ref_id, cur.ref_id);
+      return same_ids(old.dynptr_id, cur.dynptr_id) && old.off == cur.off && old.word == cur.word &&
+             old.map_uid == cur.map_uid && scalar_subset(old.number, cur.number) &&
+             same_ids(old.id, cur.id) && same_ids(old.ref_id, cur.ref_id);
     case Base::packet:
     case Base::packet_meta:
       if (old.range < 0 || cur.range < 0) {
@@ -124,8 +125,16 @@ bool Verifier::stack_covered(const FuncState& old, const FuncState& cur, Exactne
       if (was.bytes[b] != is.bytes[b]) return false;
     }
     if (was.is_spill() && !register_covered(was.spilled, is.spilled, exact)) return false;
-    if (was.bytes[7] == SlotByte::dynptr || was.bytes[7] == SlotByte::iterator) {
+    if (was.bytes[7] == SlotByte::dynptr || was.bytes[7] == SlotByte::irq_flag) {
       if (!exactly_equal(was.spilled, is.spilled)) return false;
+    }
+    if (was.bytes[7] == SlotByte::iterator) {
+      // How often it went round does not matter to what follows.
+      const RegState &a = was.spilled, &b = is.spilled;
+      if (a.flags != b.flags || a.btf_type != b.btf_type || a.map_uid != b.map_uid ||
+          !same_ids(a.ref_id, b.ref_id)) {
+        return false;
+      }
     }
   }
   return true;
@@ -133,7 +142,8 @@ bool Verifier::stack_covered(const FuncState& old, const FuncState& cur, Exactne
 
 bool Verifier::frames_equal(const FuncState& old, const FuncState& cur, RegisterMask live,
                             Exactness exact) {
-  if (old.callback_depth > cur.callback_depth || old.held_at_entry != cur.held_at_entry)
+  if (old.callback_depth > cur.callback_depth || old.in_less != cur.in_less ||
+      old.held_at_entry != cur.held_at_entry)
     return false;
   for (unsigned r = 0; r < isa::kFramePointer; ++r) {
     if (((live >> r) & 1) != 0 && !register_covered(old.regs[r], cur.regs[r], exact)) return false;
@@ -144,7 +154,8 @@ bool Verifier::frames_equal(const FuncState& old, const FuncState& cur, Register
 bool Verifier::resources_equal(const VerifierState& old, const VerifierState& cur) {
   if (old.references.size() != cur.references.size() || old.active_locks != cur.active_locks ||
       old.active_preempt_locks != cur.active_preempt_locks ||
-      old.rcu_read_lock != cur.rcu_read_lock || old.sleepable != cur.sleepable) {
+      old.active_irq_flags != cur.active_irq_flags || old.rcu_locks != cur.rcu_locks ||
+      old.sleepable != cur.sleepable) {
     return false;
   }
   for (size_t i = 0; i < old.references.size(); ++i) {
@@ -415,12 +426,17 @@ Verifier::Visit Verifier::visit_state() {
               states_equal(old, *cur_, Exactness::range_within)) {
             hit = loop = true;
           }
+        } else if (aux.iterator_next) {
+          hit = loop =
+              states_equal(old, *cur_, Exactness::range_within) && active_iterator_at(*cur_);
         } else if (aux.calls_callback) {
           hit = loop = states_equal(old, *cur_, Exactness::range_within);
         }
-        if (!hit && !aux.calls_callback && old.state.may_goto_depth == cur_->may_goto_depth &&
+        if (!hit && !aux.calls_callback && !aux.iterator_next &&
+            old.state.may_goto_depth == cur_->may_goto_depth &&
             old.state.callback_unroll_depth == cur_->callback_unroll_depth &&
-            states_equal(old, *cur_, Exactness::exact)) {
+            states_equal(old, *cur_, Exactness::exact) &&
+            !iterator_depths_differ(old.state, *cur_)) {
           if (logging()) {
             log_source_line(insn_, "; ");
             log("infinite loop detected at insn {}\n", insn_);

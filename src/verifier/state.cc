@@ -79,7 +79,8 @@ void Verifier::copy_state(VerifierState& to, const VerifierState& from) {
   to.callback_unroll_depth = from.callback_unroll_depth;
   to.active_locks = from.active_locks;
   to.active_preempt_locks = from.active_preempt_locks;
-  to.rcu_read_lock = from.rcu_read_lock;
+  to.active_irq_flags = from.active_irq_flags;
+  to.rcu_locks = from.rcu_locks;
   to.speculative = from.speculative;
   to.sleepable = from.sleepable;
   to.references.assign(from.references.begin(), from.references.end());
@@ -98,7 +99,7 @@ void Verifier::init_frame(FuncState& frame, uint32_t callsite, uint32_t number,
   frame.subprogram = subprogram;
   frame.callback_depth = 0;
   frame.return_min = frame.return_max = 0;
-  frame.in_callback = frame.in_async_callback = false;
+  frame.in_callback = frame.in_async_callback = frame.in_exception_callback = frame.in_less = false;
   frame.async_entries = 0;
   frame.instance = 0;
   frame.held_at_entry = frame.first_id = 0;

@@ -44,14 +44,25 @@ enum class Base : uint8_t {
   arena,
   buf,
   func,
-  dynptr,
+  dynptr,    // a bpf_dynptr: in a stack slot, or (in a register) one that can't be changed
+  iterator,  // in a stack slot only
+  irq_flag,  // in a stack slot only
 };
 
 // Modifiers of a register's type.
 using Flags = uint16_t;
 inline constexpr Flags kMaybeNull = 1 << 0, kRdonly = 1 << 1, kRingbuf = 1 << 2, kUser = 1 << 3,
                        kPercpu = 1 << 4, kRcu = 1 << 5, kUntrusted = 1 << 6, kTrusted = 1 << 7,
-                       kAlloc = 1 << 8, kNonOwning = 1 << 9;
+                       kAlloc = 1 << 8, kNonOwning = 1 << 9,
+                       kPacketSlice = 1 << 10;  // mem: part of a packet, by bpf_dynptr_slice
+
+enum class DynptrKind : uint8_t { none, local, ringbuf, skb, xdp, skb_meta, file };
+inline constexpr uint32_t kFirstSlot = 1u << 8;  // in RegState::word of a dynptr: | its DynptrKind
+
+// In RegState::map_uid of an iterator; its `off` counts how often it was found active.
+enum class IteratorState : uint32_t { active, drained };
+// In RegState::word of an IRQ flag.
+enum class IrqFlagOf : uint32_t { native, lock };
 
 // In RegState::id of a scalar: it is the id's number plus `off`; of 32 bits, zero-extended, with the second.
 inline constexpr uint32_t kAddConstant64 = 1u << 31, kAddConstant32 = 1u << 30;
@@ -73,7 +84,7 @@ struct RegState {
     int32_t range = 0;    // packet: bytes after the pointer's object start that are known to exist
     uint32_t mem_size;    // mem
     uint32_t map;         // const_map, map_value, map_key: index into Verifier::maps
-    uint32_t btf_type;    // btf_id
+    uint32_t btf_type;    // btf_id, iterator
     uint32_t subprogram;  // func
     uint32_t word;
   };
@@ -83,7 +94,10 @@ struct RegState {
   // numbers share it. 0: none.
   uint32_t id = 0;
   uint32_t ref_id = 0;  // the acquired resource that this points into
-  uint32_t frame = 0;   // stack: whose
+  union {
+    uint32_t frame = 0;  // stack: whose
+    uint32_t dynptr_id;  // mem: the dynptr that it is a slice of; 0: none
+  };
 
   [[nodiscard]] bool is(Base b) const { return base == b; }
   [[nodiscard]] bool is_scalar() const { return base == Base::scalar; }
@@ -105,6 +119,7 @@ enum class SlotByte : uint8_t {
   zero,
   dynptr,
   iterator,
+  irq_flag,
 };
 
 struct StackSlot {
@@ -117,7 +132,7 @@ struct StackSlot {
   [[nodiscard]] bool is_scalar_spill() const { return is_spill() && spilled.is_scalar(); }
   [[nodiscard]] bool is_special() const {
     return bytes[7] == SlotByte::spill || bytes[7] == SlotByte::dynptr ||
-           bytes[7] == SlotByte::iterator;
+           bytes[7] == SlotByte::iterator || bytes[7] == SlotByte::irq_flag;
   }
 };
 
@@ -143,6 +158,8 @@ struct FuncState {
   int32_t return_min = 0, return_max = 0;
   bool in_callback = false;
   bool in_async_callback = false;
+  bool in_exception_callback = false;
+  bool in_less = false;  // the comparison of bpf_rbtree_add, called with the lock held
   uint32_t async_entries = 0;
   uint32_t instance = 0;  // of liveness.h: this function as called through these callers
   // Callbacks: references held by the callers when it was entered, and the last id given out by then.
@@ -159,6 +176,8 @@ struct FuncState {
     return_max = other.return_max;
     in_callback = other.in_callback;
     in_async_callback = other.in_async_callback;
+    in_exception_callback = other.in_exception_callback;
+    in_less = other.in_less;
     async_entries = other.async_entries;
     instance = other.instance;
     held_at_entry = other.held_at_entry;
@@ -166,13 +185,19 @@ struct FuncState {
   }
 };
 
-enum class ReferenceKind : uint8_t { pointer, lock };
+enum class ReferenceKind : uint8_t { pointer, lock, res_lock, res_lock_irq, irq };
+// In Reference::lock_map: the lock lies in an object of bpf_obj_new.
+inline constexpr uint32_t kAllocatedObject = ~uint32_t{0};
 struct Reference {
   uint32_t id = 0;
   uint32_t insn = 0;
   ReferenceKind kind{};
   uint32_t lock_map = 0;  // lock: the map whose value holds it, and the register's id
   uint32_t lock_reg_id = 0;
+  [[nodiscard]] bool is_lock() const {
+    return kind == ReferenceKind::lock || kind == ReferenceKind::res_lock ||
+           kind == ReferenceKind::res_lock_irq;
+  }
   bool operator==(const Reference&) const = default;
 };
 
@@ -231,7 +256,8 @@ struct VerifierState {
   uint32_t callback_unroll_depth = 0;
   uint32_t active_locks = 0;
   uint32_t active_preempt_locks = 0;
-  bool rcu_read_lock = false;
+  uint32_t active_irq_flags = 0;
+  uint32_t rcu_locks = 0;
   bool speculative = false;  // what a mispredicted processor may run (sanitize.cc)
   bool sleepable = false;
   std::vector<Reference> references;

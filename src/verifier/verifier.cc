@@ -70,8 +70,23 @@ Report Verifier::run() {
       maps_[i].inner = static_cast<int32_t>(maps_.size());
       maps_.push_back(std::move(inner));
     }
+    for (size_t i = 0; i < maps_.size(); ++i) {
+      if (!maps_[i].problem.empty()) {
+        return reject(Rule::bad_map_for_program, EINVAL, "map '{}': {}", maps_[i].map->name,
+                      maps_[i].problem);
+      }
+      if (maps_[i].map->type != MapType::BPF_MAP_TYPE_ARENA || i >= program_.maps.size()) continue;
+      if (arena_ >= 0)
+        return reject(Rule::bad_map_for_program, EBUSY, "Only one arena per program");
+      if (!options_.privileged) {
+        return reject(Rule::not_privileged, EPERM,
+                      "CAP_BPF and CAP_PERFMON are required to use arena");
+      }
+      arena_ = static_cast<int>(i);
+    }
     if (!check_text()) return false;
     find_packet_changers();
+    find_throwers();
     find_loops();
     before_ = Predecessors(insns_);
     const std::vector<RegisterMask> live = compute_register_liveness(insns_, before_);

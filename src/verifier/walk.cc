@@ -68,10 +68,25 @@ bool Verifier::check_range(const RegState& reg, int32_t min, int32_t max, std::s
 
 bool Verifier::check_return_value(unsigned number) {
   const FuncState& top = *cur_->frames[0];
-  const bool is_subprogram = top.subprogram != 0;
-  if (is_subprogram && subs_[top.subprogram].returns_void) return true;
-  if (!check_read(number)) return false;
+  const bool is_subprogram =
+      top.subprogram != 0 && !top.in_async_callback && !top.in_exception_callback;
+  if (is_subprogram && subs_[top.subprogram].returns_void && number == 0) return true;
+  if (!is_subprogram && !top.in_async_callback && returns_nothing()) return true;
   const RegState& reg = regs()[number];
+  const bool struct_ops = program_.type == ProgType::BPF_PROG_TYPE_STRUCT_OPS;
+  bool returns_pointer = false;
+  if (struct_ops && attach_proto_ != 0 && !is_subprogram) {
+    const btf::Type result = kernel_btf_->resolve(kernel_btf_->type(attach_proto_).referenced());
+    returns_pointer = result.kind() == btf::Kind::Ptr;
+    // It may hand back a reference of the type that is wanted.
+    if (returns_pointer && reg.is(Base::btf_id) && reg.ref_id != 0 &&
+        btf_kind(reg) == BtfOf::attach &&
+        kernel_btf_->resolve(result.referenced()).id() == reg.btf_type) {
+      return check_fixed_pointer(reg, number, false);
+    }
+  }
+  if (!check_read(number)) return false;
+  if (is_subprogram && reg.is(Base::arena)) return true;
   if (is_pointer_value(number)) {
     return reject(Rule::pointer_leaked, EACCES, "R{} leaks addr as return value", number);
   }
@@ -81,30 +96,33 @@ bool Verifier::check_return_value(unsigned number) {
                   "At subprogram exit the register R{} is not a scalar value ({})", number,
                   type_text(reg));
   }
-  const spec::ReturnRange range = spec::return_range(program_.type, program_.expected_attach_type);
+  spec::ReturnRange range = spec::return_range(program_.type, program_.expected_attach_type);
+  std::string_view where = "At program exit";
+  if (program_.type == ProgType::BPF_PROG_TYPE_LSM)
+    range.limited = attach_return_range(range.min, range.max);
+  if (struct_ops) {
+    range = {returns_pointer, 0, 0};
+  }
+  if (top.in_async_callback) {
+    range = {true, top.return_min, top.return_max};
+    where = "At async callback return";
+  }
   if (!range.limited) return true;
   if (!reg.is_scalar()) {
-    return reject(Rule::bad_return_value, EINVAL,
-                  "At program exit the register R{} is not a known value ({})", number,
-                  type_text(reg));
+    return reject(Rule::bad_return_value, EINVAL, "{} the register R{} is not a known value ({})",
+                  where, number, type_text(reg));
   }
   mark_precise(number);
-  return check_range(reg, range.min, range.max, "At program exit");
+  return check_range(reg, range.min, range.max, where);
 }
 
 Step Verifier::check_exit() {
   const bool last = cur_->current == 0;
-  if (last && cur_->active_locks != 0) {
-    reject(Rule::lock_held, EINVAL, "bpf_spin_unlock is missing");
+  // A static function may hand references, locks and regions to its caller; a callback and a program may not.
+  if (last) {
+    if (!check_resources_at_exit("BPF_EXIT instruction in main prog")) return Step::failed;
+  } else if (frame().in_callback && !check_callback_references()) {
     return Step::failed;
-  }
-  // A static function may hand references to its caller; a callback and a program may not.
-  if (last || frame().in_callback) {
-    if (last) {
-      if (!check_resources_at_exit("BPF_EXIT instruction in main prog")) return Step::failed;
-    } else if (!check_callback_references()) {
-      return Step::failed;
-    }
   }
   if (!last) {
     if (!leave_function()) return Step::failed;
@@ -133,6 +151,29 @@ bool Verifier::check_callback_references() {
   return true;
 }
 
+// A kernel variable: a struct by its type, per CPU or not; else memory.
+void Verifier::mark_ksym(RegState& reg, uint32_t id) {
+  const btf::Type var = kernel_btf_->type(id);
+  if (var.kind() == btf::Kind::Func) {
+    mark_pointer(reg, Base::mem, kRdonly);
+    return;
+  }
+  bool percpu = false;
+  if (const auto section = kernel_btf_->find(".data..percpu", btf::Kind::Datasec)) {
+    const btf::Type data = kernel_btf_->type(*section);
+    for (uint32_t i = 0; i < data.vlen() && !percpu; ++i) percpu = data.sec_var(i).type == id;
+  }
+  const btf::Type type = kernel_btf_->resolve(var.referenced());
+  if (percpu || type.is_composite()) {
+    mark_pointer(reg, Base::btf_id, percpu ? kPercpu : Flags{0});
+    reg.btf_type = type.id();
+    reg.map_uid = static_cast<uint32_t>(BtfOf::attach);
+    return;
+  }
+  mark_pointer(reg, Base::mem, kRdonly);
+  reg.mem_size = kernel_btf_->size_of(type.id()).value_or(0);
+}
+
 bool Verifier::check_ld_imm64(const Insn& insn) {
   if (!check_write(insn.dst, false)) return false;
   RegState& dst = regs()[insn.dst];
@@ -158,7 +199,12 @@ bool Verifier::check_ld_imm64(const Insn& insn) {
       mark_pointer(dst, Base::const_map);
       dst.map = static_cast<uint32_t>(insn.imm);
       return true;
+    case BPF_PSEUDO_BTF_ID: mark_ksym(dst, static_cast<uint32_t>(insn.imm)); return true;
     case BPF_PSEUDO_MAP_IDX_VALUE:
+      if (maps_[static_cast<size_t>(insn.imm)].map->type == MapType::BPF_MAP_TYPE_ARENA) {
+        mark_unknown(dst);
+        return true;
+      }
       mark_pointer(dst, Base::map_value);
       dst.map = static_cast<uint32_t>(insn.imm);
       dst.off = high.imm;
@@ -186,15 +232,7 @@ Step Verifier::check_ld_abs(const Insn& insn) {
     }
   }
   if (!check_read(6)) return Step::failed;
-  if (!cur_->references.empty()) {
-    if (cur_->active_locks != 0) {
-      return fail(Rule::lock_held,
-                  "BPF_LD_[ABS|IND] cannot be used inside bpf_spin_lock-ed region");
-    }
-    note("Unreleased reference id={} alloc_insn={}\n", cur_->references[0].id,
-         cur_->references[0].insn);
-    return fail(Rule::reference_leaked, "BPF_LD_[ABS|IND] would lead to reference leak");
-  }
+  if (!check_resources_at_exit("BPF_LD_[ABS|IND]")) return Step::failed;
   if (!regs()[6].is(Base::ctx)) {
     return fail(Rule::bad_argument_type, "at the time of BPF_LD_ABS|IND R6 != pointer to skb");
   }
@@ -330,7 +368,9 @@ bool Verifier::verify_subprogram(uint32_t subprogram) {
   cur_->depth = 0;
   cur_->may_goto_depth = cur_->callback_unroll_depth = 0;
   cur_->active_locks = cur_->active_preempt_locks = 0;
-  cur_->rcu_read_lock = cur_->speculative = false;
+  cur_->active_irq_flags = 0;
+  cur_->rcu_locks = 0;
+  cur_->speculative = false;
   cur_->sleepable =
       (program_.flags & kSleepableFlag) != 0 || program_.type == ProgType::BPF_PROG_TYPE_SYSCALL;
   cur_->references.clear();
@@ -345,6 +385,7 @@ bool Verifier::verify_subprogram(uint32_t subprogram) {
   previous_processed_ = stats_.insns_processed;
   if (subprogram == 0) {
     mark_pointer(regs()[1], Base::ctx);
+    if (program_.type == ProgType::BPF_PROG_TYPE_STRUCT_OPS) acquire_arguments();
   } else {
     log("Validating {}() func#{}...\n", sub.name, subprogram);
     if (!prepare_global_entry(sub)) return false;

@@ -31,5 +31,7 @@ class Engine {
 [[nodiscard]] std::unique_ptr<Engine> make_interpreter_engine();
 // ENOSYS where there is no JIT for this machine. Code goes to memory of its own, in this process.
 [[nodiscard]] Result<std::unique_ptr<Engine>> make_jit_engine();
+// The optimising tier; ENOSYS where its module is not there.
+[[nodiscard]] Result<std::unique_ptr<Engine>> make_optimising_engine();
 
 }  // namespace skep::vm

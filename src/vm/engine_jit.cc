@@ -3,6 +3,7 @@
 
 #if defined(__x86_64__)
 #include "vm/jit/jit.h"
+#include "vm/jit/optimiser.h"
 
 namespace skep::vm {
 namespace {
@@ -29,31 +30,42 @@ class NativeProgram final : public Runnable {
 
 class JitEngine final : public Engine {
  public:
-  explicit JitEngine(std::unique_ptr<CodeMemory> memory) : memory_(std::move(memory)) {}
-  std::string_view name() const override { return "jit"; }
+  JitEngine(std::unique_ptr<CodeMemory> memory, bool optimises)
+      : memory_(std::move(memory)), optimises_(optimises) {}
+  std::string_view name() const override { return optimises_ ? "optimising" : "jit"; }
   Result<std::unique_ptr<Runnable>> prepare(const VerifiedProgram& program,
                                             std::span<const uint64_t, 1024> helpers) override {
     jit::JitOptions options;
     options.helper_table = reinterpret_cast<uint64_t>(helpers.data());
     options.kfunc_table = reinterpret_cast<uint64_t>(helpers.data());
-    SKEP_TRY(code, jit::compile(program, options, *memory_));
+    SKEP_TRY(code, optimises_ ? jit::compile_optimised(program, options, *memory_)
+                              : jit::compile(program, options, *memory_));
     return std::make_unique<NativeProgram>(*memory_, std::move(code));
   }
 
  private:
   std::unique_ptr<CodeMemory> memory_;
+  bool optimises_;
 };
 
 }  // namespace
 
 Result<std::unique_ptr<Engine>> make_jit_engine() {
   SKEP_TRY(memory, make_private_code_memory(kCodeBytes));
-  return std::make_unique<JitEngine>(std::move(memory));
+  return std::make_unique<JitEngine>(std::move(memory), false);
+}
+Result<std::unique_ptr<Engine>> make_optimising_engine() {
+  SKEP_TRY(target, jit::optimiser_target());
+  SKEP_TRY(memory, make_private_code_memory(kCodeBytes));
+  return std::make_unique<JitEngine>(std::move(memory), true);
 }
 
 }  // namespace skep::vm
 #else
 namespace skep::vm {
+Result<std::unique_ptr<Engine>> make_optimising_engine() {
+  return fail(ENOSYS, "there is no optimising tier for this machine");
+}
 Result<std::unique_ptr<Engine>> make_jit_engine() {
   return fail(ENOSYS, "there is no JIT for this machine");
 }

@@ -13,6 +13,7 @@
 
 #include <array>
 #include <cstdint>
+#include <iterator>
 #include <vector>
 
 #include "isa/insn.h"
@@ -165,6 +166,35 @@ class RandomProgram {
       emit(isa::BPF_STX | isa::BPF_ATOMIC | isa::BPF_DW, 0, one_in(2) ? 7 : 8, off, isa::BPF_ADD);
     emit(isa::BPF_LDX | isa::BPF_MEM | size_code(), 0, 0, off, 0);
     out_[at].off = static_cast<int16_t>(out_.size() - at - 1);
+  }
+  // struct __sk_buff at r6: fields, and the packet itself.
+  void use_context() {
+    static constexpr int kWritable[] = {8 /* mark */, 32 /* priority */, 48, 52, 56, 60, 64};  // cb
+    static constexpr int kReadable[] = {0 /* len */, 8, 16 /* protocol */, 32, 48, 52, 56, 60, 64};
+    switch (below(3)) {
+      case 0: {
+        int off = kReadable[below(std::size(kReadable))];
+        return emit(isa::BPF_LDX | isa::BPF_MEM | isa::BPF_W, target(), 6, off, 0);
+      }
+      case 1: {
+        int off = kWritable[below(std::size(kWritable))];
+        return emit(isa::BPF_STX | isa::BPF_MEM | isa::BPF_W, 6, source(), off, 0);
+      }
+      default: break;
+    }
+    int size = size_code();
+    auto room = static_cast<int32_t>(8 + below(kPacketBytes));    // sometimes more than there is
+    emit(isa::BPF_LDX | isa::BPF_MEM | isa::BPF_W, 1, 6, 76, 0);  // data
+    emit(isa::BPF_LDX | isa::BPF_MEM | isa::BPF_W, 2, 6, 80, 0);  // data_end
+    emit(isa::BPF_ALU64 | isa::BPF_MOV | isa::BPF_X, 3, 1, 0, 0);
+    emit(isa::BPF_ALU64 | isa::BPF_ADD | isa::BPF_K, 3, 0, 0, room);
+    emit(isa::BPF_JMP | isa::BPF_JGT | isa::BPF_X, 3, 2, 1, 0);
+    auto off = static_cast<int>(below(static_cast<unsigned>(room - bytes(size) + 1)));
+    if (one_in(3))
+      emit(isa::BPF_STX | isa::BPF_MEM | size, 1, one_in(2) ? 0 : 8, off, 0);
+    else
+      emit(isa::BPF_LDX | isa::BPF_MEM | size, 0, 1, off, 0);
+    for (unsigned r = 1; r <= 3; r++) load_constant(r);
   }
   // A verifier wants every function to be called.
   void call_the_rest() {
@@ -482,6 +512,7 @@ class RandomProgram {
         return refill_scratch();
       case 1: {
         if (verifiable_ && !packets()) return;
+        if (verifiable_ && one_in(2)) return use_context();
         int size = size_code();
         if (size == isa::BPF_DW) size = isa::BPF_W;
         if (one_in(2)) {

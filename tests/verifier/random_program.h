@@ -167,7 +167,15 @@ class ProgramMaker {
   }
   void statement(unsigned depth) {
     using namespace isa;
-    switch (pick(16)) {
+    switch (pick(21)) {
+      case 16: linked(); break;
+      case 17: mask(); break;
+      case 18: atomic(); break;
+      case 19: emit(BPF_ALU64 | BPF_END, number(), 0, 0, 16 << pick(3)); break;
+      case 20:
+        emit(BPF_LDX | BPF_MEMSX | std::array<uint8_t, 3>{BPF_B, BPF_H, BPF_W}[pick(3)], number(),
+             7, 8 * static_cast<int>(pick(5)), 0);
+        break;
       case 0: load_number(number()); break;
       case 1:
       case 2:
@@ -223,6 +231,60 @@ class ProgramMaker {
              one_in(2) ? -8 : 8, one_in(2) ? BPF_ADD : (BPF_ADD | BPF_FETCH));
         break;
       default: arithmetic(number()); break;
+    }
+  }
+  // A copy that is some constant away from its original; what a branch teaches of one says as much of the other.
+  void linked() {
+    using namespace isa;
+    const unsigned n = number();
+    if (one_in(2)) emit(BPF_ALU64 | BPF_AND | BPF_K, n, 0, 0, one_in(2) ? 0xff : 0x7fffffff);
+    emit((one_in(3) ? BPF_ALU : BPF_ALU64) | BPF_MOV | BPF_X, 1, n, 0, 0);
+    const unsigned cls = one_in(2) ? BPF_ALU64 : BPF_ALU;
+    const int32_t delta = one_in(2) ? static_cast<int32_t>(pick(40)) - 20 : constant();
+    emit(cls | (one_in(2) ? BPF_ADD : BPF_SUB) | BPF_K, one_in(2) ? 1 : n, 0, 0, delta);
+    const size_t jump = insns_.size();
+    condition(one_in(2) ? 1 : n, 0);
+    emit(BPF_ALU64 | BPF_MOV | BPF_X, 4, one_in(2) ? 1 : n, 0, 0);
+    if (one_in(2))
+      emit(BPF_JMP | BPF_JGT | BPF_K, one_in(2) ? 1 : n, 0, 2, 40 + static_cast<int>(pick(8)));
+    else
+      emit(BPF_ALU64 | BPF_AND | BPF_K, 4, 0, 0, 31);
+    emit(BPF_ALU64 | BPF_ADD | BPF_X, 4, 7, 0, 0);
+    emit(BPF_LDX | BPF_MEM | BPF_B, number(), 4, 0, 0);
+    insns_[jump].off = static_cast<int16_t>(insns_.size() - jump - 1);
+  }
+  // x s>> 31 and the like: all bits or none, then a mask.
+  void mask() {
+    using namespace isa;
+    const unsigned n = number();
+    const bool wide = one_in(2);
+    emit((wide ? BPF_ALU64 : BPF_ALU) | BPF_ARSH | BPF_K, n, 0, 0, wide ? 63 : 31);
+    emit((one_in(2) ? BPF_ALU64 : BPF_ALU) | (one_in(4) ? BPF_OR : BPF_AND) | BPF_K, n, 0, 0,
+         constant());
+  }
+  void atomic() {
+    using namespace isa;
+    static constexpr int32_t kOps[] = {BPF_ADD,
+                                       BPF_AND,
+                                       BPF_OR,
+                                       BPF_XOR,
+                                       BPF_ADD | BPF_FETCH,
+                                       BPF_AND | BPF_FETCH,
+                                       BPF_OR | BPF_FETCH,
+                                       BPF_XOR | BPF_FETCH,
+                                       BPF_XCHG,
+                                       BPF_CMPXCHG,
+                                       BPF_LOAD_ACQ,
+                                       BPF_STORE_REL};
+    const int32_t op = kOps[pick(std::size(kOps))];
+    const bool on_stack = one_in(2);
+    const unsigned base = on_stack ? 10 : 7;
+    const int off = on_stack ? -8 * static_cast<int>(1 + pick(8)) : 8 * static_cast<int>(pick(5));
+    const unsigned s = one_in(2) ? BPF_W : BPF_DW;
+    if (op == BPF_LOAD_ACQ) {
+      emit(BPF_STX | BPF_ATOMIC | s, number(), base, off, op);
+    } else {
+      emit(BPF_STX | BPF_ATOMIC | s, base, number(), off, op);
     }
   }
   // base[number], where the number was bounded somehow near `room`.

@@ -56,6 +56,8 @@ std::vector<vm::Engine*> engines() {
   static const auto jit = vm::make_jit_engine();
   std::vector<vm::Engine*> all{interpreter.get()};
   if (jit) all.push_back(jit->get());
+  static const auto optimising = vm::make_optimising_engine();
+  if (optimising) all.push_back(optimising->get());
   return all;
 }
 
@@ -86,7 +88,12 @@ TEST(CorpusFiles, run_on_the_running_kernel_too) {
 }
 
 #if defined(__x86_64__)
-TEST(CorpusFiles, run_on_the_jit_too) { EXPECT_EQ(engines().size(), 2u); }
+TEST(CorpusFiles, run_on_the_jit_too) { EXPECT_GE(engines().size(), 2u); }
+TEST(CorpusFiles, run_on_the_optimising_tier_too) {
+  const auto optimising = vm::make_optimising_engine();
+  if (!optimising) GTEST_SKIP() << optimising.error().text();
+  EXPECT_EQ(engines().size(), 3u);
+}
 #endif
 
 }  // namespace

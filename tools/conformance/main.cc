@@ -1,4 +1,4 @@
-// conformance DIR…: runs every .data file of the directories on the interpreter and on the JIT; for
+// conformance DIR…: runs every .data file of the directories on the interpreter and on both JIT tiers; for
 // ./dev corpus conformance. Says what failed, line by line, then "N passed, N failed" (a file on one engine counts one).
 //
 // A directory of bpf_conformance is in its dialect (mnemonics); tests/corpus/insn is in the kernel's. Files in
@@ -80,6 +80,11 @@ int main(int argc, char** argv) {
     engines.push_back(jit->get());
   else
     fmt::print(stderr, "conformance: not on the JIT: {}\n", jit.error().text());
+  const auto optimising = vm::make_optimising_engine();
+  if (optimising)
+    engines.push_back(optimising->get());
+  else
+    fmt::print(stderr, "conformance: not on the optimising tier: {}\n", optimising.error().text());
   Tally tally;
   for (vm::Engine* engine : engines) {
     for (int i = 1; i < argc; ++i) {

@@ -1,6 +1,7 @@
 #include "engine/kernel/kernel_engine.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 
 #include "base/fd.h"
 #include "btf/btf.h"
+#include "engine/kernel/facts.h"
 
 namespace skep::engine {
 namespace {
@@ -48,10 +50,8 @@ class KernelEngine : public Engine {
 
   [[nodiscard]] Result<uint64_t> tracepoint_id(std::string_view category,
                                                std::string_view name) override {
-    for (std::string_view root : {"/sys/kernel/tracing", "/sys/kernel/debug/tracing"}) {
-      std::string directory = fmt::format("{}/events", root);
-      if (::access(directory.c_str(), F_OK) != 0) continue;
-      auto id = read_number(fmt::format("{}/{}/{}/id", directory, category, name));
+    if (std::string root = kernel::tracefs(); !root.empty()) {
+      auto id = read_number(fmt::format("{}/events/{}/{}/id", root, category, name));
       if (!id) return fail(id, "tracepoint {}/{}", category, name);
       return *id;
     }
@@ -78,15 +78,67 @@ class KernelEngine : public Engine {
 
   [[nodiscard]] Result<std::shared_ptr<const btf::Btf>> vmlinux_btf() override {
     if (!vmlinux_) {
-      SKEP_TRY(bytes, read_file("/sys/kernel/btf/vmlinux"));
-      SKEP_TRY(parsed, btf::Btf::parse(bytes));
-      vmlinux_ = parsed;
+      SKEP_TRY(mapped, kernel::map_btf("/sys/kernel/btf/vmlinux"));
+      vmlinux_ = mapped;
     }
     return vmlinux_;
   }
 
+  [[nodiscard]] std::span<const ModuleBtf> module_btfs() override {
+    if (!modules_read_) read_modules();
+    return modules_;
+  }
+  [[nodiscard]] std::span<const ModuleBtf> module_btfs_if_read() override { return modules_; }
+  [[nodiscard]] uint32_t kernel_version() override { return kernel::version_code(); }
+  [[nodiscard]] std::optional<std::string> kernel_config(std::string_view name) override {
+    if (!config_) config_ = kernel::read_config();
+    auto found = config_->find(std::string(name));
+    return found == config_->end() ? std::nullopt : std::optional(found->second);
+  }
+  [[nodiscard]] std::optional<uint64_t> kernel_symbol(std::string_view name) override {
+    return kernel::find_symbol(name);
+  }
+
+  ~KernelEngine() override {
+    for (const ModuleBtf& module : modules_) ::close(module.fd);
+  }
+
  private:
+  // Every BTF object of the kernel's that is not vmlinux itself. It takes CAP_SYS_ADMIN; without, there is none.
+  void read_modules() {
+    modules_read_ = true;
+    auto vmlinux = vmlinux_btf();
+    if (!vmlinux) return;
+    GetIdAttr ask;
+    while (call(Cmd::BPF_BTF_GET_NEXT_ID, ask) == 0) {
+      ask.id = ask.next_id;
+      GetIdAttr by_id;
+      by_id.id = ask.id;
+      int64_t fd = call(Cmd::BPF_BTF_GET_FD_BY_ID, by_id);
+      if (fd < 0) continue;
+      Fd owned(static_cast<int>(fd));
+      char name[64] = {};
+      BtfInfo info;
+      info.name = reinterpret_cast<uint64_t>(name);
+      info.name_len = sizeof name;
+      ObjInfoAttr get{.bpf_fd = static_cast<uint32_t>(fd),
+                      .info_len = sizeof info,
+                      .info = reinterpret_cast<uint64_t>(&info)};
+      if (call(Cmd::BPF_OBJ_GET_INFO_BY_FD, get) != 0 || info.kernel_btf == 0 ||
+          std::string_view(name) == "vmlinux")
+        continue;
+      auto bytes = std::make_shared<std::vector<std::byte>>(info.btf_size);
+      info.btf = reinterpret_cast<uint64_t>(bytes->data());
+      if (call(Cmd::BPF_OBJ_GET_INFO_BY_FD, get) != 0) continue;
+      auto parsed = btf::Btf::parse_in_place(*bytes, bytes, *vmlinux);
+      if (parsed) modules_.push_back({name, *parsed, owned.release()});
+    }
+  }
+
   std::shared_ptr<const btf::Btf> vmlinux_;
+  std::vector<ModuleBtf> modules_;
+  bool modules_read_ = false;
+  std::optional<std::unordered_map<std::string, std::string>> config_;
 };
 
 }  // namespace
@@ -100,12 +152,15 @@ Result<std::unique_ptr<Engine>> make_kernel_engine() {
   attr.max_entries = 1;
   int64_t fd = sys_bpf(Cmd::BPF_MAP_CREATE, &attr, sizeof attr);
   if (fd == -EPERM) {
-    return std::unexpected(Error(EPERM, "the kernel refuses bpf(2) to this user")
-                               .with_hint("run as root, or with CAP_BPF and CAP_PERFMON"));
+    return std::unexpected(
+        Error(EPERM, "the kernel refuses bpf(2) to this user").with_hint(kernel::privilege_hint()));
   }
   if (fd == -ENOSYS) return fail(ENOSYS, "this kernel has no bpf(2)");
   if (fd < 0) return fail_errno(static_cast<int>(-fd), "bpf(BPF_MAP_CREATE) on this kernel");
   ::close(static_cast<int>(fd));
+  // Before 5.11 maps are accounted to RLIMIT_MEMLOCK; where it can't be raised, nothing is lost elsewhere.
+  const rlimit unlimited{RLIM_INFINITY, RLIM_INFINITY};
+  (void)::setrlimit(RLIMIT_MEMLOCK, &unlimited);
   return std::make_unique<KernelEngine>();
 }
 

@@ -649,8 +649,11 @@ void Analysis::registers_of(const VerifiedProgram& program, Function& function) 
     function.known |= static_cast<uint16_t>(known & ~again & 0x3c);  // r2 to r5
 }
 
-// Backwards to a fixed point; the loops of real programs take two or three rounds.
+// Backwards to a fixed point, which is one when each jump back is live with what its target needs; the loops of
+// real programs take two rounds.
 void Analysis::liveness(Function& function) {
+  std::array<uint32_t, 64> back;  // the jumps back, as far as they are remembered
+  size_t backs = 0;
   for (unsigned round = 0;; round++) {
     bool again = false;
     uint16_t next = 0;  // live before instruction i + 1
@@ -673,17 +676,21 @@ void Analysis::liveness(Function& function) {
             if (to > i) {
               out |= live_in(to);
             } else if (round == 0) {
-              again = true;  // not known yet
+              if (backs < back.size()) back[backs] = i;  // not known yet
+              backs++;
             } else {
               out |= live_in(to);
             }
           }
         }
       }
-      if (round > 0 && out != live_out_[i]) again = true;
+      if (round > 0 && backs > back.size() && out != live_out_[i]) again = true;
       live_out_[i] = out;
       next = static_cast<uint16_t>(use_[i] | (out & ~def_[i]));
     }
+    if (round == 0 && backs > back.size()) again = true;
+    for (size_t b = 0; b < backs && backs <= back.size() && !again; b++)
+      again = (live_in(target(insns_[back[b]], back[b])) & ~live_out_[back[b]]) != 0;
     if (!again) break;
     if (round == 64) {  // sound, and out of reach of any compiler's output
       for (uint32_t i = function.start; i < function.end; i++) live_out_[i] = 0xffff;

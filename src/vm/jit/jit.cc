@@ -29,6 +29,14 @@ Result<NativeCode> compile(const VerifiedProgram& program, const JitOptions& opt
 }
 
 std::optional<uint32_t> insn_at(const NativeCode& code, uint32_t offset) {
+  if (!code.line_table.empty()) {
+    if (offset >= code.code_size) return std::nullopt;
+    auto next =
+        std::upper_bound(code.line_table.begin(), code.line_table.end(), offset,
+                         [](uint32_t at, const CodeLine& line) { return at < line.offset; });
+    if (next == code.line_table.begin() || std::prev(next)->insn == kNoInsn) return std::nullopt;
+    return std::prev(next)->insn;
+  }
   if (code.lines.empty() || offset < code.lines.front() || offset >= code.lines.back())
     return std::nullopt;
   auto after = std::upper_bound(code.lines.begin(), code.lines.end(), offset);

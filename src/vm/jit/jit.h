@@ -59,6 +59,13 @@ struct FaultEntry {
   uint32_t fixup = 0;
 };
 
+// Optimised code: from `offset` on, instructions belong to BPF instruction `insn` (kNoInsn: to none).
+struct CodeLine {
+  uint32_t offset = 0;
+  uint32_t insn = 0;
+};
+inline constexpr uint32_t kNoInsn = ~0u;
+
 // Code in memory that `memory` (of compile) gave; whoever runs it frees `block` there.
 struct NativeCode {
   CodeBlock block;
@@ -72,6 +79,8 @@ struct NativeCode {
   // Native offset of each BPF instruction, and the end of the last: insns + 1 entries, ascending within a
   // subprogram. Instructions that were folded into others have the offset of what follows.
   std::vector<uint32_t> lines;
+  // The optimising tier has this instead of `lines`: instructions in any order, ascending by offset.
+  std::vector<CodeLine> line_table;
   std::vector<uint32_t> subprograms;  // native offset of each subprogram's first byte
 
   [[nodiscard]] ByteSpan code() const { return {block.writable, code_size}; }

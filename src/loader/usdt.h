@@ -1,0 +1,55 @@
+// USDT: the probes that a binary's .note.stapsdt section describes, and how a program finds their arguments.
+//
+//   note: namesz u32 | descsz u32 | type u32 = 3 | "stapsdt\0" | location u64 | base u64 | semaphore u64 |
+//         provider "\0" | name "\0" | arguments "\0"
+//
+// An argument is SIZE@LOCATION, in the assembler's words: "-4@%eax", "8@-24(%rbp)", "4@$5",
+// "8@16(%rax,%rdi,8)". A negative size is a signed value.
+//
+// A program that was compiled with bpf/usdt.bpf.h has the map __bpf_usdt_specs: for each probe site a record that
+// says where the arguments are; the site's attach cookie is the record's index.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+
+namespace skep::loader {
+
+struct UsdtSite {
+  std::string provider, name, arguments;
+  uint64_t address = 0;           // vaddr in the file
+  uint64_t file_offset = 0;       // of the probe's instruction
+  uint64_t semaphore_offset = 0;  // in the file, of the u16 to count up while it is traced; 0: none
+};
+
+// All sites of an ELF64 x86-64 file. EINVAL names what is malformed; no section: none.
+[[nodiscard]] Result<std::vector<UsdtSite>> read_usdt(ByteSpan elf);
+
+// A record of __bpf_usdt_specs (bpf/usdt.bpf.h).
+struct UsdtArgument {
+  uint64_t value = 0;           // constant, or offset to add
+  uint32_t location = 0;        // bits 0-7 kind, 8-19 offset of the index register, 20-23 scale
+  int16_t register_offset = 0;  // in pt_regs
+  uint8_t is_signed = 0;
+  uint8_t bit_shift = 0;  // 64 less the argument's bits
+};
+struct UsdtSpec {
+  std::array<UsdtArgument, 12> arguments{};
+  uint64_t cookie = 0;
+  int16_t count = 0;
+  int16_t pad[3] = {};
+};
+static_assert(sizeof(UsdtArgument) == 16 && sizeof(UsdtSpec) == 208);
+
+inline constexpr uint32_t kUsdtConstant = 0, kUsdtRegister = 1, kUsdtMemory = 2, kUsdtIndexed = 3;
+
+// Reads an argument string. EINVAL says which argument and what of it is not understood.
+[[nodiscard]] Result<UsdtSpec> parse_usdt_arguments(std::string_view text);
+
+}  // namespace skep::loader

@@ -48,6 +48,9 @@ int keep(const Options& options, int ready) {
   if (!server && server.error().code() == EBUSY && options.while_used) return kOk;
   if (!server) return report_failure(server.error(), exit_for(server.error(), kUnavailable));
   if (ready >= 0) {
+    // Whoever waits for the end of our output must not wait for the hive's.
+    int null = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
+    if (null >= 0) ::dup2(null, STDERR_FILENO);
     char done = 0;
     (void)!::write(ready, &done, 1);
     ::close(ready);

@@ -91,7 +91,7 @@ TEST_F(Shim, bpftool_loads_pins_and_lists_a_program) {
       "#define SEC(n) __attribute__((section(n), used))\n"
       "int counter SEC(\".bss\");\n"
       "SEC(\"socket\") int filter(void *ctx) { __sync_fetch_and_add(&counter, 1); return 0; }\n"
-      "char license[] SEC(\"license\") = \"GPL\";\n",
+      "char _license[] SEC(\"license\") = \"GPL\";\n",
       file);
   std::fclose(file);
   Outcome compiled =

@@ -5,8 +5,6 @@
 #include "vm/jit/analysis.h"
 #if defined(__x86_64__)
 #include "vm/jit/x86_64/codegen.h"
-#elif defined(__aarch64__)
-#include "vm/jit/aarch64/codegen.h"
 #endif
 
 namespace skep::jit {
@@ -35,9 +33,6 @@ Result<NativeCode> compile(const VerifiedProgram& program, const JitOptions& opt
                          !options.blinding_seed.has_value() && options.fuel == 0, options.fuel != 0,
                          options.inline_maps && !options.blinding_seed.has_value()));
   return x86::CodeGen(program, options, analysis).run(memory);
-#elif defined(__aarch64__)
-  SKEP_TRY(analysis, Analysis::run(program, arm::CodeGen::slot_budget, false));
-  return arm::CodeGen(program, options, analysis).run(memory);
 #else
   return fail(ENOSYS, "there is no JIT for this machine");
 #endif

@@ -180,7 +180,7 @@ TEST(JitAgainstInterpreter, agrees_on_random_programs) {
 TEST(JitRandom, the_optimising_tier_agrees_with_the_interpreter) {
   auto target = jit::optimiser_target();
   if (!target) GTEST_SKIP() << target.error().text();
-  compare(100, {Variant::kOptimised});
+  compare(50, {Variant::kOptimised});
 }
 
 }  // namespace

@@ -16,6 +16,7 @@
 #include "loader/loader.h"
 #include "spec/prog_types.h"
 #include "spec/sections.h"
+#include "vm/jit/optimiser.h"
 
 namespace skep::cli {
 namespace {
@@ -234,6 +235,13 @@ int run(Options options) {
     auto made = engine::UserEngine::create(runtime);
     if (!made) return report_failure(made.error(), exit_for(made.error(), kSystem));
     user = made->get();
+    if (options.via == "llvm") {
+      auto target = jit::optimiser_target();
+      if (!target) return report_failure(target.error(), kUnavailable);
+      user->runtime().set_optimise(true);
+    } else {
+      use_native_cache(user->runtime());
+    }
     engine = std::move(*made);
   }
   loader::LoadOptions load;
@@ -309,9 +317,9 @@ void add_exec(CLI::App& root, Chosen& chosen) {
   app->add_option("--repeat", options->repeat, "Runs, for the time's sake")
       ->capture_default_str()
       ->check(CLI::Range(1u, 1'000'000'000u));
-  app->add_option("--via", options->via, "interp, jit or kernel")
+  app->add_option("--via", options->via, "interp, jit, llvm (the optimising tier) or kernel")
       ->capture_default_str()
-      ->check(CLI::IsMember({"interp", "jit", "kernel"}));
+      ->check(CLI::IsMember({"interp", "jit", "llvm", "kernel"}));
   add_code_options(*app, options->code);
   app->add_flag("--json", options->json, "Print JSON, one object a line");
   app->add_option("-I", options->input.include_dirs, "Directory for #include");

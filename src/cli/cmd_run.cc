@@ -20,11 +20,15 @@
 #include "engine/user/user_engine.h"
 #include "hooks/command.h"
 #include "loader/loader.h"
+#include "runtime/optimise.h"
+#include "vm/jit/optimiser.h"
 
 namespace skep::cli {
 namespace {
 
 using namespace std::chrono_literals;
+
+constexpr uint64_t kHotRuns = 10'000;  // about when a millisecond of compiling pays off
 
 struct Options {
   std::string path, function, session_name;
@@ -120,6 +124,7 @@ class Run {
   std::unique_ptr<engine::UserEngine> engine_;
   std::optional<loader::Loader> loader_;
   bool interrupted_ = false;
+  std::optional<runtime::BackgroundOptimiser> optimiser_;  // the last: it ends first
 };
 
 int Run::main(const std::vector<std::string>& arguments, const std::vector<std::string>& command) {
@@ -174,6 +179,12 @@ int Run::observe(const std::vector<std::string>& command) {
   auto engine = engine::UserEngine::create(runtime);
   if (!engine) return report_failure(engine.error(), exit_for(engine.error(), kSystem));
   engine_ = std::move(*engine);
+  use_native_cache(engine_->runtime());
+  if (options_.code.optimise != "off") {
+    auto target = jit::optimiser_target();
+    if (!target) return report_failure(target.error(), kUnavailable);
+    engine_->runtime().set_optimise(options_.code.optimise == "now");
+  }
 
   loader::LoadOptions load;
   load.only = options_.only;
@@ -181,6 +192,7 @@ int Run::observe(const std::vector<std::string>& command) {
   auto loaded = loader::Loader::load(*engine_, std::move(object_), load);
   if (!loaded) return report_load_error(loaded.error(), file, options_.json);
   loader_.emplace(std::move(*loaded));
+  warn_of_cache_problems(engine_->runtime());
 
   const char* search = std::getenv("PATH");
   loader::AttachOptions attach;
@@ -219,6 +231,8 @@ int Run::observe(const std::vector<std::string>& command) {
     }
     write_perf_map(*pid);
   }
+  // Not before: launching forks, which is no thing to do beside a compiler's thread.
+  if (options_.code.optimise == "hot") optimiser_.emplace(engine_->runtime(), kHotRuns);
   watch(printer, session);
   int status = finish(printer, session);
   links->clear();
@@ -384,6 +398,11 @@ void add_run(CLI::App& root, Chosen& chosen) {
                 "Say what is attached where, and which processes come and go");
   app->add_flag("--no-cache", options->input.no_cache, "Compile even what the cache has");
   add_code_options(*app, options->code);
+  app->add_option("--optimise", options->code.optimise,
+                  "By the optimising tier: all programs now, those that run hot, or none (off)")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"now", "hot", "off"}))
+      ->default_str("off");
   app->add_option("-I", options->input.include_dirs, "Directory for #include");
   app->add_option("-D", options->input.defines, "Macro, as NAME or NAME=VALUE");
   app->allow_extras();

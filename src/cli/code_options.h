@@ -5,7 +5,10 @@
 #include <sys/random.h>
 
 #include <cstdint>
+#include <string>
 
+#include "cli/command.h"
+#include "runtime/runtime.h"
 #include "vm/jit/jit.h"
 
 namespace skep::cli {
@@ -14,6 +17,7 @@ struct CodeOptions {
   uint64_t fuel = 0;
   bool harden = false;
   bool perf_map = false;
+  std::string optimise = "off";
 };
 
 inline void add_code_options(CLI::App& app, CodeOptions& options) {
@@ -24,6 +28,16 @@ inline void add_code_options(CLI::App& app, CodeOptions& options) {
                "For programs of others: blinded constants and speculation barriers");
   app.add_flag("--perf-map", options.perf_map,
                "Write /tmp/perf-PID.map, which tells profilers the programs' names");
+}
+
+// Programs compiled ahead of time (skep compile --native) are used wherever the user engine runs.
+inline void use_native_cache(runtime::Runtime& runtime) {
+  std::string directory = runtime::default_native_cache();
+  if (!directory.empty()) runtime.set_native_cache(runtime::NativeCache(std::move(directory)));
+}
+inline void warn_of_cache_problems(runtime::Runtime& runtime) {
+  for (const Error& error : runtime.take_cache_problems())
+    warn(fmt::format("native code that was compiled ahead is not used: {}", error.text()));
 }
 
 [[nodiscard]] inline jit::JitOptions jit_options(const CodeOptions& options) {

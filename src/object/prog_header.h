@@ -29,6 +29,12 @@ struct alignas(64) ProgHeader {
   char name[16];
   // Instructions that one run may take (vm/metering.h); 0: unmetered. Native code has it built in.
   uint64_t fuel;
+  // Code that took the first's place while programs ran (runtime/optimise.cc); 0: none. Bees may still be in the first,
+  // so both have their fault tables. Filled before `entry` and `tail_entry` point to it.
+  uint64_t second_code;
+  uint64_t second_code_size;
+  uint64_t second_fault_table;
+  uint64_t second_fault_count;
 };
 
 struct alignas(64) ProgStats {

@@ -9,7 +9,7 @@
 
 #include "base/hive_control.h"
 #include "object/prog_header.h"
-#include "vm/jit/jit.h"
+#include "vm/fault_table.h"
 
 namespace skep::runtime {
 namespace {
@@ -35,14 +35,14 @@ uint64_t find_fixup(uint64_t rip) {
         static_cast<uint32_t>(hive::ObjectKind::kProg))
       continue;
     const auto& program = *reinterpret_cast<const ProgHeader*>(entry.address);
-    if (rip < program.code || rip >= program.code + program.code_size) continue;
-    const auto* faults = reinterpret_cast<const jit::FaultEntry*>(program.fault_table);
-    const auto* end = faults + program.fault_count;
-    auto offset = static_cast<uint32_t>(rip - program.code);
-    const auto* found =
-        std::lower_bound(faults, end, offset,
-                         [](const jit::FaultEntry& fault, uint32_t at) { return fault.insn < at; });
-    return found != end && found->insn == offset ? program.code + found->fixup : 0;
+    const auto* table = reinterpret_cast<const vm::FaultPair*>(program.fault_table);
+    uint64_t fixup =
+        vm::find_fixup(table, program.fault_count, program.code, program.code_size, rip);
+    if (fixup == 0)
+      fixup = vm::find_fixup(reinterpret_cast<const vm::FaultPair*>(program.second_fault_table),
+                             program.second_fault_count, program.second_code,
+                             program.second_code_size, rip);
+    if (fixup != 0) return fixup;
   }
   return 0;
 }

@@ -117,10 +117,12 @@ ProgObject::ProgObject(Runtime& runtime, ProgLoad load, VerifiedProgram verified
 ProgObject::~ProgObject() {
   Hive& hive = runtime_.hive();
   if (header_ != nullptr) hive.unpublish_object(hive::ObjectKind::kProg, header_->id);
-  hive.defer([&hive, header = header_, stats = stats_, block = native_.block] {
+  CodeBlock second = optimised_ ? optimised_->block : CodeBlock{};
+  hive.defer([&hive, header = header_, stats = stats_, block = native_.block, second] {
     if (header != nullptr) hive.free_object(header);
     if (stats != nullptr) hive.free_data(stats);
     if (block.size != 0) hive.code_memory().free(block);
+    if (second.size != 0) hive.code_memory().free(second);
   });
 }
 

@@ -133,9 +133,10 @@ Result<> Runtime::compile(ProgObject& object) {
   const Program& program = object.verified_.program();
   SKEP_TRY(stats, hive_->allocate_data(sizeof(ProgStats)));
   object.stats_ = stats;
-  jit::JitOptions options = jit_options_;
+  jit::JitOptions& options = object.jit_options_;
+  options = jit_options_;
   options.out_of_fuel = reinterpret_cast<uint64_t>(&static_cast<ProgStats*>(stats)->out_of_fuel);
-  auto native = jit::compile(object.verified_, options, hive_->code_memory());
+  auto native = make_code(object);
   if (!native) return fail(native, "{}", program.name);
   object.native_ = std::move(*native);
   SKEP_TRY(memory, hive_->allocate_object(sizeof(ProgHeader)));

@@ -25,6 +25,7 @@
 #include "object/prog_header.h"
 #include "object/program.h"
 #include "object/verified_program.h"
+#include "runtime/native_cache.h"
 #include "verifier/verifier.h"
 #include "vm/interpreter.h"
 #include "vm/jit/jit.h"
@@ -111,6 +112,11 @@ class ProgObject {
   [[nodiscard]] const ProgHeader& header() const { return *header_; }
   [[nodiscard]] const VerifiedProgram& verified() const { return verified_; }
   [[nodiscard]] const jit::NativeCode& native() const { return native_; }
+  // Its code by the optimising tier; null: there is none (yet).
+  [[nodiscard]] const jit::NativeCode* optimised() const;
+  // It was compiled ahead of time, and native() came from the cache.
+  [[nodiscard]] bool from_cache() const { return from_cache_; }
+  [[nodiscard]] uint64_t run_count() const;
   [[nodiscard]] uint64_t out_of_fuel() const;  // runs that ended where their fuel did
   // The maps that it uses, and those bound to it with bind().
   [[nodiscard]] std::vector<std::shared_ptr<MapObject>> maps() const;
@@ -129,6 +135,10 @@ class ProgObject {
   Runtime& runtime_;
   VerifiedProgram verified_;
   jit::NativeCode native_{};
+  jit::JitOptions jit_options_;
+  bool from_cache_ = false;
+  std::optional<jit::NativeCode> optimised_;  // set once; mutex_
+  bool optimising_failed_ = false;            // mutex_
   ProgHeader* header_ = nullptr;
   void* stats_ = nullptr;
   std::vector<Insn> original_insns_;
@@ -196,6 +206,19 @@ class Runtime {
   [[nodiscard]] Hive& hive() { return *hive_; }
   // For the programs loaded from now on.
   void set_jit_options(const jit::JitOptions& options) { jit_options_ = options; }
+  // For the programs loaded from now on: each is compiled by the optimising tier at once. `store`: and kept in the cache.
+  void set_optimise(bool on, bool store = false) { optimise_ = on, store_ = store; }
+  // Programs that were compiled ahead of time are taken from there.
+  void set_native_cache(std::optional<NativeCache> cache) { native_cache_ = std::move(cache); }
+  // Why entries of the cache were not used that should have been, since the last call.
+  [[nodiscard]] std::vector<Error> take_cache_problems();
+
+  // Compiles it by the optimising tier and puts that code in the place of the first, for runs that begin from now on
+  // (in any process); those that run go on in the first. At once true where it was done before; false where the tier
+  // doesn't compile such a program. ENOSYS where the tier is not installed.
+  [[nodiscard]] Result<bool> optimise(ProgObject& program);
+  // Does so for programs that have run `runs` times since they were loaded; how many were changed now.
+  size_t optimise_hot(uint64_t runs);
   [[nodiscard]] uint32_t possible_cpus() const { return hive_->slot_count(); }
 
   // The ring that bpf_trace_printk of every process writes to, a line a record.
@@ -243,6 +266,7 @@ class Runtime {
   friend class RunTimes;
   Runtime() = default;
   Result<> compile(ProgObject& program);
+  Result<jit::NativeCode> make_code(ProgObject& program);
   Result<std::shared_ptr<BtfObject>> publish_btf(std::shared_ptr<const btf::Btf> btf, bool kernel);
   Result<uint64_t> interpret(const ProgObject& program, HelperContext& context);
   void set_run_times(bool on);
@@ -253,6 +277,9 @@ class Runtime {
   std::shared_ptr<const btf::Btf> kernel_btf_;
   std::shared_ptr<BtfObject> kernel_btf_object_;
   jit::JitOptions jit_options_;
+  bool optimise_ = false, store_ = false;
+  std::optional<NativeCache> native_cache_;
+  std::vector<Error> cache_problems_;  // mutex_
   mutable std::mutex mutex_;
   Table<BtfObject> btfs_;
   Table<MapObject> maps_;

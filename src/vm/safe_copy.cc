@@ -3,11 +3,12 @@
 #include "vm/fault_table.h"
 
 // One `rep movsb`: when it faults, rcx says how many bytes are left, and nothing else has to be undone.
-#if defined(__x86_64__)
+#if defined(__x86_64__) || defined(__aarch64__)
 extern "C" {
 size_t skep_safe_copy(void* to, const void* from, size_t size);
 extern const char skep_safe_copy_load[], skep_safe_copy_end[];
 }
+#if defined(__x86_64__)
 asm(R"(
   .pushsection .text.skep_safe_copy, "ax", @progbits
   .globl skep_safe_copy, skep_safe_copy_load, skep_safe_copy_end
@@ -23,6 +24,29 @@ skep_safe_copy_end:
   .size skep_safe_copy, . - skep_safe_copy
   .popsection
 )");
+#else
+// A byte at a time; when a load faults, x3 says how many bytes are left.
+asm(R"(
+  .pushsection .text.skep_safe_copy, "ax", @progbits
+  .globl skep_safe_copy, skep_safe_copy_load, skep_safe_copy_end
+  .hidden skep_safe_copy, skep_safe_copy_load, skep_safe_copy_end
+  .type skep_safe_copy, @function
+skep_safe_copy:
+  mov x3, x2
+1:
+  cbz x3, skep_safe_copy_end
+skep_safe_copy_load:
+  ldrb w4, [x1], #1
+  strb w4, [x0], #1
+  sub x3, x3, #1
+  b 1b
+skep_safe_copy_end:
+  mov x0, x3
+  ret
+  .size skep_safe_copy, . - skep_safe_copy
+  .popsection
+)");
+#endif
 
 namespace skep::vm {
 

@@ -3,11 +3,13 @@
 
 #include "isa/assembler.h"
 #include "runtime/runtime.h"
+#include "vm/jit/optimiser.h"
 
 namespace skep::runtime {
 namespace {
 
-class InlinedLookup : public testing::Test {
+// Parameter: by the optimising tier, which inlines more.
+class InlinedLookup : public testing::TestWithParam<bool> {
  protected:
   void SetUp() override {
     RuntimeOptions options;
@@ -16,6 +18,10 @@ class InlinedLookup : public testing::Test {
     auto made = Runtime::create(options);
     ASSERT_TRUE(made) << made.error().text();
     runtime_ = std::move(*made);
+    if (!GetParam()) return;
+    auto target = jit::optimiser_target();
+    if (!target) GTEST_SKIP() << target.error().text();
+    runtime_->set_optimise(true);
   }
   std::shared_ptr<MapObject> map(MapType type, uint32_t key_size, uint32_t entries,
                                  uint32_t value_size = 8) {
@@ -65,7 +71,7 @@ class InlinedLookup : public testing::Test {
   std::unique_ptr<Runtime> runtime_;
 };
 
-TEST_F(InlinedLookup, of_a_hash_finds_what_the_helper_finds) {
+TEST_P(InlinedLookup, of_a_hash_finds_what_the_helper_finds) {
   for (uint32_t key_size : {4u, 8u})
     for (uint32_t entries : {1u, 16u, 3000u}) {
       auto hash = map(MapType::BPF_MAP_TYPE_HASH, key_size, entries);
@@ -90,7 +96,7 @@ TEST_F(InlinedLookup, of_a_hash_finds_what_the_helper_finds) {
     }
 }
 
-TEST_F(InlinedLookup, of_arrays_is_bounded) {
+TEST_P(InlinedLookup, of_arrays_is_bounded) {
   for (MapType type : {MapType::BPF_MAP_TYPE_ARRAY, MapType::BPF_MAP_TYPE_PERCPU_ARRAY})
     for (uint32_t value_size : {8u, 24u, 40u, 64u}) {
       auto array = map(type, 4, 5, value_size);
@@ -110,6 +116,9 @@ TEST_F(InlinedLookup, of_arrays_is_bounded) {
       }
     }
 }
+
+INSTANTIATE_TEST_SUITE_P(Tiers, InlinedLookup, testing::Bool(),
+                         [](const auto& tier) { return tier.param ? "optimising" : "fast"; });
 
 }  // namespace
 }  // namespace skep::runtime

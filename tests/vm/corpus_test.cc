@@ -31,8 +31,11 @@ size_t run_file(const fs::path& file, vm::Engine& engine) {
   EXPECT_TRUE(cases) << cases.error().text();
   if (!cases) return 0;
   EXPECT_FALSE(cases->empty());
+  // LLVM takes milliseconds for each: here a few of a file, all in ./dev corpus conformance.
+  const size_t every = engine.name() == "optimising" ? cases->size() / 8 + 1 : 1;
   size_t asked = 0;
-  for (const conformance::Case& test : *cases) {
+  for (size_t i = 0; i < cases->size(); i += every) {
+    const conformance::Case& test = (*cases)[i];
     const auto outcome = conformance::run(test, conformance::Dialect::kernel, engine);
     EXPECT_NE(outcome.kind, conformance::Outcome::Kind::wrong)
         << file.string() << ":" << test.line << ": " << test.name << ": " << outcome.why;

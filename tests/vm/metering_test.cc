@@ -9,6 +9,7 @@
 #include "support/unsafe_program.h"
 #include "vm/interpreter.h"
 #include "vm/jit/jit.h"
+#include "vm/jit/optimiser.h"
 
 namespace skep {
 namespace {
@@ -66,14 +67,15 @@ Outcome interpreted(const VerifiedProgram& of, uint64_t fuel) {
   return outcome;
 }
 
-Outcome native(const VerifiedProgram& of, uint64_t fuel) {
+Outcome native(const VerifiedProgram& of, uint64_t fuel, bool optimised) {
   auto memory = make_private_code_memory(1 << 16);
   Outcome outcome;
   jit::JitOptions options;
   options.helper_table = options.kfunc_table = reinterpret_cast<uint64_t>(helpers().data());
   options.fuel = fuel;
   options.out_of_fuel = reinterpret_cast<uint64_t>(&outcome.counted);
-  auto code = jit::compile(of, options, **memory);
+  auto code = optimised ? jit::compile_optimised(of, options, **memory)
+                        : jit::compile(of, options, **memory);
   if (!code) {
     ADD_FAILURE() << code.error().text();
     return {};
@@ -89,7 +91,12 @@ Outcome native(const VerifiedProgram& of, uint64_t fuel) {
 
 Outcome both(const VerifiedProgram& of, uint64_t fuel) {
   Outcome expected = interpreted(of, fuel);
-  EXPECT_EQ(native(of, fuel), expected) << "fuel " << fuel;
+  EXPECT_EQ(native(of, fuel, false), expected) << "fuel " << fuel;
+  // Where its module is; corpus_test.cc says so where it is not.
+  static const bool optimises = jit::optimiser_target().has_value();
+  if (optimises) {
+    EXPECT_EQ(native(of, fuel, true), expected) << "optimised, fuel " << fuel;
+  }
   return expected;
 }
 

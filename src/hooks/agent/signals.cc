@@ -269,6 +269,10 @@ bool fix_up_program(SignalContext* context) {
     uint64_t fixup =
         vm::find_fixup(reinterpret_cast<const vm::FaultPair*>(program.fault_table),
                        program.fault_count, program.code, program.code_size, context->rip);
+    if (fixup == 0)
+      fixup = vm::find_fixup(reinterpret_cast<const vm::FaultPair*>(program.second_fault_table),
+                             program.second_fault_count, program.second_code,
+                             program.second_code_size, context->rip);
     if (fixup == 0) continue;
     context->rip = fixup;
     return true;

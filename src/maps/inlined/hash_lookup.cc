@@ -11,7 +11,7 @@ extern "C" void* skep_hash_lookup(const skep::MapHeader* map, const void* key,
                                   uint32_t lru) {
   using skep::maps::HashTable;
   const HashTable table(*map);
-  const skep::HashGeometry& geometry = table.geometry();
+  const auto& geometry = table.geometry();
   const uint64_t hash = HashTable::hash_bytes(key, key_size, geometry.seed);
   skep::maps::Bucket& line = table.bucket(static_cast<uint32_t>(hash));
   for (const auto& entry : line.entries) {

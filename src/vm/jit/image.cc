@@ -224,6 +224,25 @@ Result<Image> decode_image(ByteSpan bytes) {
   return image;
 }
 
+const std::string& optimiser_features() {
+  static const std::string features = [] {
+    std::string made;
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    auto add = [&](const char* name, bool has) {
+      if (has) made += std::string(",+") + name;
+    };
+    add("bmi", __builtin_cpu_supports("bmi") != 0);
+    add("bmi2", __builtin_cpu_supports("bmi2") != 0);
+    add("lzcnt", __builtin_cpu_supports("lzcnt") != 0);
+    add("popcnt", __builtin_cpu_supports("popcnt") != 0);
+    add("movbe", __builtin_cpu_supports("movbe") != 0);
+#endif
+    return made;
+  }();
+  return features;
+}
+
 std::vector<std::byte> identity(const VerifiedProgram& program, const JitOptions& options,
                                 std::string_view cpu) {
   Writer out;

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -50,6 +51,9 @@ struct Image {
 // As bytes, and back. Any bytes may be given: EINVAL where they are no image.
 [[nodiscard]] std::vector<std::byte> encode(const Image& image);
 [[nodiscard]] Result<Image> decode_image(ByteSpan bytes);
+
+// The extensions of this CPU that optimised code may use, as LLVM names them: ",+bmi,+bmi2".
+[[nodiscard]] const std::string& optimiser_features();
 
 // All that decides what code a program becomes, as bytes to hash: instructions, facts, subprograms, what the code
 // generator reads of maps (addresses are not of it) and of the options; `cpu` names the target.

@@ -3,22 +3,29 @@
 #include <algorithm>
 
 #include "vm/jit/analysis.h"
+#if defined(__x86_64__)
 #include "vm/jit/x86_64/codegen.h"
+#endif
 
 namespace skep::jit {
 
 const CpuFeatures& host_cpu() {
   // CPUID costs tens of microseconds in a virtual machine: asked once. Constant from then on.
   static const CpuFeatures features = [] {
+#if defined(__x86_64__)
     __builtin_cpu_init();
     return CpuFeatures{.bmi2 = __builtin_cpu_supports("bmi2") != 0,
                        .movbe = __builtin_cpu_supports("movbe") != 0};
+#else
+    return CpuFeatures{};
+#endif
   }();
   return features;
 }
 
 Result<NativeCode> compile(const VerifiedProgram& program, const JitOptions& options,
                            CodeMemory& memory) {
+#if defined(__x86_64__)
   // Blinded code keeps every branch: a select would need an immediate in a register of its own. So does metered
   // code, whose blocks are charged one by one.
   SKEP_TRY(analysis,
@@ -26,6 +33,9 @@ Result<NativeCode> compile(const VerifiedProgram& program, const JitOptions& opt
                          !options.blinding_seed.has_value() && options.fuel == 0, options.fuel != 0,
                          options.inline_maps && !options.blinding_seed.has_value()));
   return x86::CodeGen(program, options, analysis).run(memory);
+#else
+  return fail(ENOSYS, "there is no JIT for this machine");
+#endif
 }
 
 std::optional<uint32_t> insn_at(const NativeCode& code, uint32_t offset) {

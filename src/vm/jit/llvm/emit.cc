@@ -12,7 +12,6 @@
 #include <llvm/Object/ELFObjectFile.h>
 #include <llvm/Passes/PassBuilder.h>
 #include <llvm/Support/MemoryBuffer.h>
-#include <llvm/TargetParser/Host.h>
 #include <llvm/Transforms/InstCombine/InstCombine.h>
 #include <llvm/Transforms/Scalar/SROA.h>
 #include <llvm/Transforms/Utils/Mem2Reg.h>
@@ -31,16 +30,8 @@ extern const char skep_hash_lookup_bc[], skep_hash_lookup_bc_end[];
 namespace skep::jit::optimising {
 
 const std::string& target_features() {
-  static const std::string features = [] {
-    std::string made = "-sse,-sse2,-mmx,-x87,-avx,+soft-float";
-    const auto host = llvm::sys::getHostCPUFeatures();
-    for (const char* name :
-         {"bmi", "bmi2", "lzcnt", "popcnt", "movbe", "adx", "cx16", "sahf", "cmov"}) {
-      auto found = host.find(name);
-      if (found != host.end() && found->second) made += std::string(",+") + name;
-    }
-    return made;
-  }();
+  static const std::string features =
+      "-sse,-sse2,-mmx,-x87,-avx,+soft-float,+cmov" + optimiser_features();
   return features;
 }
 

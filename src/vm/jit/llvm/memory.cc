@@ -136,7 +136,6 @@ llvm::Value* Translator::map_address(ImageAddress what, uint32_t index) {
   call->setDoesNotThrow();
   call->setDoesNotAccessMemory();
   call->addFnAttr(llvm::Attribute::WillReturn);
-  call->addFnAttr(llvm::Attribute::Speculatable);
   call->addRetAttr(llvm::Attribute::NonNull);
   return *kept = call;
 }

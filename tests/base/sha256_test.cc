@@ -1,0 +1,44 @@
+#include "base/sha256.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+namespace skep {
+namespace {
+
+std::string hex(const Digest256& digest) {
+  std::string text;
+  for (uint8_t byte : digest) text += fmt::format("{:02x}", byte);
+  return text;
+}
+
+// FIPS 180-4's examples, and lengths around a block's end (made with sha256sum).
+TEST(Sha256, gives_what_the_standard_says) {
+  EXPECT_EQ(hex(sha256({})), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  EXPECT_EQ(hex(sha256(bytes_of("abc"))),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(hex(sha256(bytes_of("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq"))),
+            "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
+  EXPECT_EQ(hex(sha256(bytes_of(std::string(1000000, 'a')))),
+            "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+}
+
+// RFC 4231, test cases 1, 2 and 6 (a key longer than a block).
+TEST(HmacSha256, gives_what_the_rfc_says) {
+  EXPECT_EQ(hex(hmac_sha256(bytes_of(std::string(20, '\x0b')), bytes_of("Hi There"))),
+            "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
+  EXPECT_EQ(hex(hmac_sha256(bytes_of("Jefe"), bytes_of("what do ya want for nothing?"))),
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+  EXPECT_EQ(hex(hmac_sha256(bytes_of(std::string(131, '\xaa')),
+                            bytes_of("Test Using Larger Than Block-Size Key - Hash Key First"))),
+            "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+}
+
+TEST(EqualDigests, compares_all_bytes) {
+  EXPECT_TRUE(equal_digests(bytes_of("abc"), bytes_of("abc")));
+  EXPECT_FALSE(equal_digests(bytes_of("abc"), bytes_of("abd")));
+  EXPECT_FALSE(equal_digests(bytes_of("abc"), bytes_of("ab")));
+}
+
+}  // namespace
+}  // namespace skep

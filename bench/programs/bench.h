@@ -43,12 +43,12 @@ typedef long long s64;
 #define TAIL_CALL(map, index) (((long (*)(void*, void*, u32))12)(ctx, &(map), (index)))
 // What a tail call may go to: a program of its own, natively a function.
 #define PROGRAM(name) SEC("tc") int name(void* ctx)
-#define PROGRAMS(name, count, ...)                             \
-  struct {                                                     \
-    int (*type)[3];                                            \
-    int (*key_size)[4];                                        \
-    int (*max_entries)[count];                                 \
-    int (*values[count])(void*);                               \
+#define PROGRAMS(name, count, ...) \
+  struct {                         \
+    int (*type)[3];                \
+    int (*key_size)[4];            \
+    int (*max_entries)[count];     \
+    int (*values[count])(void*);   \
   } name SEC(".maps") = {.values = {__VA_ARGS__}}
 char license_text[] SEC("license") = "GPL";
 u8 input[INPUT] __attribute__((aligned(64)));
@@ -63,37 +63,37 @@ SEC("tc") int prog(void* ctx) {
 #endif
 #else
 // Values that others could change, so that compilers may not assume what is in them.
-#define ARRAY_MAP(name, value_type, entries)                                                     \
-  static value_type name##_values[entries];                                                      \
-  __attribute__((visibility("default"))) void* name##_escapes(void) { return name##_values; }    \
+#define ARRAY_MAP(name, value_type, entries)                                                  \
+  static value_type name##_values[entries];                                                   \
+  __attribute__((visibility("default"))) void* name##_escapes(void) { return name##_values; } \
   INLINE void* name##_lookup(const u32* key) { return *key < entries ? &name##_values[*key] : 0; }
 #define PERCPU_ARRAY_MAP ARRAY_MAP
 // Open addressing, a quarter full at most: about what a C programmer would write for the occasion.
-#define HASH_MAP(name, value_type, entries)                                                      \
-  static struct name##_slot {                                                                    \
-    u32 used, key;                                                                               \
-    value_type value;                                                                            \
-  } name##_slots[(entries) * 4];                                                                 \
-  __attribute__((visibility("default"))) void* name##_escapes(void) { return name##_slots; }     \
-  INLINE struct name##_slot* name##_find(u32 key) {                                              \
-    u32 at = (key * 0x9e3779b1u) >> 7;                                                           \
-    for (;; at++) {                                                                              \
-      struct name##_slot* slot = &name##_slots[at % ((entries) * 4)];                            \
-      if (!slot->used || slot->key == key) return slot;                                          \
-    }                                                                                            \
-  }                                                                                              \
-  INLINE void* name##_lookup(const u32* key) {                                                   \
-    struct name##_slot* slot = name##_find(*key);                                                \
-    return slot->used ? &slot->value : 0;                                                        \
-  }                                                                                              \
-  INLINE void name##_update(const u32* key, const value_type* value) {                           \
-    struct name##_slot* slot = name##_find(*key);                                                \
-    slot->used = 1, slot->key = *key, slot->value = *value;                                      \
+#define HASH_MAP(name, value_type, entries)                                                  \
+  static struct name##_slot {                                                                \
+    u32 used, key;                                                                           \
+    value_type value;                                                                        \
+  } name##_slots[(entries) * 4];                                                             \
+  __attribute__((visibility("default"))) void* name##_escapes(void) { return name##_slots; } \
+  INLINE struct name##_slot* name##_find(u32 key) {                                          \
+    u32 at = (key * 0x9e3779b1u) >> 7;                                                       \
+    for (;; at++) {                                                                          \
+      struct name##_slot* slot = &name##_slots[at % ((entries) * 4)];                        \
+      if (!slot->used || slot->key == key) return slot;                                      \
+    }                                                                                        \
+  }                                                                                          \
+  INLINE void* name##_lookup(const u32* key) {                                               \
+    struct name##_slot* slot = name##_find(*key);                                            \
+    return slot->used ? &slot->value : 0;                                                    \
+  }                                                                                          \
+  INLINE void name##_update(const u32* key, const value_type* value) {                       \
+    struct name##_slot* slot = name##_find(*key);                                            \
+    slot->used = 1, slot->key = *key, slot->value = *value;                                  \
   }
 #define LOOKUP(map, key) map##_lookup(key)
 #define UPDATE(map, key, value) map##_update(key, value)
 #define PROGRAM(name) static NOINLINE int name(void* ctx)
-#define PROGRAMS(name, count, ...)                   \
+#define PROGRAMS(name, count, ...)                              \
   static int (*name##_functions[count])(void*) = {__VA_ARGS__}; \
   __attribute__((visibility("default"))) void* name##_escapes(void) { return name##_functions; }
 #define TAIL_CALL(map, index) return map##_functions[index](ctx)

@@ -43,6 +43,7 @@ struct ExtSection {
 // The blob for sections whose strings and types are already of the BTF that it will go with; `add_string` gives
 // a section's name an offset there. This machine's byte order.
 [[nodiscard]] std::vector<std::byte> write_btf_ext(
-    std::span<const ExtSection> sections, const std::function<uint32_t(std::string_view)>& add_string);
+    std::span<const ExtSection> sections,
+    const std::function<uint32_t(std::string_view)>& add_string);
 
 }  // namespace skep::btf

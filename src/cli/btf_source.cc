@@ -3,6 +3,8 @@
 #include "base/fd.h"
 #include "btf/user_engine/user_engine.h"
 #include "cli/input.h"
+#include "object/elf.h"
+#include "object/object.h"
 
 namespace skep::cli {
 
@@ -41,6 +43,18 @@ std::expected<std::shared_ptr<const btf::Btf>, Failure> open_btf(
                      Error(parsed.error())
                          .within(path)
                          .with_hint("if it is split BTF, of a module, name what it is on: --base"));
+    if (!parsed) return failure(kBadInput, Error(parsed.error()).within(path));
+    return *parsed;
+  }
+  // An object that is not linked yet can't be opened; its types can be read all the same.
+  if (auto elf = object::read_elf(*bytes)) {
+    const object::ElfSection* section = elf->find(".BTF");
+    if (section == nullptr)
+      return failure(kBadInput,
+                     Error(ENOENT, path + ": it has no BTF").with_hint("compile it with -g"));
+    if (auto object = object::open_object(*bytes, path); object && object->btf())
+      return object->btf();
+    auto parsed = btf::Btf::parse(section->data);
     if (!parsed) return failure(kBadInput, Error(parsed.error()).within(path));
     return *parsed;
   }

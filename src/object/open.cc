@@ -115,6 +115,11 @@ Result<> ElfOpener::fill_datasec(const btf::Btf& btf, const btf::Type& type, std
       variable.offset = static_cast<uint32_t>((end + *align - 1) / *align * *align);
       variable.size = *size;
     } else if (const ElfSymbol* symbol = find_symbol(of.name())) {
+      if (symbol->section == SHN_UNDEF)
+        return std::unexpected(
+            Error(EINVAL, fmt::format("section {}: '{}' is defined in another object", type.name(),
+                                      of.name()))
+                .with_hint("link the objects first: skep link A B -o C"));
       variable.offset = static_cast<uint32_t>(symbol->value);
     }
     end = std::max<uint64_t>(end, uint64_t{variable.offset} + variable.size);

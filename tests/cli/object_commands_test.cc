@@ -80,7 +80,10 @@ TEST_F(ObjectCommands, btf_is_compared_merged_and_cut_to_what_an_object_needs) {
   EXPECT_EQ(merged.status, 0) << merged.out;
   EXPECT_NE(merged.out.find("struct shared {"), std::string::npos);
 
-  EXPECT_EQ(skep("btf min user " + a + " -o min.btf").status, 0);
+  // What an object needs is known once it is whole.
+  EXPECT_EQ(skep("btf min user " + a + " -o min.btf").status, 65);
+  EXPECT_EQ(skep("link " + a + " " + b + " -o whole.bpf.o").status, 0);
+  EXPECT_EQ(skep("btf min user whole.bpf.o -o min.btf").status, 0);
   const Outcome minimal = skep("btf dump min.btf");
   EXPECT_NE(minimal.out.find("struct task_struct {"), std::string::npos) << minimal.out;
   EXPECT_LT(std::filesystem::file_size(directory_ + "/min.btf"), 1000u);

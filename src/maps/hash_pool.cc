@@ -3,8 +3,8 @@
 // whoever inserts them.
 //
 // Taking, under the pool's lock:      transit = e   state(e) = mine   head = next(e)   | unlock
-// Giving back, under the pool's lock: next(e) = head   head = e   state(e) = free   transit = 0   |
-// unlock
+// Giving back, under the pool's lock: next(e) = head   head = e   state(e) = free   maybe_free = 1
+//                                     transit = 0 | unlock
 //
 // A pool whose lock is taken over from the dead is finished first: if its head is not free, the
 // taker died before (or the giver died after) it moved the head, so the head moves on. What becomes
@@ -16,6 +16,15 @@ namespace skep::maps {
 namespace {
 
 constexpr uint32_t kLookEvery = 64;
+
+// HashShared::maybe_free.
+constexpr uint32_t kFull = 0, kMaybeFree = 1, kLooking = 2;  // kLooking + slot
+
+bool looks_empty(const Pool& pool) {
+  return pool.head.load(std::memory_order_relaxed) == 0 &&
+         pool.fresh.load(std::memory_order_relaxed) >=
+             pool.fresh_end.load(std::memory_order_relaxed);
+}
 
 }  // namespace
 
@@ -68,34 +77,44 @@ uint32_t HashTable::take(Bee bee) const {
   Pool& mine = pool(bee.slot);
   uint32_t exhausted = mine.exhausted.load(std::memory_order_relaxed);
   mine.exhausted.store(exhausted + 1, std::memory_order_relaxed);
-  if (shared().maybe_free.load(std::memory_order_relaxed) == 0 && exhausted % kLookEvery != 0)
+  if (shared().maybe_free.load(std::memory_order_relaxed) == kFull && exhausted % kLookEvery != 0)
     return kNone;
 
+  // 0 only once a whole round has found nothing and nobody gave anything back meanwhile. Until then
+  // the word says who looks: whoever is killed on the way, or is overtaken, leaves "maybe".
+  uint32_t looking = kLooking + bee.slot;
   for (uint32_t pass = 0; pass < 2; ++pass) {
-    shared().maybe_free.store(0);  // a push from here on sets it again
-    for (uint32_t i = 1; i < map_.slots; ++i) {
+    shared().maybe_free.store(looking);
+    bool certain = true;
+    for (uint32_t i = 0; i < map_.slots; ++i) {
       uint32_t slot = bee.slot + i;
       if (slot >= map_.slots) slot -= map_.slots;
       Pool& other = pool(slot);
-      if (other.head.load(std::memory_order_relaxed) == 0 &&
-          other.fresh.load(std::memory_order_relaxed) >=
-              other.fresh_end.load(std::memory_order_relaxed))
-        continue;
-      taken = take_from(other, bee);
-      if (taken == kNone) continue;
-      shared().maybe_free.store(1, std::memory_order_relaxed);
-      return taken;
-    }
-    if (pass == 0) {
-      recover_dead(bee);
-      taken = take_from(pool(bee.slot), bee);
-      if (taken != kNone) {
-        shared().maybe_free.store(1, std::memory_order_relaxed);
-        return taken;
+      uint32_t holder = other.lock.word();
+      std::atomic_thread_fence(std::memory_order_acquire);  // unlocked: all that was pushed is seen
+      if (looks_empty(other)) {
+        if (holder == 0) continue;
+        // It may be about to push, and have looked at maybe_free already.
+        if (!hive::bee_is_gone(holder)) {
+          certain = false;
+          continue;
+        }
       }
+      taken = take_from(other, bee);
+      if (taken != kNone) return taken;
+      if (!looks_empty(other)) certain = false;  // its lock could not be had
     }
+    if (pass == 0)
+      recover_dead(bee);
+    else if (certain)
+      shared().maybe_free.compare_exchange_strong(looking, kFull);
   }
   return kNone;
+}
+
+void HashTable::announce_free() const {
+  if (shared().maybe_free.load(std::memory_order_relaxed) != kMaybeFree)
+    shared().maybe_free.store(kMaybeFree);
 }
 
 int64_t HashTable::give_back(Bee bee) const {
@@ -111,9 +130,9 @@ int64_t HashTable::give_back(Bee bee) const {
   given.free_next.store(mine.head.load(std::memory_order_relaxed), std::memory_order_release);
   mine.head.store(word, std::memory_order_release);
   given.state.store(kFree, std::memory_order_release);
+  announce_free();  // under the lock: take() relies on it
   mine.transit.store(0, std::memory_order_release);
   mine.lock.unlock();
-  if (shared().maybe_free.load(std::memory_order_relaxed) == 0) shared().maybe_free.store(1);
   return 0;
 }
 
@@ -142,6 +161,7 @@ int64_t HashTable::recover_transit(Bee bee) const {
   uint32_t word = mine.transit.load(std::memory_order_relaxed);
   uint32_t index = word - 1;
   auto settled = [&] {
+    announce_free();  // the dead may have given x back and not come to say so
     mine.transit.store(0, std::memory_order_release);
     return int64_t{0};
   };

@@ -74,7 +74,9 @@ struct alignas(64) Pool {
 static_assert(sizeof(Pool) == 64);
 
 struct alignas(64) HashShared {
-  std::atomic<uint32_t> maybe_free;  // 0: a scan of all pools found nothing since the last push
+  // 0: a whole round of all pools found nothing, and nothing was given back since; 1: look;
+  // 2 + slot: look, as that slot's bee does.
+  std::atomic<uint32_t> maybe_free;
   alignas(64) std::atomic<uint32_t> hand;  // LRU
 };
 
@@ -180,6 +182,7 @@ class HashTable {
   [[nodiscard]] uint32_t find_in_overflow(const void* key, const Hashed& hashed) const;
   [[nodiscard]] uint32_t take_from(Pool& from, Bee bee) const;
   [[nodiscard]] bool lock_pool(Pool& pool, Bee bee) const;
+  void announce_free() const;
   [[nodiscard]] int64_t recover_transit(Bee bee) const;
   void recover_dead(Bee bee) const;
   // -1 busy, 0 no, 1 yes: whether an element of this bee's own hangs in the bucket of its hash; if

@@ -31,30 +31,64 @@ void fill(const MapHeader& map) {
   for (uint64_t key = 0; key < kRoom; ++key) put(map, key);
 }
 
+// A child that owns a slot and is single-stepped through an operation.
+class TracedBee {
+ public:
+  explicit TracedBee(const std::function<void(TestBee&)>& operate, uint32_t slot = kSlot)
+      : child_(::fork()) {
+    if (child_ == 0) {
+      TestBee bee(slot);
+      if (::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0) ::_exit(kRefused);
+      ::raise(SIGSTOP);
+      operate(bee);
+      ::raise(SIGSTOP);
+      ::_exit(0);
+    }
+    ::waitpid(child_, &status_, 0);
+    ended_ = !WIFSTOPPED(status_);
+  }
+  ~TracedBee() { kill(); }
+  TracedBee(const TracedBee&) = delete;
+  TracedBee& operator=(const TracedBee&) = delete;
+
+  // One instruction; false where the operation has ended.
+  bool step() { return resume(PTRACE_SINGLESTEP); }
+  void finish() {
+    while (resume(PTRACE_CONT)) {
+    }
+  }
+  void kill() {
+    if (child_ < 0) return;
+    ::kill(child_, SIGKILL);
+    while (::waitpid(child_, &status_, 0) == child_ && !WIFSIGNALED(status_) &&
+           !WIFEXITED(status_)) {
+    }
+    child_ = -1;
+  }
+
+ private:
+  bool resume(__ptrace_request how) {
+    if (ended_) return false;
+    ::ptrace(how, child_, nullptr, nullptr);
+    ::waitpid(child_, &status_, 0);
+    ended_ = !WIFSTOPPED(status_) || WSTOPSIG(status_) == SIGSTOP;
+    return !ended_;
+  }
+  pid_t child_;
+  int status_ = 0;
+  bool ended_ = false;
+};
+
 // Runs the operation in a traced child and kills it after `steps` instructions; false where it had
 // ended by then.
+bool run_until(const std::function<void(TestBee&)>& operate, uint64_t steps) {
+  TracedBee bee(operate);
+  for (uint64_t i = 0; i < steps; ++i)
+    if (!bee.step()) return false;
+  return true;
+}
 bool run_until(const Step& step, const BusyMaps& maps, uint64_t steps) {
-  pid_t child = ::fork();
-  if (child == 0) {
-    TestBee bee(kSlot);
-    if (::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0) ::_exit(kRefused);
-    ::raise(SIGSTOP);
-    step.operate(maps, bee);
-    ::raise(SIGSTOP);
-    ::_exit(0);
-  }
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  bool ended = WIFEXITED(status);
-  for (uint64_t i = 0; i < steps && !ended; ++i) {
-    ::ptrace(PTRACE_SINGLESTEP, child, nullptr, nullptr);
-    ::waitpid(child, &status, 0);
-    ended = !WIFSTOPPED(status) || WSTOPSIG(status) == SIGSTOP;
-  }
-  ::kill(child, SIGKILL);
-  while (::waitpid(child, &status, 0) == child && !WIFSIGNALED(status) && !WIFEXITED(status)) {
-  }
-  return !ended;
+  return run_until([&](TestBee& bee) { step.operate(maps, bee); }, steps);
 }
 
 const uint64_t kOne = 1, kNew = kRoom + 1;
@@ -229,6 +263,161 @@ TEST(kill_points, whatever_instruction_a_process_dies_at_the_map_stays_whole) {
   }
   hive::reap_dead_slots(this_thread());
   maps.check_all(reader);
+}
+
+// All free elements lie in one slot's pool; the traced bee and the one that is checked have none of
+// their own and look for them there. Whatever the first does, or leaves undone, the second is told
+// that the map is full only where it is.
+class FullOrNot : public testing::Test {
+ protected:
+  static constexpr uint32_t kRich = 5, kPoor = 4;  // slots
+
+  void SetUp() override {
+    if (!may_trace()) GTEST_SKIP() << "ptrace(2) is refused here";
+    hive_ = make_test_hive({.data_size = 64 << 20, .slots = 8});
+    ASSERT_NE(hive_, nullptr);
+  }
+  void make(uint32_t entries) {
+    auto map = create_map(*hive_, {.type = MapType::BPF_MAP_TYPE_HASH,
+                                   .key_size = 8,
+                                   .value_size = 8,
+                                   .max_entries = entries});
+    ASSERT_TRUE(map) << map.error().text();
+    map_ = *map;
+  }
+  // By the slot's bee. Not one of the look-ups that each slot makes now and then though the map is
+  // known to be full: those would hide what is wrong.
+  int64_t insert(uint32_t slot, uint64_t key) {
+    HashTable(*map_).pool(slot).exhausted.store(1);
+    TestBee bee(slot);
+    EXPECT_EQ(bee.slot(), slot);
+    return bee.call(kUpdate, map_, &key, &key, BPF_NOEXIST);
+  }
+  void fill_by_rich() {
+    for (uint64_t key = 0; key < map_->max_entries; ++key) ASSERT_EQ(insert(kRich, key), 0) << key;
+  }
+  void empty_by_rich() {
+    TestBee bee(kRich);
+    ASSERT_EQ(bee.slot(), kRich);
+    uint64_t key;
+    while (next_key(*map_, {}, std::as_writable_bytes(std::span(&key, 1))))
+      ASSERT_EQ(bee.call(kDelete, map_, &key), 0);
+  }
+  // Finishes all that the slot's killed bee has left, its pool's lock too: else the next one would
+  // spend its instructions on that.
+  void succeed_the_dead() {
+    hive::reap_dead_slots(this_thread());
+    TestBee bee(kSlot);
+    ASSERT_EQ(bee.slot(), kSlot);
+    uint64_t key;
+    ASSERT_TRUE(next_key(*map_, {}, std::as_writable_bytes(std::span(&key, 1))));
+    ASSERT_EQ(bee.call(kDelete, map_, &key), 0);
+  }
+  [[nodiscard]] bool has(uint64_t key) const {
+    uint64_t value;
+    return lookup_elem(*map_, BusyMaps::bytes_of(key), std::as_writable_bytes(std::span(&value, 1)))
+        .has_value();
+  }
+
+  std::unique_ptr<Hive> hive_;
+  MapHeader* map_ = nullptr;
+};
+
+TEST_F(FullOrNot, elements_are_found_wherever_another_that_looked_for_them_was_killed) {
+  make(16);
+  uint64_t key = 100;
+  HashTable table(*map_);
+  auto insert_it = [&](TestBee& bee) { bee.call(kUpdate, map_, &key, &key, BPF_ANY); };
+  // From the first lock on, until it has an element in hand.
+  uint64_t at = 0;
+  for (TracedBee bee(insert_it); table.pool(kSlot).lock.word() == 0; ++at) ASSERT_TRUE(bee.step());
+  ASSERT_NO_FATAL_FAILURE(fill_by_rich());
+  ASSERT_NO_FATAL_FAILURE(empty_by_rich());
+  ASSERT_EQ(insert(kPoor, 101), 0);
+  ASSERT_NO_FATAL_FAILURE(succeed_the_dead());
+  for (bool looks = true; looks; ++at) {
+    SCOPED_TRACE(fmt::format("killed after {} instructions", at));
+    ASSERT_NO_FATAL_FAILURE(fill_by_rich());
+    ASSERT_NO_FATAL_FAILURE(empty_by_rich());
+    ASSERT_TRUE(run_until(insert_it, at));
+    looks = table.pool(kSlot).transit.load() == 0 || table.pool(kRich).lock.word() != 0;
+    if (at % 2 == 0) hive::reap_dead_slots(this_thread());
+    ASSERT_EQ(insert(kPoor, 101), 0);
+    ASSERT_NO_FATAL_FAILURE(succeed_the_dead());
+    ASSERT_NO_FATAL_FAILURE(empty_by_rich());
+  }
+}
+
+TEST_F(FullOrNot, elements_are_found_while_another_looks_for_them) {
+  make(4096);
+  ASSERT_NO_FATAL_FAILURE(fill_by_rich());
+  ASSERT_NO_FATAL_FAILURE(empty_by_rich());
+  HashTable table(*map_);
+  uint64_t mine = 100000, key = 0;
+  TracedBee other([&](TestBee& bee) { bee.call(kUpdate, map_, &mine, &mine, BPF_ANY); });
+  while (other.step()) {
+    if (table.pool(kRich).lock.word() != 0 ||
+        table.bucket(table.hash(&key).bucket).lock.word() != 0)
+      continue;
+    ASSERT_EQ(insert(kPoor, key), 0) << key;
+    ++key;
+  }
+  EXPECT_GT(key, 50u);
+  EXPECT_TRUE(has(mine));
+}
+
+TEST_F(FullOrNot, elements_behind_a_lock_whose_holder_stood_still_are_not_forgotten) {
+  make(16);
+  ASSERT_NO_FATAL_FAILURE(fill_by_rich());
+  ASSERT_NO_FATAL_FAILURE(empty_by_rich());
+  HashTable table(*map_);
+  uint64_t mine = 100;
+  TracedBee other([&](TestBee& bee) { bee.call(kUpdate, map_, &mine, &mine, BPF_ANY); }, kRich);
+  while (table.pool(kRich).lock.word() == 0) ASSERT_TRUE(other.step());
+  EXPECT_LT(insert(kPoor, 101), 0);
+  other.finish();
+  EXPECT_EQ(insert(kPoor, 101), 0);
+  EXPECT_TRUE(has(mine));
+}
+
+TEST_F(FullOrNot, an_element_that_was_given_back_is_found_wherever_the_giver_was_killed) {
+  make(16);
+  HashTable table(*map_);
+  uint64_t victim = 1;
+  bool inside = true;
+  uint64_t gone = 0;
+  for (uint64_t at = 0; inside; ++at) {
+    SCOPED_TRACE(fmt::format("killed after {} instructions", at));
+    ASSERT_NO_FATAL_FAILURE(fill_by_rich());
+    for (int i = 0; i < 64; ++i)
+      ASSERT_EQ(insert(kRich, 100), -E2BIG);  // known to be full from here
+    inside = run_until([&](TestBee& bee) { bee.call(kDelete, map_, &victim); }, at);
+    if (at % 2 == 0) hive::reap_dead_slots(this_thread());
+    if (has(victim)) {
+      EXPECT_EQ(insert(kPoor, 101), -E2BIG);
+    } else if (table.pool(kSlot).transit.load() == 0) {
+      ++gone;
+      EXPECT_EQ(insert(kPoor, 101), 0);
+    } else if (at % 2 == 0) {  // in a dead bee's hand, whose successor says so
+      uint64_t none = 102;
+      {
+        TestBee successor(kSlot);
+        EXPECT_EQ(successor.call(kDelete, map_, &none), -ENOENT);
+      }
+      EXPECT_EQ(insert(kPoor, 101), 0);
+    } else {  // nobody has succeeded it: found by the look that is taken now and then
+      TestBee bee(kPoor);
+      uint64_t key = 101;
+      int64_t result = -E2BIG;
+      for (int i = 0; i < 64 && result != 0; ++i)
+        result = bee.call(kUpdate, map_, &key, &key, BPF_NOEXIST);
+      EXPECT_EQ(result, 0);
+    }
+    if (HasFailure()) return;
+    ASSERT_NO_FATAL_FAILURE(succeed_the_dead());
+    ASSERT_NO_FATAL_FAILURE(empty_by_rich());
+  }
+  EXPECT_GT(gone, 0u);
 }
 
 }  // namespace

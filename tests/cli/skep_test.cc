@@ -123,6 +123,43 @@ TEST(SkepRun, a_refused_program_says_which_rule_and_where) {
   EXPECT_NE(outcome.err.find("rule:  context_access"), std::string::npos) << outcome.err;
 }
 
+TEST(SkepRun, lines_of_bpf_printk_are_shown) {
+  auto outcome = shell(
+      "f=/tmp/skep-printk-$$.bpf.c; printf '%s\\n' '#include \"vmlinux.h\"' "
+      "'#include <bpf/bpf_helpers.h>' 'SEC(\"tracepoint/syscalls/sys_enter_openat\")' "
+      "'int f(void *ctx) { bpf_printk(\"hello %d\", 5); return 0; }' "
+      "'char LICENSE[] SEC(\"license\") = \"GPL\";' > $f; "
+      "skep run $f -- ls /usr; skep run --json $f -- ls /usr; rm $f");
+  EXPECT_NE(outcome.out.find("hello 5\n"), std::string::npos) << outcome.err << outcome.out;
+  EXPECT_NE(outcome.out.find("{\"printk\":\"hello 5\"}\n"), std::string::npos) << outcome.out;
+}
+
+TEST(SkepTrace, counts_by_key_and_prints_lines) {
+  auto outcome = shell(
+      "skep trace 'uprobe:libc.so.6:malloc { @calls[comm] = count(); @biggest = max(arg0); } "
+      "t:syscalls:sys_enter_openat { printf(\"open %s by %s\\n\", str(arg1), comm); }' -- ls /usr");
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_TRUE(std::regex_search(outcome.out, std::regex("@calls:\nCOMM +VALUE\nls +[0-9]+\n")))
+      << outcome.out;
+  EXPECT_TRUE(std::regex_search(outcome.out, std::regex("@biggest: [0-9]+\n"))) << outcome.out;
+  EXPECT_NE(outcome.out.find("open /etc/ld.so.cache by ls\n"), std::string::npos) << outcome.out;
+}
+
+TEST(SkepTrace, a_mistake_is_shown_in_the_script) {
+  auto outcome = shell("skep trace 'uprobe:libc.so.6:malloc { @[pidd] = count(); }' -- ls");
+  EXPECT_EQ(outcome.status, 65);
+  EXPECT_NE(outcome.err.find("^^^^"), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.err.find("did you mean pid?"), std::string::npos) << outcome.err;
+}
+
+TEST(SkepMan, every_command_is_in_the_manual_page) {
+  auto outcome = shell("skep man");
+  EXPECT_EQ(outcome.status, 0);
+  for (const char* line : {".TH SKEP 1", ".SS skep run", ".SS skep map dump", ".SH EXIT STATUS"})
+    EXPECT_NE(outcome.out.find(line), std::string::npos) << line;
+  EXPECT_EQ(shell("skep man | man --warnings -l - 2>&1 >/dev/null | head -3").out, "");
+}
+
 TEST(SkepExec, jit_and_interpreter_give_the_same) {
   const std::string source =
       "printf '.license \"GPL\"\\n.section \"xdp\"\\nr2 = *(u32 *)(r1 +0)\\nr3 = *(u32 *)(r1 +4)\\n"

@@ -98,8 +98,8 @@ TEST(SkepRun, each_bad_input_has_its_own_status) {
   EXPECT_EQ(shell("skep run " SKEP_SOURCE_DIR "/README.md -- ls").status, 65);
   EXPECT_EQ(shell("skep run /bin/ls -- ls").status, 65);
   EXPECT_EQ(shell("skep run " + good + " --nonsense -- ls").status, 64);
-  EXPECT_EQ(shell("skep run " + good).status, 64);
-  EXPECT_EQ(shell("skep run " + good + " --pid 1 -- ls").status, 69);
+  EXPECT_EQ(shell("skep run --engine user " + good).status, 64);
+  EXPECT_EQ(shell("skep run --engine user " + good + " --pid 1 -- ls").status, 69);
   EXPECT_EQ(shell("skep run " + good + " -- /nonexistent-command").status, 127);
   EXPECT_EQ(shell("skep run " + good + " -- /etc/passwd").status, 126);
   EXPECT_EQ(shell("skep frobnicate").status, 64);
@@ -121,6 +121,37 @@ TEST(SkepRun, a_refused_program_says_which_rule_and_where) {
       "skep run /tmp/skep-no-$$.bpf.s -- ls; status=$?; rm /tmp/skep-no-$$.bpf.s; exit $status");
   EXPECT_EQ(outcome.status, 67);
   EXPECT_NE(outcome.err.find("rule:  context_access"), std::string::npos) << outcome.err;
+}
+
+// A uprobe on a program that this test makes: nobody else's process is touched.
+TEST(SkepRun, the_kernel_engine_counts_the_same_calls) {
+  auto built = shell(
+      "d=/tmp/skep-kernel-$$; mkdir $d; printf '#include <stdio.h>\\n"
+      "__attribute__((noinline)) int work(int x) { __asm__ volatile(\"\"); return x + 1; }\\n"
+      "int main(void) { int s = 0; for (int i = 0; i < 100; i++) s += work(i); return s == 5050 ? "
+      "3 : 4; }\\n'"
+      " > $d/w.c && gcc -O1 -o $d/w $d/w.c && echo $d");
+  ASSERT_EQ(built.status, 0) << built.err;
+  const std::string directory = built.out.substr(0, built.out.size() - 1);
+  const std::string run =
+      "skep run " + kExamples + "funclatency.bpf.c --function " + directory + "/w:work --json ";
+  auto kernel = shell(run + "--engine kernel -- " + directory + "/w");
+  auto user = shell(run + "--engine user -- " + directory + "/w");
+  shell("rm -r " + directory);
+  auto calls = [](const std::string& text) {
+    uint64_t sum = 0;
+    size_t slots = text.find("\"values\":");
+    const std::regex number("[0-9]+");
+    std::string rest = slots == std::string::npos ? "" : text.substr(text.find("slots", slots));
+    for (std::sregex_iterator at(rest.begin(), rest.end(), number), end; at != end; ++at)
+      sum += std::stoull(at->str());
+    return sum;
+  };
+  EXPECT_EQ(user.status, 3) << user.err;
+  if (kernel.status == 69) GTEST_SKIP() << "the kernel engine is refused here: " << kernel.err;
+  EXPECT_EQ(kernel.status, 3) << kernel.err;
+  EXPECT_EQ(calls(kernel.out) > 0, true) << kernel.out;
+  EXPECT_EQ(calls(kernel.out), calls(user.out)) << kernel.out << user.out;
 }
 
 TEST(SkepRun, lines_of_bpf_printk_are_shown) {

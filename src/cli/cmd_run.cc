@@ -10,8 +10,10 @@
 
 #include "base/slots.h"
 #include "cli/code_options.h"
+#include "cli/engine_choice.h"
 #include "cli/event_printer.h"
 #include "cli/input.h"
+#include "cli/kernel_run.h"
 #include "cli/map_contents.h"
 #include "cli/perf_map.h"
 #include "cli/rejection.h"
@@ -24,6 +26,28 @@
 #include "vm/jit/optimiser.h"
 
 namespace skep::cli {
+
+int report_load_error(const loader::LoadError& error, const std::string& file, bool json) {
+  if (!error.rejection) {
+    return report_failure(error.error, exit_for(error.error, kBadInput));
+  }
+  const loader::Rejection& why = *error.rejection;
+  std::fflush(stdout);
+  if (json) {
+    nlohmann::json row{{"error", "rejected"},
+                       {"file", file},
+                       {"program", why.program},
+                       {"rejection", rejection_json(*why.report.rejection)}};
+    fmt::print(stderr, "{}\n", row.dump());
+  } else {
+    bool color = ::isatty(STDERR_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr;
+    fmt::print(stderr, "{}",
+               rejection_text(fmt::format("skep: {}: program {}", file, why.program), why.input,
+                              *why.report.rejection, color));
+  }
+  return kRejected;
+}
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -31,7 +55,9 @@ using namespace std::chrono_literals;
 constexpr uint64_t kHotRuns = 10'000;  // about when a millisecond of compiling pays off
 
 struct Options {
-  std::string path, function, session_name;
+  std::string path, function, session_name, engine = "auto";
+  std::string interface, cgroup, netns;  // of the kernel engine
+  bool egress = false;
   std::optional<std::string> script;  // a program of the tracing language, instead of FILE
   std::vector<std::string> only;
   InputOptions input;
@@ -75,27 +101,6 @@ class StopSignals {
   struct sigaction before_pipe_{};
 };
 
-int report_load_error(const loader::LoadError& error, const std::string& file, bool json) {
-  if (!error.rejection) {
-    return report_failure(error.error, exit_for(error.error, kBadInput));
-  }
-  const loader::Rejection& why = *error.rejection;
-  std::fflush(stdout);
-  if (json) {
-    nlohmann::json row{{"error", "rejected"},
-                       {"file", file},
-                       {"program", why.program},
-                       {"rejection", rejection_json(*why.report.rejection)}};
-    fmt::print(stderr, "{}\n", row.dump());
-  } else {
-    bool color = ::isatty(STDERR_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr;
-    fmt::print(stderr, "{}",
-               rejection_text(fmt::format("skep: {}: program {}", file, why.program), why.input,
-                              *why.report.rejection, color));
-  }
-  return kRejected;
-}
-
 void print_notice(const hooks::SessionEvent& event, bool verbose) {
   bool important = event.kind == hooks::NoticeKind::kExecUntraced ||
                    event.kind == hooks::NoticeKind::kAgentError;
@@ -111,6 +116,11 @@ class Run {
  private:
   std::expected<void, Failure> open(const std::vector<std::string>& arguments);
   int observe(const std::vector<std::string>& command);
+  int observe_from_kernel(const std::vector<std::string>& command);
+  [[nodiscard]] std::string usage_with_command() const {
+    return options_.script ? "skep trace 'SCRIPT' -- COMMAND"
+                           : fmt::format("skep run {} -- COMMAND", options_.path);
+  }
   void watch(EventPrinter& printer, hooks::Session& session);
   int finish(EventPrinter& printer, hooks::Session& session);
   void print_maps();
@@ -130,18 +140,30 @@ class Run {
 int Run::main(const std::vector<std::string>& arguments, const std::vector<std::string>& command) {
   if (auto opened = open(arguments); !opened)
     return report_failure(opened.error().error, opened.error().status);
+  auto choice =
+      choose_engine(options_.engine, *object_, options_.only, !command.empty(), options_.pid != 0);
+  if (!choice && options_.engine == "auto" && command.empty() && options_.pid == 0) {
+    Error error(choice.error().error);
+    return report_failure(std::move(error).with_hint(fmt::format(
+                              "run a COMMAND under the user engine: {}", usage_with_command())),
+                          kUsage);
+  }
+  if (!choice) return report_failure(choice.error().error, choice.error().status);
+  if (choice->kernel) {
+    if (!choice->why.empty()) fmt::print(stderr, "skep: kernel engine: {}\n", choice->why);
+    return observe_from_kernel(command);
+  }
   if (options_.pid != 0) {
     return report_failure(
         Error(EOPNOTSUPP, "--pid: the user engine can't enter a process that runs already")
-            .with_hint("start it under observation: skep run FILE -- COMMAND"),
+            .with_hint("start it under observation: skep run FILE -- COMMAND; or --engine kernel"),
         kUnavailable);
   }
   if (command.empty()) {
     return report_failure(
         Error(EOPNOTSUPP,
               "no COMMAND: the user engine observes what it starts, not the whole system")
-            .with_hint(options_.script ? "skep trace 'SCRIPT' -- COMMAND"
-                                       : fmt::format("skep run {} -- COMMAND", options_.path)),
+            .with_hint(usage_with_command()),
         kUsage);
   }
   return observe(command);
@@ -160,6 +182,22 @@ std::expected<void, Failure> Run::open(const std::vector<std::string>& arguments
     object_ = std::move(*object);
   }
   return set_variables(*object_, arguments);
+}
+
+int Run::observe_from_kernel(const std::vector<std::string>& command) {
+  KernelRunOptions options;
+  options.load.only = options_.only;
+  const char* search = std::getenv("PATH");
+  options.attach.function = options_.function;
+  options.attach.path = search != nullptr ? search : "";
+  options.attach.pid = options_.pid;
+  options.attach.interface = options_.interface;
+  options.attach.cgroup = options_.cgroup;
+  options.attach.netns = options_.netns;
+  options.attach.egress = options_.egress;
+  options.json = options_.json;
+  options.verbose = options_.verbose;
+  return run_on_kernel(std::move(object_), options, command, shown_);
 }
 
 int Run::observe(const std::vector<std::string>& command) {
@@ -387,7 +425,14 @@ void add_run(CLI::App& root, Chosen& chosen) {
   app->add_option("--function", options->function,
                   "BINARY:FUNCTION of uprobes whose section names none: libc.so.6:malloc");
   app->add_option("--program", options->only, "Load this program only (may be given again)");
-  app->add_option("--pid", options->pid, "A running process: the user engine can't, and says so");
+  add_engine_option(*app, options->engine);
+  app->add_option("--pid", options->pid,
+                  "Kernel engine: uprobes, USDT and samples of this process only");
+  app->add_option("--interface", options->interface, "Kernel engine: where XDP and TC attach");
+  app->add_flag("--egress", options->egress, "Kernel engine: SEC(\"tc\") at egress, not ingress");
+  app->add_option("--cgroup", options->cgroup, "Kernel engine: where cgroup programs attach");
+  app->add_option("--netns", options->netns,
+                  "Kernel engine: network namespace of sk_lookup and flow_dissector");
   app->add_option("--name", options->session_name,
                   "The session's name, for skep prog and skep map");
   app->add_option("--hive-size", options->hive_mib, "Limit of map memory, MiB")

@@ -7,7 +7,8 @@
 
 namespace skep::cli {
 
-EventPrinter::EventPrinter(Hive& hive, bool json) : hive_(hive), json_(json) {}
+EventPrinter::EventPrinter(Hive& hive, bool json) : hive_(&hive), json_(json) {}
+EventPrinter::EventPrinter(bool json) : json_(json) {}
 EventPrinter::~EventPrinter() = default;
 
 void EventPrinter::follow(MapHeader& map, std::shared_ptr<const btf::Btf> btf,
@@ -19,8 +20,18 @@ void EventPrinter::follow(MapHeader& map, std::shared_ptr<const btf::Btf> btf,
   if (static_cast<MapType>(map.type) == MapType::BPF_MAP_TYPE_RINGBUF) {
     source->ring = std::make_unique<maps::RingReader>(map);
   } else {
-    source->perf = std::make_unique<maps::PerfReader>(hive_, map);
+    source->perf = std::make_unique<maps::PerfReader>(*hive_, map);
   }
+  sources_.push_back(std::move(source));
+}
+
+void EventPrinter::follow(std::string name, std::unique_ptr<engine::kernel::EventReader> reader,
+                          std::shared_ptr<const btf::Btf> btf, btf::TypeId value_type) {
+  auto source = std::make_unique<Source>();
+  source->name = std::move(name);
+  source->btf = std::move(btf);
+  source->type = value_type;
+  source->kernel = std::move(reader);
   sources_.push_back(std::move(source));
 }
 
@@ -34,6 +45,10 @@ void EventPrinter::follow_printk(MapHeader& ring) {
 
 bool EventPrinter::pending() const {
   for (const auto& source : sources_) {
+    if (source->kernel) {
+      if (source->kernel->pending()) return true;
+      continue;
+    }
     if (source->ring ? source->ring->pending() : source->perf->pending()) return true;
   }
   return false;
@@ -43,7 +58,10 @@ size_t EventPrinter::drain() {
   size_t count = 0;
   for (const auto& source : sources_) {
     Source& from = *source;
-    if (from.ring) {
+    if (from.kernel) {
+      count += from.kernel->consume([&](ByteSpan record) { print_record(from, record); },
+                                    [&](uint64_t records) { lost_ += records; });
+    } else if (from.ring) {
       count += from.ring->consume([&](ByteSpan record) {
         print_record(from, record);
         return true;

@@ -9,6 +9,7 @@
 
 #include "base/hive.h"
 #include "btf/btf.h"
+#include "engine/kernel/event_readers.h"
 #include "maps/control/events.h"
 #include "object/map_header.h"
 #include "report/event.h"
@@ -18,10 +19,13 @@ namespace skep::cli {
 class EventPrinter {
  public:
   EventPrinter(Hive& hive, bool json);
+  explicit EventPrinter(bool json);  // of the kernel's readers only
   ~EventPrinter();
 
   // Follows a ring or perf buffer. `value_type`: its records' type where the map says it; 0: guessed.
   void follow(MapHeader& map, std::shared_ptr<const btf::Btf> btf, btf::TypeId value_type);
+  void follow(std::string name, std::unique_ptr<engine::kernel::EventReader> reader,
+              std::shared_ptr<const btf::Btf> btf, btf::TypeId value_type);
   // Lines of bpf_printk come through this ring.
   void follow_printk(MapHeader& ring);
 
@@ -40,11 +44,12 @@ class EventPrinter {
     std::optional<report::EventTable> table;
     std::unique_ptr<maps::RingReader> ring;
     std::unique_ptr<maps::PerfReader> perf;
+    std::unique_ptr<engine::kernel::EventReader> kernel;
     bool is_printk = false;
   };
   void print_record(Source& source, ByteSpan record);
 
-  Hive& hive_;
+  Hive* hive_ = nullptr;
   bool json_;
   std::vector<std::unique_ptr<Source>> sources_;
   const Source* last_ = nullptr;  // whose header is above

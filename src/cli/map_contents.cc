@@ -89,4 +89,48 @@ Result<report::MapContents> read_map(const MapHeader& map, std::shared_ptr<const
   return contents;
 }
 
+Result<report::MapContents> read_map(engine::Engine& engine, int fd,
+                                     std::shared_ptr<const btf::Btf> btf, size_t limit) {
+  using engine::Cmd;
+  engine::MapInfo info;
+  engine::ObjInfoAttr ask{.bpf_fd = static_cast<uint32_t>(fd),
+                          .info_len = sizeof info,
+                          .info = reinterpret_cast<uint64_t>(&info)};
+  if (int64_t result = engine.call(Cmd::BPF_OBJ_GET_INFO_BY_FD, ask); result < 0)
+    return fail_errno(static_cast<int>(-result), "the map's description");
+  if (!readable(info.type) || static_cast<MapType>(info.type) == MapType::BPF_MAP_TYPE_STACK_TRACE)
+    return fail(EOPNOTSUPP, "a {} map has no elements to read", map_type_name(info.type));
+  report::MapContents contents;
+  contents.name = info.name;
+  contents.type = static_cast<MapType>(info.type);
+  contents.key_type = btf ? info.btf_key_type_id : 0;
+  contents.value_type = btf ? info.btf_value_type_id : 0;
+  contents.btf = std::move(btf);
+  const spec::MapTypeRow* row = spec::find_map_type(contents.type);
+  const bool per_cpu = row != nullptr && row->per_cpu;
+  const size_t copies = per_cpu ? engine.possible_cpus() : 1;
+  const size_t stride = per_cpu ? (size_t{info.value_size} + 7) & ~size_t{7} : info.value_size;
+  std::vector<std::byte> key(info.key_size), next(info.key_size), value(stride * copies);
+  bool first = true;
+  while (contents.elements.size() < limit) {
+    engine::MapElemAttr attr;
+    attr.map_fd = static_cast<uint32_t>(fd);
+    attr.key = first ? 0 : reinterpret_cast<uint64_t>(key.data());
+    attr.value = reinterpret_cast<uint64_t>(next.data());
+    if (engine.call(Cmd::BPF_MAP_GET_NEXT_KEY, attr) < 0) break;
+    first = false;
+    key = next;
+    attr.key = reinterpret_cast<uint64_t>(key.data());
+    attr.value = reinterpret_cast<uint64_t>(value.data());
+    if (engine.call(Cmd::BPF_MAP_LOOKUP_ELEM, attr) < 0) continue;  // deleted under our eyes
+    report::MapElement& element = contents.elements.emplace_back();
+    element.key = key;
+    for (size_t copy = 0; copy < copies; ++copy) {
+      auto begin = value.begin() + static_cast<ptrdiff_t>(copy * stride);
+      element.values.emplace_back(begin, begin + static_cast<ptrdiff_t>(info.value_size));
+    }
+  }
+  return contents;
+}
+
 }  // namespace skep::cli

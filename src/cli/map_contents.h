@@ -5,6 +5,7 @@
 
 #include "base/result.h"
 #include "btf/btf.h"
+#include "engine/engine.h"
 #include "object/map_header.h"
 #include "report/map_table.h"
 
@@ -12,6 +13,10 @@ namespace skep::cli {
 
 // At most `limit` elements. EOPNOTSUPP for maps that have none to read (rings, prog arrays, …).
 [[nodiscard]] Result<report::MapContents> read_map(const MapHeader& map,
+                                                   std::shared_ptr<const btf::Btf> btf,
+                                                   size_t limit = 1'000'000);
+// The same through an engine's bpf(2).
+[[nodiscard]] Result<report::MapContents> read_map(engine::Engine& engine, int fd,
                                                    std::shared_ptr<const btf::Btf> btf,
                                                    size_t limit = 1'000'000);
 // Whether people want to see it when a run is over: it holds results, and not only zeros.

@@ -46,16 +46,18 @@ void commit(const MapHeader& map, uint64_t sample, uint64_t flags, bool discard,
   auto* record = reinterpret_cast<RingRecord*>(sample - kRingHeader);
   uint64_t offset = sample - kRingHeader - map.values;
   uint32_t length = record->length.load(std::memory_order_relaxed) & kRingLength;
-  record->page_or_bee.store(static_cast<uint32_t>((offset + 2 * kRingPage) / kRingPage),
-                            std::memory_order_relaxed);
   if (discard) length |= kRingDiscard;
+  // Both words by one store: a consumer that saw the page where a bee was, and the record busy still, would take the
+  // producer for dead and skip the record.
+  auto& header = *reinterpret_cast<std::atomic<uint64_t>*>(record);
+  const uint64_t done = length | (offset + 2 * kRingPage) / kRingPage << 32;
   if ((flags & kNoWakeup) != 0) {
-    record->length.store(length, std::memory_order_release);
+    header.store(done, std::memory_order_release);
     return;
   }
   // Against the consumer: it stores its position, then looks at the record; we the other way round.
   // So one sees the other.
-  record->length.exchange(length);
+  header.exchange(done);
   uint64_t consumed = ring_consumer(map).position.load() & map.index_mask;
   if ((flags & kForceWakeup) != 0 || consumed == offset) context->host->wake(context, &map);
 }

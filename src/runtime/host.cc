@@ -14,6 +14,7 @@
 #include "base/hive.h"
 #include "base/slots.h"
 #include "object/task_view.h"
+#include "runtime/trace_print.h"
 #include "spec/helpers.h"
 
 namespace skep::runtime {
@@ -104,15 +105,6 @@ int64_t send_signal(HelperContext*, uint32_t signal, bool thread_only) {
   long result = thread_only ? ::syscall(SYS_tgkill, ::getpid(), ::gettid(), signal)
                             : ::kill(::getpid(), static_cast<int>(signal));
   return result == 0 ? 0 : -errno;
-}
-
-// Through the process page, as any program's ring buffer output goes.
-void trace_print(HelperContext* context, const char* text, uint32_t size) {
-  uint64_t ring = hive::root(hive::Root::kPrintk);
-  if (ring == 0) return;
-  const auto& page = *reinterpret_cast<const hive::ProcessPage*>(hive::kProcessPage);
-  auto output = reinterpret_cast<HelperFn>(page.helpers[spec::BPF_FUNC_ringbuf_output]);
-  output(ring, reinterpret_cast<uint64_t>(text), size, 0, 0, context);
 }
 
 constexpr HostOps kHost{

@@ -55,7 +55,7 @@ Result<std::unique_ptr<Engine>> make_jit_engine() {
   return std::make_unique<JitEngine>(std::move(memory), false);
 }
 Result<std::unique_ptr<Engine>> make_optimising_engine() {
-  SKEP_TRY(target, jit::optimiser_target());
+  SKEP_CHECK(jit::optimiser_target());
   SKEP_TRY(memory, make_private_code_memory(kCodeBytes));
   return std::make_unique<JitEngine>(std::move(memory), true);
 }

@@ -98,8 +98,8 @@ TEST(SkepRun, each_bad_input_has_its_own_status) {
   EXPECT_EQ(shell("skep run " SKEP_SOURCE_DIR "/README.md -- ls").status, 65);
   EXPECT_EQ(shell("skep run /bin/ls -- ls").status, 65);
   EXPECT_EQ(shell("skep run " + good + " --nonsense -- ls").status, 64);
-  EXPECT_EQ(shell("skep run " + good).status, 64);
-  EXPECT_EQ(shell("skep run " + good + " --pid 1 -- ls").status, 69);
+  EXPECT_EQ(shell("skep run --engine user " + good).status, 64);
+  EXPECT_EQ(shell("skep run --engine user " + good + " --pid 1 -- ls").status, 69);
   EXPECT_EQ(shell("skep run " + good + " -- /nonexistent-command").status, 127);
   EXPECT_EQ(shell("skep run " + good + " -- /etc/passwd").status, 126);
   EXPECT_EQ(shell("skep frobnicate").status, 64);
@@ -121,6 +121,74 @@ TEST(SkepRun, a_refused_program_says_which_rule_and_where) {
       "skep run /tmp/skep-no-$$.bpf.s -- ls; status=$?; rm /tmp/skep-no-$$.bpf.s; exit $status");
   EXPECT_EQ(outcome.status, 67);
   EXPECT_NE(outcome.err.find("rule:  context_access"), std::string::npos) << outcome.err;
+}
+
+// A uprobe on a program that this test makes: nobody else's process is touched.
+TEST(SkepRun, the_kernel_engine_counts_the_same_calls) {
+  auto built = shell(
+      "d=/tmp/skep-kernel-$$; mkdir $d; printf '#include <stdio.h>\\n"
+      "__attribute__((noinline)) int work(int x) { __asm__ volatile(\"\"); return x + 1; }\\n"
+      "int main(void) { int s = 0; for (int i = 0; i < 100; i++) s += work(i); return s == 5050 ? "
+      "3 : 4; }\\n'"
+      " > $d/w.c && gcc -O1 -o $d/w $d/w.c && echo $d");
+  ASSERT_EQ(built.status, 0) << built.err;
+  const std::string directory = built.out.substr(0, built.out.size() - 1);
+  const std::string run =
+      "skep run " + kExamples + "funclatency.bpf.c --function " + directory + "/w:work --json ";
+  auto kernel = shell(run + "--engine kernel -- " + directory + "/w");
+  auto user = shell(run + "--engine user -- " + directory + "/w");
+  shell("rm -r " + directory);
+  auto calls = [](const std::string& text) {
+    uint64_t sum = 0;
+    size_t slots = text.find("\"values\":");
+    const std::regex number("[0-9]+");
+    std::string rest = slots == std::string::npos ? "" : text.substr(text.find("slots", slots));
+    for (std::sregex_iterator at(rest.begin(), rest.end(), number), end; at != end; ++at)
+      sum += std::stoull(at->str());
+    return sum;
+  };
+  EXPECT_EQ(user.status, 3) << user.err;
+  if (kernel.status == 69) GTEST_SKIP() << "the kernel engine is refused here: " << kernel.err;
+  EXPECT_EQ(kernel.status, 3) << kernel.err;
+  EXPECT_EQ(calls(kernel.out) > 0, true) << kernel.out;
+  EXPECT_EQ(calls(kernel.out), calls(user.out)) << kernel.out << user.out;
+}
+
+TEST(SkepRun, lines_of_bpf_printk_are_shown) {
+  auto outcome = shell(
+      "f=/tmp/skep-printk-$$.bpf.c; printf '%s\\n' '#include \"vmlinux.h\"' "
+      "'#include <bpf/bpf_helpers.h>' 'SEC(\"tracepoint/syscalls/sys_enter_openat\")' "
+      "'int f(void *ctx) { bpf_printk(\"hello %d\", 5); return 0; }' "
+      "'char LICENSE[] SEC(\"license\") = \"GPL\";' > $f; "
+      "skep run $f -- ls /usr; skep run --json $f -- ls /usr; rm $f");
+  EXPECT_NE(outcome.out.find("hello 5\n"), std::string::npos) << outcome.err << outcome.out;
+  EXPECT_NE(outcome.out.find("{\"printk\":\"hello 5\"}\n"), std::string::npos) << outcome.out;
+}
+
+TEST(SkepTrace, counts_by_key_and_prints_lines) {
+  auto outcome = shell(
+      "skep trace 'uprobe:libc.so.6:malloc { @calls[comm] = count(); @biggest = max(arg0); } "
+      "t:syscalls:sys_enter_openat { printf(\"open %s by %s\\n\", str(arg1), comm); }' -- ls /usr");
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_TRUE(std::regex_search(outcome.out, std::regex("@calls:\nCOMM +VALUE\nls +[0-9]+\n")))
+      << outcome.out;
+  EXPECT_TRUE(std::regex_search(outcome.out, std::regex("@biggest: [0-9]+\n"))) << outcome.out;
+  EXPECT_NE(outcome.out.find("open /etc/ld.so.cache by ls\n"), std::string::npos) << outcome.out;
+}
+
+TEST(SkepTrace, a_mistake_is_shown_in_the_script) {
+  auto outcome = shell("skep trace 'uprobe:libc.so.6:malloc { @[pidd] = count(); }' -- ls");
+  EXPECT_EQ(outcome.status, 65);
+  EXPECT_NE(outcome.err.find("^^^^"), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.err.find("did you mean pid?"), std::string::npos) << outcome.err;
+}
+
+TEST(SkepMan, every_command_is_in_the_manual_page) {
+  auto outcome = shell("skep man");
+  EXPECT_EQ(outcome.status, 0);
+  for (const char* line : {".TH SKEP 1", ".SS skep run", ".SS skep map dump", ".SH EXIT STATUS"})
+    EXPECT_NE(outcome.out.find(line), std::string::npos) << line;
+  EXPECT_EQ(shell("skep man | man --warnings -l - 2>&1 >/dev/null | head -3").out, "");
 }
 
 TEST(SkepExec, jit_and_interpreter_give_the_same) {

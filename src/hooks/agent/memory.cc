@@ -3,6 +3,7 @@
 #include "base/slots.h"
 #include "hooks/agent/thread.h"
 #include "hooks/agent/uprobe.h"
+#include "runtime/trace_print.h"
 #include "spec/context_layout.h"
 
 namespace skep::agent {
@@ -214,6 +215,7 @@ const HostOps host_ops = {
     .wake = wake,
     .user_stack = user_stack,
     .send_signal = send_signal,
+    .trace_print = runtime::trace_print,
     .task_struct = task_struct,
 };
 

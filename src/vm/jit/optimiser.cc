@@ -42,9 +42,11 @@ Result<const OptimiserModule*> load_module() {
                   optimiser_build());
     return module;
   }
-  return fail(ENOSYS,
-              "the optimising tier, libskep-llvm.so, is neither in {} nor in ../lib/skep beside it",
-              directory);
+  return fail(
+      ENOSYS,
+      "the optimising tier is not installed: there is no libskep-llvm.so that can be read at "
+      "{}, {} or {}",
+      places[0], places[1], places[2]);
 #endif
 }
 

@@ -189,8 +189,10 @@ void Translator::step(uint32_t i) {
   const Insn& insn = a_.insns()[i];
   at_line(i);
   if ((a_.flags(i) & kLeader) != 0 && i != function_->start) {
-    if (b_.GetInsertBlock()->getTerminator() == nullptr) go_to(i);
-    b_.SetInsertPoint(block_at(i));
+    // After a conditional jump we are in that block already: a branch would be one to itself.
+    llvm::BasicBlock* block = block_at(i);
+    if (b_.GetInsertBlock() != block && b_.GetInsertBlock()->getTerminator() == nullptr) go_to(i);
+    b_.SetInsertPoint(block);
     kinds_ = kinds_of_.at(i);
   } else if (i == function_->start) {
     kinds_ = kinds_of_.at(i);

@@ -5,6 +5,7 @@
 
 #include "base/fd.h"
 #include "engine/kernel/facts.h"
+#include "spec/attach_types.h"
 #include "spec/lookup.h"
 
 namespace skep::loader {
@@ -43,9 +44,9 @@ Result<Link> attach_raw(const Attaching& at, const std::string& name, std::strin
   int64_t fd = at.engine.call(Cmd::BPF_RAW_TRACEPOINT_OPEN, attr);
   if (fd < 0) {
     Error error = engine_error(at.engine, fd, where);
-    if (fd == -ENOENT)
-      error = std::move(error).with_hint("the kernel has no raw tracepoint of that name");
-    return std::unexpected(std::move(error));
+    if (fd != -ENOENT || name.empty()) return std::unexpected(std::move(error));
+    return std::unexpected(
+        std::move(error).with_hint("the kernel has no raw tracepoint of that name"));
   }
   Link link = at.new_link(std::move(where));
   link.fd = engine::EngineFd(&at.engine, static_cast<int>(fd));
@@ -138,7 +139,7 @@ Error engine_error(const engine::Engine& engine, int64_t result, std::string_vie
   if (auto error = engine.last_error(); error && error->code() == code) return *error;
   Error error(code, fmt::format("{}: {}", what, errno_text(code)));
   if (code == EPERM && is_kernel(engine))
-    error = std::move(error).with_hint(engine::kernel::privilege_hint());
+    return std::move(error).with_hint(engine::kernel::privilege_hint());
   return error;
 }
 
@@ -148,9 +149,17 @@ std::unexpected<Error> nowhere(std::string reason, std::string hint) {
 
 Result<> Attaching::create(Link& link, LinkCreateAttr attr) const {
   int64_t fd = engine.call(Cmd::BPF_LINK_CREATE, attr);
-  if (fd < 0) return std::unexpected(engine_error(engine, fd, link.where));
-  link.fd = engine::EngineFd(&engine, static_cast<int>(fd));
-  return {};
+  if (fd >= 0) {
+    link.fd = engine::EngineFd(&engine, static_cast<int>(fd));
+    return {};
+  }
+  const auto* row = spec::find_attach_type(static_cast<AttachType>(attr.attach_type));
+  const uint32_t version = engine.kernel_version() >> 8;
+  if (fd == -EINVAL && is_kernel(engine) && row != nullptr && row->since > version) {
+    return fail(ENOTSUP, "{}: {} came with Linux {}.{}, and this is {}.{}", link.where, row->name,
+                row->since >> 8, row->since & 0xff, version >> 8, version & 0xff);
+  }
+  return std::unexpected(engine_error(engine, fd, link.where));
 }
 
 Result<> Attaching::attach_event(Link& link, const PerfEventAttr& attr, int pid, int cpu,
@@ -164,7 +173,9 @@ Result<> Attaching::attach_event(Link& link, const PerfEventAttr& attr, int pid,
   create.attach_type = static_cast<uint32_t>(AttachType::BPF_PERF_EVENT);
   create.perf_event.bpf_cookie = cookie;
   auto made = this->create(link, create);
-  if (made || !is_kernel(engine) || made.error().code() != EINVAL || cookie != 0) return made;
+  if (made || !is_kernel(engine) ||
+      (made.error().code() != EINVAL && made.error().code() != ENOTSUP) || cookie != 0)
+    return made;
   // Before 5.15 a program is set on the event itself, and goes with it.
   if (::ioctl(static_cast<int>(fd), kSetBpf, program.fd.get()) != 0 ||
       ::ioctl(static_cast<int>(fd), kEnable, 0) != 0)

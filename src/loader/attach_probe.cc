@@ -260,9 +260,6 @@ Result<Link> attach_usdt(const Attaching& at) {
   if (specs == nullptr)
     return std::unexpected(Error(EINVAL, "the object has no map __bpf_usdt_specs")
                                .with_hint("include <bpf/usdt.bpf.h>"));
-  if (specs->spec->value_size != sizeof(UsdtSpec))
-    return fail(EINVAL, "map __bpf_usdt_specs: values of {} bytes; expected {}",
-                specs->spec->value_size, sizeof(UsdtSpec));
   Link link = at.new_link(fmt::format("USDT {}:{}:{}", path, provider, name));
   // Sites with the same arguments share a record. Programs of one object share the map: each takes records of its own.
   std::map<std::string, uint32_t> records;
@@ -270,15 +267,16 @@ Result<Link> attach_usdt(const Attaching& at) {
     if (site.provider != provider || site.name != name) continue;
     auto [record, is_new] = records.try_emplace(site.arguments, 0);
     if (is_new) {
-      auto spec = parse_usdt_arguments(site.arguments);
+      auto arguments = parse_usdt_arguments(site.arguments);
+      if (!arguments) return fail(arguments, "{}", link.where);
+      auto spec = encode_usdt_spec(*arguments, at.options.cookie, specs->spec->value_size);
       if (!spec) return fail(spec, "{}", link.where);
-      spec->cookie = at.options.cookie;
       uint32_t key = specs->next_usdt_record++;
       record->second = key;
       engine::MapElemAttr update;
       update.map_fd = static_cast<uint32_t>(specs->fd.get());
       update.key = address_of(&key);
-      update.value = address_of(&*spec);
+      update.value = address_of(spec->data());
       int64_t result = at.engine.call(Cmd::BPF_MAP_UPDATE_ELEM, update);
       if (result < 0)
         return std::unexpected(engine_error(at.engine, result, "map __bpf_usdt_specs"));

@@ -100,16 +100,11 @@ Result<> Loader::load_btf() {
   attr.btf = address_of(object_->btf()->bytes().data());
   attr.btf_size = static_cast<uint32_t>(object_->btf()->bytes().size());
   int64_t fd = engine_->call(Cmd::BPF_BTF_LOAD, attr);
-  if (fd < 0 && is_kernel(*engine_)) return load_older_btf(fd);
+  // A kernel that is older than the object's BTF: maps and programs go without it. Those that can't (struct_ops, spin
+  // locks in values) are refused when their turn comes.
+  if (fd < 0 && is_kernel(*engine_) && fd != -EPERM) return {};
   if (fd < 0) return std::unexpected(engine_error(*engine_, fd, "BPF_BTF_LOAD"));
   btf_fd_ = engine::EngineFd(engine_, static_cast<int>(fd));
-  return {};
-}
-
-// What this kernel does not know in the object's BTF becomes what it does; programs and maps that need none go
-// without where that is refused, too.
-Result<> Loader::load_older_btf(int64_t refused) {
-  (void)refused;
   return {};
 }
 
@@ -189,10 +184,9 @@ Result<> Loader::pin(const LoadedMap& map) {
   if (result >= 0) return {};
   Error error =
       engine_error(*engine_, result, fmt::format("map {}: pinning it at {}", map.spec->name, path));
-  if (is_kernel(*engine_) && result != -EPERM)
-    error = std::move(error).with_hint(
-        "is a BPF file system mounted there? mount -t bpf bpf /sys/fs/bpf");
-  return std::unexpected(std::move(error));
+  if (!is_kernel(*engine_) || result == -EPERM) return std::unexpected(std::move(error));
+  return std::unexpected(std::move(error).with_hint(
+      "is a BPF file system mounted there? mount -t bpf bpf /sys/fs/bpf"));
 }
 
 Result<> Loader::create_inner(const object::MapSpec& spec, MapCreateAttr& attr,

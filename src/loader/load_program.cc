@@ -5,7 +5,7 @@
 
 #include "loader/internal.h"
 #include "object/attach_target.h"
-#include "spec/lookup.h"
+#include "spec/prog_types.h"
 
 namespace skep::loader {
 
@@ -146,6 +146,16 @@ int64_t Loader::load_with_fallbacks(engine::ProgLoadAttr attr, const spec::Secti
 
 LoadError Loader::load_error(const object::ProgramSpec& spec, const Program& input, int64_t result,
                              std::string log) {
+  // What a kernel does not know yet is EINVAL without a word.
+  const spec::ProgTypeRow* type = spec::find_prog_type(input.type);
+  const auto version = static_cast<KernelVersion>(engine_->kernel_version() >> 8);
+  if (result == -EINVAL && is_kernel(*engine_) && type != nullptr && type->since > version) {
+    return {Error(ENOTSUP,
+                  fmt::format("{} came with Linux {}.{}, and this is {}.{}", type->name,
+                              type->since >> 8, type->since & 0xff, version >> 8, version & 0xff))
+                .within(fmt::format("program {}", spec.name)),
+            {}};
+  }
   LoadError error{
       engine_error(*engine_, result, "BPF_PROG_LOAD").within(fmt::format("program {}", spec.name)),
       {}};

@@ -167,7 +167,6 @@ class Loader {
   // create_maps.cc
   Result<> create_maps();
   Result<> load_btf();
-  Result<> load_older_btf(int64_t refused);
   int64_t create_map(engine::MapCreateAttr attr);
   Result<> create_inner(const object::MapSpec& spec, engine::MapCreateAttr& attr,
                         engine::EngineFd& inner);

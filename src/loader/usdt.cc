@@ -13,7 +13,7 @@ namespace {
 
 struct Register {
   std::string_view name;
-  int16_t offset;  // in x86-64's pt_regs
+  uint16_t offset;  // in x86-64's pt_regs
 };
 // clang-format off
 constexpr Register kRegisters[] = {
@@ -51,7 +51,7 @@ class Cursor {
     return static_cast<int64_t>(negative ? 0 - value : value);
   }
   // "%rax"
-  std::optional<int16_t> reg() {
+  std::optional<uint16_t> reg() {
     if (!take('%')) return std::nullopt;
     const size_t end = std::min(text_.find_first_of(",) \t"), text_.size());
     for (const Register& each : kRegisters) {
@@ -81,7 +81,7 @@ bool parse_memory(Cursor& cursor, UsdtArgument& argument) {
   const auto base = cursor.reg();
   if (!base) return false;
   argument.register_offset = *base;
-  argument.location = kUsdtMemory;
+  argument.location = UsdtLocation::memory;
   if (cursor.take(',')) {
     const auto index = cursor.reg();
     if (!index) return false;
@@ -92,8 +92,9 @@ bool parse_memory(Cursor& cursor, UsdtArgument& argument) {
       scale = *read;
     }
     if (scale != 1 && scale != 2 && scale != 4 && scale != 8) return false;
-    const auto shift = static_cast<uint32_t>(std::countr_zero(static_cast<uint64_t>(scale)));
-    argument.location = kUsdtIndexed | static_cast<uint32_t>(*index) << 8 | shift << 20;
+    argument.location = UsdtLocation::indexed_memory;
+    argument.index_offset = *index;
+    argument.scale_shift = static_cast<uint8_t>(std::countr_zero(static_cast<uint64_t>(scale)));
   }
   return cursor.take(')');
 }
@@ -103,18 +104,18 @@ bool parse_argument(Cursor& cursor, UsdtArgument& argument) {
   if (!size || !cursor.take('@')) return false;
   const int64_t bytes = *size < 0 ? -*size : *size;
   if (bytes != 1 && bytes != 2 && bytes != 4 && bytes != 8) return false;
-  argument.is_signed = *size < 0 ? 1 : 0;
+  argument.is_signed = *size < 0;
   argument.bit_shift = static_cast<uint8_t>(64 - 8 * bytes);
   if (cursor.take('$')) {
     const auto value = cursor.number();
     if (!value) return false;
     argument.value = static_cast<uint64_t>(*value);
-    argument.location = kUsdtConstant;
+    argument.location = UsdtLocation::constant;
   } else if (cursor.at('%')) {
     const auto read = cursor.reg();
     if (!read) return false;
     argument.register_offset = *read;
-    argument.location = kUsdtRegister;
+    argument.location = UsdtLocation::in_register;
   } else {
     if (!cursor.at('(')) {
       const auto offset = cursor.number();
@@ -223,23 +224,57 @@ Result<std::vector<UsdtSite>> read_usdt(ByteSpan elf) {
   return sites;
 }
 
-Result<UsdtSpec> parse_usdt_arguments(std::string_view text) {
-  UsdtSpec spec;
+Result<UsdtArguments> parse_usdt_arguments(std::string_view text) {
+  UsdtArguments arguments;
   Cursor cursor(text);
   cursor.skip_blanks();
   while (!cursor.done()) {
-    if (static_cast<size_t>(spec.count) == spec.arguments.size())
-      return fail(E2BIG, "\"{}\": more than {} arguments", text, spec.arguments.size());
-    if (!parse_argument(cursor, spec.arguments[static_cast<size_t>(spec.count)])) {
+    if (arguments.size() == kMaxUsdtArguments)
+      return fail(E2BIG, "\"{}\": more than {} arguments", text, kMaxUsdtArguments);
+    if (!parse_argument(cursor, arguments.emplace_back())) {
       return fail(EINVAL,
                   "argument {} of \"{}\": expected SIZE@%REGISTER, SIZE@$NUMBER or "
                   "SIZE@OFFSET(%BASE,%INDEX,SCALE)",
-                  spec.count + 1, text);
+                  arguments.size(), text);
     }
-    ++spec.count;
     cursor.skip_blanks();
   }
-  return spec;
+  return arguments;
+}
+
+// An argument, old: value u64 | location u32 | register s16 | signed u8 | shift u8
+//           since 1.7: value u64 | location u8, 1 | index:12 scale:4 u16 | 2 | register s16 | signed u8 | shift u8, 6
+// behind all 12: cookie u64 | count s16
+Result<std::vector<std::byte>> encode_usdt_spec(const UsdtArguments& arguments, uint64_t cookie,
+                                                uint32_t size) {
+  constexpr uint32_t kOld = 208, kNew = 304;
+  if (size != kOld && size != kNew) {
+    return fail(EINVAL, "map __bpf_usdt_specs: values of {} bytes; expected {} or {}", size, kOld,
+                kNew);
+  }
+  const size_t stride = size == kOld ? 16 : 24, tail = size == kOld ? 12 : 14;
+  std::vector<std::byte> bytes(size);
+  auto put = [&](size_t at, auto value) { std::memcpy(bytes.data() + at, &value, sizeof value); };
+  for (size_t i = 0; i < arguments.size() && i < kMaxUsdtArguments; ++i) {
+    const UsdtArgument& argument = arguments[i];
+    const size_t at = i * stride;
+    put(at, argument.value);
+    put(at + 8, argument.location);
+    if (argument.location == UsdtLocation::indexed_memory) {
+      if (size == kOld) {
+        return std::unexpected(
+            Error(ENOTSUP, fmt::format("argument {} lies in memory behind two registers", i + 1))
+                .with_hint("compile with skep's <bpf/usdt.bpf.h>, or that of libbpf 1.7"));
+      }
+      put(at + 10, static_cast<uint16_t>(argument.index_offset | argument.scale_shift << 12));
+    }
+    put(at + tail, argument.register_offset);
+    put(at + tail + 2, static_cast<uint8_t>(argument.is_signed));
+    put(at + tail + 3, argument.bit_shift);
+  }
+  put(kMaxUsdtArguments * stride, cookie);
+  put(kMaxUsdtArguments * stride + 8, static_cast<int16_t>(arguments.size()));
+  return bytes;
 }
 
 }  // namespace skep::loader

@@ -10,7 +10,6 @@
 // says where the arguments are; the site's attach cookie is the record's index.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -31,25 +30,25 @@ struct UsdtSite {
 // All sites of an ELF64 x86-64 file. EINVAL names what is malformed; no section: none.
 [[nodiscard]] Result<std::vector<UsdtSite>> read_usdt(ByteSpan elf);
 
-// A record of __bpf_usdt_specs (bpf/usdt.bpf.h).
+enum class UsdtLocation : uint8_t { constant, in_register, memory, indexed_memory };
 struct UsdtArgument {
-  uint64_t value = 0;           // constant, or offset to add
-  uint32_t location = 0;        // bits 0-7 kind, 8-19 offset of the index register, 20-23 scale
-  int16_t register_offset = 0;  // in pt_regs
-  uint8_t is_signed = 0;
+  UsdtLocation location{};
+  uint64_t value = 0;            // the constant, or the offset to add
+  uint16_t register_offset = 0;  // in pt_regs
+  uint16_t index_offset = 0;     // of the index register, in pt_regs
+  uint8_t scale_shift = 0;
+  bool is_signed = false;
   uint8_t bit_shift = 0;  // 64 less the argument's bits
 };
-struct UsdtSpec {
-  std::array<UsdtArgument, 12> arguments{};
-  uint64_t cookie = 0;
-  int16_t count = 0;
-  int16_t pad[3] = {};
-};
-static_assert(sizeof(UsdtArgument) == 16 && sizeof(UsdtSpec) == 208);
+using UsdtArguments = std::vector<UsdtArgument>;
+inline constexpr size_t kMaxUsdtArguments = 12;
 
-inline constexpr uint32_t kUsdtConstant = 0, kUsdtRegister = 1, kUsdtMemory = 2, kUsdtIndexed = 3;
+// A record of __bpf_usdt_specs. There are two layouts: of bpf/usdt.bpf.h until libbpf 1.6 (208 bytes), and since (304
+// bytes), which knows indexed memory. EINVAL for another size, ENOTSUP for indexed memory in the old one.
+[[nodiscard]] Result<std::vector<std::byte>> encode_usdt_spec(const UsdtArguments& arguments,
+                                                              uint64_t cookie, uint32_t size);
 
 // Reads an argument string. EINVAL says which argument and what of it is not understood.
-[[nodiscard]] Result<UsdtSpec> parse_usdt_arguments(std::string_view text);
+[[nodiscard]] Result<UsdtArguments> parse_usdt_arguments(std::string_view text);
 
 }  // namespace skep::loader

@@ -154,6 +154,19 @@ TEST(SkepRun, the_kernel_engine_counts_the_same_calls) {
   EXPECT_EQ(calls(kernel.out), calls(user.out)) << kernel.out << user.out;
 }
 
+TEST(SkepRun, a_misspelt_tracepoint_is_named_with_the_one_that_was_meant) {
+  auto outcome = shell(
+      "printf '.license \"GPL\"\\n.section \"tracepoint/syscalls/sys_enter_opneat\"\\nr0 = "
+      "0\\nexit\\n' > "
+      "/tmp/skep-tp-$$.bpf.s; "
+      "skep run --engine user /tmp/skep-tp-$$.bpf.s -- ls; status=$?; rm /tmp/skep-tp-$$.bpf.s; "
+      "exit $status");
+  EXPECT_NE(outcome.status, 0);
+  EXPECT_NE(outcome.err.find("there is no system call \"opneat\""), std::string::npos)
+      << outcome.err;
+  EXPECT_NE(outcome.err.find("did you mean \"open"), std::string::npos) << outcome.err;
+}
+
 TEST(SkepRun, lines_of_bpf_printk_are_shown) {
   auto outcome = shell(
       "f=/tmp/skep-printk-$$.bpf.c; printf '%s\\n' '#include \"vmlinux.h\"' "

@@ -131,6 +131,17 @@ struct trace_entry {
 struct bpf_raw_tracepoint_args {
   __u64 args[1];
 };
+// The records of single system calls' tracepoints: as trace_event_raw_sys_enter and _exit, by the kernel's other name.
+struct syscall_trace_enter {
+  struct trace_entry ent;
+  int nr;
+  unsigned long args[6];
+};
+struct syscall_trace_exit {
+  struct trace_entry ent;
+  int nr;
+  long ret;
+};
 
 #include "uapi.h"
 
@@ -302,7 +313,8 @@ SKEP_TYPEDEF(umode_t) SKEP_TYPEDEF(sa_family_t) SKEP_TYPEDEF(ulong) SKEP_TYPEDEF
 SKEP_TYPEDEF(ushort) SKEP_TYPEDEF(fmode_t) SKEP_TYPEDEF(atomic_t) SKEP_TYPEDEF(atomic64_t)
 SKEP_TYPEDEF(kuid_t) SKEP_TYPEDEF(kgid_t) SKEP_TYPEDEF(bpf_user_pt_regs_t)
 SKEP_TYPE(struct, list_head) SKEP_TYPE(struct, pt_regs) SKEP_TYPE(struct, trace_entry)
-SKEP_TYPE(struct, bpf_raw_tracepoint_args) SKEP_TYPE(struct, cred) SKEP_TYPE(struct, task_struct)
+SKEP_TYPE(struct, bpf_raw_tracepoint_args) SKEP_TYPE(struct, syscall_trace_enter)
+SKEP_TYPE(struct, syscall_trace_exit) SKEP_TYPE(struct, cred) SKEP_TYPE(struct, task_struct)
 SKEP_TYPE(struct, qstr) SKEP_TYPE(struct, super_block) SKEP_TYPE(struct, inode)
 SKEP_TYPE(struct, dentry) SKEP_TYPE(struct, vfsmount) SKEP_TYPE(struct, path)
 SKEP_TYPE(struct, file) SKEP_TYPE(struct, trace_event_raw_sys_enter)

@@ -179,10 +179,16 @@ std::string capabilities_text() {
 }
 
 std::string privilege_hint() {
+  const std::string has = capabilities_text();
+  if (has.find("CAP_SYS_ADMIN") != has.npos) {
+    return "you have CAP_SYS_ADMIN, so it is the kernel's policy: lockdown, a security module, or "
+           "a sandbox around "
+           "this machine";
+  }
   return fmt::format(
       "needs CAP_BPF and CAP_PERFMON (CAP_NET_ADMIN for network programs), or CAP_SYS_ADMIN; you "
       "have {}",
-      capabilities_text());
+      has);
 }
 
 bool matches_glob(std::string_view text, std::string_view pattern) {

@@ -127,8 +127,11 @@ Result<TcFilter> add_tc_filter(uint32_t interface, bool egress, int prog_fd,
   {
     Request request(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, header);
     request.text(TCA_KIND, "clsact");
-    if (auto made = request.send(); !made && made.error().code() != EEXIST)
-      return fail(made, "clsact");
+    auto made = request.send();
+    if (!made && made.error().code() == ENOENT)
+      return std::unexpected(Error(ENOTSUP, "this kernel has no queueing discipline clsact")
+                                 .with_hint("modprobe sch_ingress cls_bpf"));
+    if (!made && made.error().code() != EEXIST) return fail(made, "clsact");
   }
   TcFilter filter;
   filter.interface = interface;

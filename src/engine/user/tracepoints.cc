@@ -17,9 +17,9 @@ Result<uint64_t> find_tracepoint(std::string_view category, std::string_view nam
       Error error(ENOENT, fmt::format("tracepoint {}/{}: there is no system call \"{}\"", category,
                                       name, call));
       std::string_view close = hooks::closest_syscall(call);
-      if (!close.empty())
-        error = std::move(error).with_hint(fmt::format("did you mean \"{}\"?", close));
-      return std::unexpected(std::move(error));
+      if (close.empty()) return std::unexpected(std::move(error));
+      return std::unexpected(
+          std::move(error).with_hint(fmt::format("did you mean \"{}\"?", close)));
     }
     return kFirstSyscallTracepoint + 2 * static_cast<uint64_t>(*nr) + (exit ? 1 : 0);
   }

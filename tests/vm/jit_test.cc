@@ -428,24 +428,21 @@ TEST_F(JitTest, branches_over_megabytes_of_code_reach) {
   memory_ = std::move(*make_private_code_memory(8 << 20));
   constexpr int kLoads = 15000;
   const Insn load{.opcode = BPF_LD | BPF_IND | BPF_B, .src = 7};
-  const auto long_way = static_cast<int16_t>(2 * kLoads + 1);
+  constexpr auto kOver = static_cast<int16_t>(2 * kLoads + 2);
   std::vector<Insn> insns{
-      {.opcode = BPF_ALU64 | BPF_MOV | BPF_X, .dst = 6, .src = 1},
-      {.opcode = BPF_LDX | BPF_MEM | BPF_DW, .dst = 7, .src = 6},
-      {.opcode = BPF_LDX | BPF_MEM | BPF_DW, .dst = 8, .src = 6, .off = 8},
-      {.opcode = BPF_ALU64 | BPF_MOV | BPF_K},
-      {.opcode = BPF_JMP | BPF_JEQ | BPF_K, .dst = 8, .off = long_way},  // back here
+      {.opcode = BPF_LDX | BPF_MEM | BPF_DW, .dst = 7, .src = 1},
+      {.opcode = BPF_LDX | BPF_MEM | BPF_DW, .dst = 8, .src = 1, .off = 8},
+      {.opcode = BPF_ALU64 | BPF_MOV | BPF_K, .dst = 9},
+      {.opcode = BPF_JMP | BPF_JEQ | BPF_K,
+       .dst = 8,
+       .off = kOver},  // to the end; back here from there
       {.opcode = BPF_ALU64 | BPF_ADD | BPF_K, .dst = 8, .imm = -1},
   };
   for (int i = 0; i < kLoads; ++i) {
     insns.push_back(load);
     insns.push_back({.opcode = BPF_ALU64 | BPF_ADD | BPF_X, .dst = 9, .src = 0});
   }
-  insns[3] = {.opcode = BPF_ALU64 | BPF_MOV | BPF_K, .dst = 9};
-  insns.push_back({.opcode = BPF_JMP | BPF_JSGT | BPF_K,
-                   .dst = 8,
-                   .off = static_cast<int16_t>(-long_way - 1),
-                   .imm = -1});
+  insns.push_back({.opcode = BPF_JMP | BPF_JSGE | BPF_K, .dst = 8, .off = -kOver - 1});
   insns.push_back({.opcode = BPF_ALU64 | BPF_MOV | BPF_X, .dst = 0, .src = 9});
   insns.push_back({.opcode = BPF_JMP | BPF_EXIT});
   NativeCode code = compiled(VerifiedProgramMaker::unverified(std::move(insns)));

@@ -84,10 +84,7 @@ std::unordered_map<std::string, std::string> read_config() {
   for_each_line(text, [&](std::string_view line) {
     const size_t equals = line.find('=');
     if (!line.starts_with("CONFIG_") || equals == line.npos) return true;
-    std::string_view value = line.substr(equals + 1);
-    if (value.size() >= 2 && value.front() == '"' && value.back() == '"')
-      value = value.substr(1, value.size() - 2);
-    config.emplace(line.substr(0, equals), value);
+    config.emplace(line.substr(0, equals), line.substr(equals + 1));
     return true;
   });
   return config;

@@ -44,7 +44,8 @@ Result<Info> read_info(const Caller& caller, const ObjInfoAttr& attr) {
       return fail(E2BIG, "info of {} bytes is known, byte {} is set", sizeof(Info), at);
   }
   Info info;
-  std::memcpy(static_cast<void*>(&info), bytes.data(), std::min(bytes.size(), sizeof info));
+  std::copy_n(bytes.data(), std::min(bytes.size(), sizeof info),
+              reinterpret_cast<std::byte*>(&info));
   return info;
 }
 Result<int64_t> give_info(const Call& call, ObjInfoAttr& attr, ByteSpan info) {

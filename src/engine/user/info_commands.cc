@@ -334,7 +334,7 @@ Result<int64_t> UserEngine::task_fd_query(Call& call) {
   attr.prog_id = link->prog()->id();
   const uint32_t room = attr.buf_len;
   attr.buf_len = static_cast<uint32_t>(name.size());
-  for (auto given :
+  for (const Result<>& given :
        {call.give(attr, attr.buf_len), call.give(attr, attr.prog_id), call.give(attr, attr.fd_type),
         call.give(attr, attr.probe_offset), call.give(attr, attr.probe_addr)})
     SKEP_CHECK(given);

@@ -368,9 +368,8 @@ Step Verifier::check_kfunc_call(const Insn& insn) {
     }
   }
   if (kfunc.special == SpecialKfunc::list_push || kfunc.special == SpecialKfunc::rbtree_add) {
-    // bpf_list_add's first node is already in.
-    const unsigned node = kfunc.name == "bpf_list_add" ? 2 : 2;
-    give_to_graph(regs()[node].ref_id);
+    constexpr unsigned kNewNode = 2;  // the second argument of all of them
+    give_to_graph(regs()[kNewNode].ref_id);
   }
   if (kfunc.special == SpecialKfunc::throw_) {
     if (!check_throw()) return Step::failed;

@@ -7,7 +7,7 @@ target_compile_features(skep_options INTERFACE cxx_std_23)
 target_include_directories(skep_options INTERFACE ${CMAKE_SOURCE_DIR}/src ${CMAKE_BINARY_DIR}/generated)
 target_compile_definitions(skep_options INTERFACE SKEP_VERSION="${PROJECT_VERSION}")
 target_compile_options(skep_options INTERFACE
-  -Wall -Wextra -Wshadow -Wno-missing-field-initializers $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor> -Werror=return-type -Werror=unused-result
+  -Wall -Wextra -Wshadow $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor> -Werror=return-type -Werror=unused-result
   $<$<COMPILE_LANGUAGE:CXX>:-fno-operator-names>
   $<$<BOOL:${SKEP_WERROR}>:-Werror>)
 if(SKEP_SANITIZE STREQUAL "address")

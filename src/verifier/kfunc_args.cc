@@ -141,6 +141,8 @@ bool Verifier::check_kfunc_struct(unsigned number, const KfuncArgument& argument
   const Kfunc& kfunc = *meta.kfunc;
   BtfOf of{};
   btf::TypeId id = 0;
+  if (argument.any_map && meta.map >= 0 && reg.is(Base::const_map))
+    return check_same_map(number, meta);
   if (!pointed_type(reg, of, id)) {
     if (argument.plain_struct) return check_kfunc_memory(number, argument.size, meta);
     std::string_view also;

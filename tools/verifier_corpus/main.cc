@@ -3,6 +3,8 @@
 //
 //   --kernel PROFILE      whose rules (newest)
 //   --btf FILE            BTF of that kernel's vmlinux (else the one of the kernel here, where there is one)
+//   --module FILE         split BTF of a module, on that one; declaration tags "kfunc:TYPES:FLAGS" say which of its
+//                         functions are kfuncs, for which program types ("ALL", "SCHED_CLS|TRACING"), with which KF_ flags
 //   --against WHAT        annotations (default) or kernel
 //   --unprivileged        only the unprivileged expectations (both, otherwise)
 //   --program NAME        only this one      --verbose: with the log     --messages: also messages that are not found
@@ -29,7 +31,7 @@ using namespace skep;
 
 struct Options {
   const verifier::KernelProfile* profile = &verifier::newest_profile();
-  std::string btf_path = "/sys/kernel/btf/vmlinux";
+  std::string btf_path = "/sys/kernel/btf/vmlinux", module_path;
   bool against_kernel = false, verbose = false, messages = false, json = false;
   bool privileged = true, unprivileged = true;
   std::string only;
@@ -77,7 +79,14 @@ class Runner {
     if (auto bytes = read_file(options_.btf_path); bytes) {
       if (auto parsed = btf::Btf::parse(*bytes); parsed) btfs_.push_back(*parsed);
     }
-    return !btfs_.empty();
+    if (btfs_.empty() || options_.module_path.empty()) return !btfs_.empty();
+    const auto bytes = read_file(options_.module_path);
+    if (!bytes) return false;
+    const auto module = btf::Btf::parse(*bytes, btfs_[0]);
+    if (!module) return false;
+    btfs_ = {*module};
+    kfuncs_ = corpus::module_kfuncs(**module);
+    return true;
   }
 
   void run_file(const std::string& path) {
@@ -148,6 +157,7 @@ class Runner {
     options.cap_net_admin = (want.capabilities >> 12 & 1) != 0;
     options.log_level = log_level;
     if (!btfs_.empty()) options.kernel_btf = btfs_[0];
+    options.module_kfuncs = kfuncs_;
     verifier::Report report = verifier::verify(test.program, options);
     totals_.insns += report.stats.insns_processed;
     totals_.our_ns += report.stats.time_ns;
@@ -226,6 +236,7 @@ class Runner {
 
   const Options& options_;
   std::vector<std::shared_ptr<const btf::Btf>> btfs_;
+  std::vector<spec::Kfunc> kfuncs_;
   Totals totals_;
   int laxer_ = 0;
 };
@@ -233,7 +244,7 @@ class Runner {
 [[noreturn]] void usage(const std::string& problem) {
   fmt::print(stderr,
              "verifier_corpus: {}\nusage: ./dev corpus verifier DIR|FILE... [--kernel PROFILE] "
-             "[--btf FILE] "
+             "[--btf FILE] [--module FILE] "
              "[--against annotations|kernel] [--unprivileged|--privileged] [--program NAME] "
              "[--messages] [--verbose] "
              "[--json]\n",
@@ -255,6 +266,8 @@ Options parse(int argc, char** argv) {
       if (options.profile == nullptr) usage("no kernel profile " + name);
     } else if (arg == "--btf") {
       options.btf_path = value();
+    } else if (arg == "--module") {
+      options.module_path = value();
     } else if (arg == "--against") {
       const std::string what = value();
       if (what != "annotations" && what != "kernel") usage("--against annotations or kernel");

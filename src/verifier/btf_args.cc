@@ -364,6 +364,15 @@ bool Verifier::context_argument(int32_t off, unsigned size, Access access, RegSt
     mark_pointer(result, Base::buf, iterator->flags);
     return true;
   }
+  // A queueing discipline is given a list of packets to drop behind a type of its own.
+  if (struct_ops_name_ == "Qdisc_ops" && attach_name_ == "enqueue" && number == 2) {
+    if (const auto list = btf.find("bpf_sk_buff_ptr", Kind::Struct)) {
+      mark_pointer(result, Base::btf_id, kTrusted);
+      result.btf_type = *list;
+      result.map_uid = static_cast<uint32_t>(BtfOf::attach);
+      return true;
+    }
+  }
   const Pointee to = pointee_of(btf, type);
   if (!to.type.is_composite()) return true;  // pointers to numbers are numbers here
   if (iterator != nullptr) {

@@ -145,6 +145,7 @@ bool Verifier::read_kfunc_argument(Kfunc& kfunc, const btf::Type& proto, uint32_
     if (ends_in(name, "__k")) return done(KfuncArgKind::constant);
     if (ends_in(name, "__szk")) return done(KfuncArgKind::const_mem_size);
     if (ends_in(name, "__sz")) return done(KfuncArgKind::mem_size);
+    argument.readonly = name == "rdonly_buf_size";
     if (name == "rdonly_buf_size" || name == "rdwr_buf_size")
       return done(KfuncArgKind::result_size);
     if (ends_in(name, "__ign")) return done(KfuncArgKind::ignored);

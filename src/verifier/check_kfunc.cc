@@ -163,6 +163,9 @@ bool Verifier::set_special_kfunc_result(KfuncMeta& meta, bool& done) {
       if (!record.problem.empty()) {
         return reject(Rule::bad_kfunc, EINVAL, "struct {}: {}", type.name(), record.problem);
       }
+      if (const VerifiedProgram::MadeType made{id, percpu};
+          std::ranges::find(made_types_, made) == made_types_.end())
+        made_types_.push_back(made);
       typed(percpu ? kAlloc | kPercpu : kAlloc, BtfOf::program, id);
       return true;
     }

@@ -57,6 +57,7 @@ struct SubprogramInfo {
   bool returns_void = false;
   bool returns_int = true;
   bool is_callback = false, is_async_callback = false;
+  std::vector<uint32_t> async_maps;  // whose elements it is called with later
   bool has_tail_call = false, has_ld_abs = false, tail_call_reachable = false;
   bool changes_packet = false;
   bool might_sleep = false;
@@ -646,6 +647,7 @@ class Verifier {
   uint32_t entry_sub_ = 0;        // the function whose verification this is
   uint32_t next_id_ = 0;
   AccessBounds accesses_;
+  std::vector<VerifiedProgram::MadeType> made_types_;
   struct Pending {
     VerifierState* state;
     uint32_t insn, previous;

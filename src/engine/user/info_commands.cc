@@ -1,5 +1,6 @@
 // BPF_*_GET_NEXT_ID, BPF_*_GET_FD_BY_ID, BPF_OBJ_GET_INFO_BY_FD, BPF_TASK_FD_QUERY.
 #include <algorithm>
+#include <array>
 #include <climits>
 
 #include "engine/user/tracepoints.h"
@@ -88,7 +89,7 @@ Result<> prog_code_info(const Caller& caller, const runtime::ProgObject& program
   // The kernel gives each function the tag of its own instructions; ours have one code block, and the first is
   // the program's.
   std::vector<std::array<uint8_t, 8>> tags(std::max<size_t>(1, native.subprograms.size()),
-                                           runtime::program_tag(program.original_insns()));
+                                           std::to_array(program.header().tag));
   SKEP_CHECK(give_array(caller, info.prog_tags, info.nr_prog_tags, tags));
   SKEP_CHECK(give_array(caller, info.jited_ksyms, info.nr_jited_ksyms, symbols));
   return give_array(caller, info.jited_func_lens, info.nr_jited_func_lens, lengths);

@@ -5,6 +5,7 @@
 
 #include "engine/user/tracepoints.h"
 #include "engine/user/user_engine.h"
+#include "maps/local_storage.h"
 #include "spec/attach_types.h"
 #include "spec/prog_types.h"
 
@@ -63,6 +64,15 @@ Result<> check_attach_type(const runtime::ProgObject& program, AttachType type) 
                   static_cast<uint32_t>(source.expected_attach_type), static_cast<uint32_t>(type));
     default: return {};
   }
+}
+
+// The values that the program keeps for this hook are there from now on, as long as their maps.
+Result<> make_storage(const runtime::ProgObject& program, AttachType type) {
+  for (const auto& map : program.maps()) {
+    if (!maps::is_cgroup_storage(static_cast<MapType>(map->header().type))) continue;
+    SKEP_CHECK(maps::make_hook_storage(map->header(), static_cast<uint32_t>(type)));
+  }
+  return {};
 }
 
 }  // namespace
@@ -239,6 +249,7 @@ Result<int64_t> UserEngine::link_create_cgroup(Call& call, const LinkCreateAttr&
   request.expected_revision = attr.cgroup.expected_revision;
   auto link = std::make_shared<LinkObject>(links_.take_id(), program, request.type);
   link->kind = static_cast<uint32_t>(LinkType::BPF_LINK_TYPE_CGROUP);
+  SKEP_CHECK(make_storage(*program, request.type));
   request.link = link.get();
   request.link_id = link->id;
   {
@@ -442,6 +453,7 @@ Result<int64_t> UserEngine::prog_attach(Call& call) {
   SKEP_CHECK(cgroup_of(call, static_cast<int32_t>(attr.target_fd)));
   SKEP_CHECK(find_neighbour(call, request, attr.relative_fd));
   SKEP_CHECK(check_hook_works(request.type));
+  SKEP_CHECK(make_storage(*program, request.type));
   std::lock_guard lock(hooks_mutex_);
   auto attached = cgroups_->attach(request);
   if (!attached) return fail(attached, "attaching program {}", program->header().name);

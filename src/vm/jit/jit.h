@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "base/code_memory.h"
@@ -30,6 +31,8 @@ struct CpuFeatures {
   bool lse = false;    // AArch64: atomic instructions, ARMv8.1
 };
 [[nodiscard]] const CpuFeatures& host_cpu();
+// What compile() makes code for: "x86-64", "AArch64"; empty where there is no JIT.
+[[nodiscard]] std::string_view machine();
 
 struct JitOptions {
   // Address of 1024 helper addresses by BPF_FUNC id, and of 1024 kfunc addresses. On x86-64, where it is not within

@@ -14,6 +14,7 @@
 #include "maps/perf_event_array.h"
 #include "maps/ringbuf.h"
 #include "maps/stack_trace.h"
+#include "spec/map_types.h"
 
 namespace skep::maps {
 namespace {
@@ -377,10 +378,12 @@ Result<> make(Maker& maker) {
     case BPF_MAP_TYPE_STACK: return make_queue(maker);
     case BPF_MAP_TYPE_BLOOM_FILTER: return make_bloom_filter(maker);
     case BPF_MAP_TYPE_LPM_TRIE: return make_lpm_trie(maker);
-    default:
-      return fail(EINVAL, "map type {} is not supported by the user engine",
-                  static_cast<uint32_t>(maker.attributes.type));
+    default: break;
   }
+  const spec::MapTypeRow* row = spec::find_map_type(maker.attributes.type);
+  if (row == nullptr)
+    return fail(EINVAL, "unknown map type {}", static_cast<uint32_t>(maker.attributes.type));
+  return fail(EINVAL, "map type {}: {}", row->name, row->user_reason);
 }
 
 Result<> check_name(const std::string& name) {

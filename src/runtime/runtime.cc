@@ -9,12 +9,9 @@
 #include "helpers/kfuncs.h"
 #include "maps/map_helpers.h"
 #include "object/task_view.h"
-#include "spec/helpers.h"
 
 namespace skep::runtime {
 namespace {
-
-constexpr uint8_t kCallOpcode = 0x85;  // BPF_JMP | BPF_CALL
 
 template <class T>
 std::shared_ptr<T> find_in(const std::map<uint32_t, std::weak_ptr<T>>& table, uint32_t id) {
@@ -125,26 +122,6 @@ Result<std::shared_ptr<MapObject>> Runtime::create_map(MapCreation creation) {
   return object;
 }
 
-namespace {
-
-// The verifier judges for the kernel, which has every helper; what runs here calls only those that are bound.
-Result<> check_helpers_are_bound(const VerifiedProgram& verified) {
-  const Program& program = verified.program();
-  for (size_t i = 0; i < program.insns.size(); ++i) {
-    const Insn& insn = program.insns[i];
-    const bool dead = i < verified.facts().size() && verified.facts()[i].dead;
-    if (dead || insn.opcode != kCallOpcode || insn.src != 0) continue;
-    const auto id = static_cast<uint32_t>(insn.imm);
-    const spec::Helper* row = spec::find_helper(id, program.type);
-    if (row != nullptr && row->user == spec::UserStatus::works) continue;
-    return fail(EINVAL, "insn {}: helper bpf_{}#{}: {}", i, row != nullptr ? row->name : "?", id,
-                row != nullptr ? row->user_reason : "unknown");
-  }
-  return {};
-}
-
-}  // namespace
-
 void Runtime::start_timers() {
   std::lock_guard lock(mutex_);
   if (!timers_) timers_ = std::make_unique<TimerRunner>(*this);
@@ -188,8 +165,6 @@ Result<Runtime::Loaded> Runtime::load_program(ProgLoad load) {
   loaded.name = load.program.name;
   loaded.report = verifier::verify(load.program, load.verify);
   if (!loaded.report.verified) return loaded;
-  if (auto bound = check_helpers_are_bound(*loaded.report.verified); !bound)
-    return fail(bound, "program {}", loaded.name);
   auto program =
       std::make_shared<ProgObject>(*this, std::move(load), std::move(*loaded.report.verified));
   loaded.report.verified.reset();

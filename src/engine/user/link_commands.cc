@@ -325,15 +325,11 @@ Result<int64_t> UserEngine::link_create(Call& call) {
     case ProgType::BPF_PROG_TYPE_KPROBE:
     case ProgType::BPF_PROG_TYPE_TRACEPOINT:
     case ProgType::BPF_PROG_TYPE_PERF_EVENT: {
-<<<<<<< HEAD
-      if (type != AttachType::BPF_PERF_EVENT) {
-        SKEP_CHECK(check_hook_works(type));
-=======
       if (type == AttachType::BPF_TRACE_UPROBE_MULTI ||
           type == AttachType::BPF_TRACE_UPROBE_SESSION)
         return link_create_uprobes(call, attr, program);
-      if (type != AttachType::BPF_PERF_EVENT)
->>>>>>> main
+      if (type != AttachType::BPF_PERF_EVENT) {
+        SKEP_CHECK(check_hook_works(type));
         return fail(EINVAL, "attach type {} of a {} program", attr.attach_type, source.name);
       }
       if (attr.flags != 0) return fail(EINVAL, "flags {:#x}: none are known", attr.flags);

@@ -15,11 +15,8 @@
 #include "maps/perf_event_array.h"
 #include "maps/ringbuf.h"
 #include "maps/stack_trace.h"
-<<<<<<< HEAD
-#include "spec/map_types.h"
-=======
 #include "maps/value_copy.h"
->>>>>>> main
+#include "spec/map_types.h"
 
 namespace skep::maps {
 namespace {
@@ -456,19 +453,13 @@ Result<> make(Maker& maker) {
     case BPF_MAP_TYPE_STACK: return make_queue(maker);
     case BPF_MAP_TYPE_BLOOM_FILTER: return make_bloom_filter(maker);
     case BPF_MAP_TYPE_LPM_TRIE: return make_lpm_trie(maker);
-<<<<<<< HEAD
-    default: break;
-=======
     case BPF_MAP_TYPE_TASK_STORAGE:
     case BPF_MAP_TYPE_CGRP_STORAGE:
     case BPF_MAP_TYPE_INODE_STORAGE:
     case BPF_MAP_TYPE_SK_STORAGE: return make_local_storage(maker);
     case BPF_MAP_TYPE_CGROUP_STORAGE:
     case BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE: return make_cgroup_storage(maker);
-    default:
-      return fail(EINVAL, "map type {} is not supported by the user engine",
-                  static_cast<uint32_t>(maker.attributes.type));
->>>>>>> main
+    default: break;
   }
   const spec::MapTypeRow* row = spec::find_map_type(maker.attributes.type);
   if (row == nullptr)

@@ -34,12 +34,12 @@ std::optional<ProgType> cgroup_prog_type(uint32_t attach_type) {
   return std::nullopt;
 }
 
-// Whether the agent runs programs there.
+// Whether the engine has the hook.
 Result<> check_hook_works(AttachType type) {
   const spec::AttachTypeRow* row = spec::find_attach_type(type);
-  if (row != nullptr && row->user == spec::UserStatus::works) return {};
-  return fail(EINVAL, "attach type {}: {}", row != nullptr ? row->name : "?",
-              row != nullptr ? row->user_reason : "unknown");
+  if (row == nullptr) return fail(EINVAL, "unknown attach type {}", static_cast<uint32_t>(type));
+  if (row->user == spec::UserStatus::works) return {};
+  return fail(EINVAL, "attach type {}: {}", row->name, row->user_reason);
 }
 
 bool is_uprobe(const EventObject& event) {
@@ -316,6 +316,8 @@ Result<int64_t> UserEngine::link_create(Call& call) {
       if (type != source.expected_attach_type)
         return fail(EINVAL, "program {} was loaded for another attach type", source.name);
       if (type == AttachType::BPF_TRACE_ITER) return link_create_iter(call, attr, program);
+      if (auto works = check_hook_works(type); !works)
+        return fail(EOPNOTSUPP, "program {}: {}", source.name, works.error().message());
       return fail(EOPNOTSUPP, "program {}: the user engine has no function to attach it to",
                   source.name);
     case ProgType::BPF_PROG_TYPE_RAW_TRACEPOINT:
@@ -326,8 +328,10 @@ Result<int64_t> UserEngine::link_create(Call& call) {
       if (type == AttachType::BPF_TRACE_UPROBE_MULTI ||
           type == AttachType::BPF_TRACE_UPROBE_SESSION)
         return link_create_uprobes(call, attr, program);
-      if (type != AttachType::BPF_PERF_EVENT)
+      if (type != AttachType::BPF_PERF_EVENT) {
+        SKEP_CHECK(check_hook_works(type));
         return fail(EINVAL, "attach type {} of a {} program", attr.attach_type, source.name);
+      }
       if (attr.flags != 0) return fail(EINVAL, "flags {:#x}: none are known", attr.flags);
       auto event = call.get<EventObject>(static_cast<int32_t>(attr.target_fd));
       if (!event) return fail(EBADF, "descriptor {} is not of a perf event", attr.target_fd);
@@ -337,9 +341,11 @@ Result<int64_t> UserEngine::link_create(Call& call) {
     default: break;
   }
   auto wanted = cgroup_prog_type(attr.attach_type);
-  if (!wanted || *wanted != program->type())
+  if (!wanted || *wanted != program->type()) {
+    if (!wanted) SKEP_CHECK(check_hook_works(type));
     return fail(EINVAL, "program {} can't be attached to attach type {}", source.name,
                 attr.attach_type);
+  }
   return link_create_cgroup(call, attr, program);
 }
 
@@ -433,8 +439,10 @@ Result<> UserEngine::find_neighbour(Call& call, CgroupHooks::Request& request, u
 Result<int64_t> UserEngine::prog_attach(Call& call) {
   SKEP_TRY(attr, call.read<ProgAttachAttr>(SKEP_ATTR_END(ProgAttachAttr, expected_revision)));
   auto type = cgroup_prog_type(attr.attach_type);
-  if (!type)
+  if (!type) {
+    SKEP_CHECK(check_hook_works(static_cast<AttachType>(attr.attach_type)));
     return fail(EINVAL, "nothing is attached to attach type {} this way", attr.attach_type);
+  }
   if ((attr.attach_flags & ~(kBaseFlags | kOrderFlags)) != 0)
     return fail(EINVAL, "attach_flags {:#x}: unknown", attr.attach_flags);
   SKEP_TRY(program, call.get<runtime::ProgObject>(static_cast<int32_t>(attr.attach_bpf_fd)));

@@ -120,7 +120,7 @@ struct CallMeta {
   uint32_t key = 0;
   // Of a dynptr argument.
   DynptrKind dynptr = DynptrKind::none;
-  uint32_t dynptr_id = 0, dynptr_ref = 0;
+  uint32_t dynptr_id = 0, dynptr_ref = 0, dynptr_of = 0;
   bool release_dynptr = false;
   const SpecialField* kptr = nullptr;  // kptr_xchg
 };
@@ -222,6 +222,7 @@ class Verifier {
     if (log_.size() > position) log_.resize(position);
   }
   void log_instruction();
+  void log_call_order();
   void log_changed_state();
   void print_state(std::string& out, const VerifierState& state, unsigned frame, bool all) const;
   void print_register(std::string& out, const FuncState& frame, const RegState& reg) const;
@@ -555,6 +556,7 @@ class Verifier {
   [[nodiscard]] bool destroy_dynptr(FuncState& of, unsigned slot);
   void invalidate_slices(uint32_t dynptr_id);
   [[nodiscard]] bool release_dynptr(unsigned number);
+  [[nodiscard]] bool release_dynptrs_of(uint32_t ref);
   [[nodiscard]] const RegState* dynptr_state(const RegState& reg);  // null: it is none
   void mark_invalid(RegState& reg);
 

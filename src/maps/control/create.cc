@@ -16,6 +16,7 @@
 #include "maps/ringbuf.h"
 #include "maps/stack_trace.h"
 #include "maps/value_copy.h"
+#include "spec/map_types.h"
 
 namespace skep::maps {
 namespace {
@@ -486,10 +487,12 @@ Result<> make(Maker& maker) {
     case BPF_MAP_TYPE_SK_STORAGE: return make_local_storage(maker);
     case BPF_MAP_TYPE_CGROUP_STORAGE:
     case BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE: return make_cgroup_storage(maker);
-    default:
-      return fail(EINVAL, "map type {} is not supported by the user engine",
-                  static_cast<uint32_t>(maker.attributes.type));
+    default: break;
   }
+  const spec::MapTypeRow* row = spec::find_map_type(maker.attributes.type);
+  if (row == nullptr)
+    return fail(EINVAL, "unknown map type {}", static_cast<uint32_t>(maker.attributes.type));
+  return fail(EINVAL, "map type {}: {}", row->name, row->user_reason);
 }
 
 Result<> check_name(const std::string& name) {

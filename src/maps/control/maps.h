@@ -93,6 +93,15 @@ struct StorageKey;
 // Tells programs in traced processes which task storages there are. `all`: those of the hive.
 [[nodiscard]] Result<> publish_task_storages(Hive& hive, std::span<const MapHeader* const> all);
 
+// DEVMAP, DEVMAP_HASH, CPUMAP, XSKMAP (ports.h). A port that is made is freed with free_port(), after it was taken
+// out of its map. set_port: null takes out; ENOENT, EEXIST, E2BIG as the kernel's for DEVMAP_HASH, E2BIG for others.
+struct Port;
+[[nodiscard]] Result<Port*> make_port(Hive& hive, const Port& port);
+void free_port(Hive& hive, Port* port);
+[[nodiscard]] Result<> set_port(Hive& hive, MapHeader* map, uint32_t key, const Port* port,
+                                uint64_t flags);
+[[nodiscard]] const Port* port_at(const MapHeader& map, uint32_t key);
+
 // CGROUP_ARRAY: element `index` becomes the traced processes' cgroup, or none.
 [[nodiscard]] Result<> set_cgroup(Hive& hive, MapHeader* map, uint32_t index, bool there);
 
@@ -102,6 +111,9 @@ struct StorageKey;
                                    const ProgHeader* program);
 [[nodiscard]] Result<> set_inner_map(Hive& hive, MapHeader* map, ByteSpan key,
                                      const MapHeader* inner, uint64_t flags = 0);
+// HASH_OF_MAPS and DEVMAP_HASH: an object by its address, 0 takes it out.
+[[nodiscard]] Result<> set_object(Hive& hive, MapHeader* map, ByteSpan key, uint64_t address,
+                                  uint64_t flags);
 // The object's id, as the kernel's look-up gives; ENOENT where the element is empty.
 [[nodiscard]] Result<uint32_t> object_id_at(const MapHeader& map, ByteSpan key);
 

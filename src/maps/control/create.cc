@@ -428,6 +428,8 @@ Result<> make_bloom_filter(Maker& maker) {
   return {};
 }
 
+constexpr int kMaxLpmRootBits = 16;  // and 8 at least: every key has that many
+
 Result<> make_lpm_trie(Maker& maker) {
   const MapAttributes& map = maker.attributes;
   SKEP_CHECK(check_has_entries(map));
@@ -447,6 +449,11 @@ Result<> make_lpm_trie(Maker& maker) {
   maker.map.value_stride = static_cast<uint32_t>(round_up(map.value_size, 8));
   uint64_t shared_at = maker.part(64);
   uint64_t nodes_at = maker.part(nodes * stride);
+  // About as many words as entries: with fewer, look-ups walk further; more cost memory that few look-ups share.
+  const auto root_bits =
+      std::clamp<uint64_t>(std::bit_width(uint64_t{map.max_entries} - 1), 8,
+                           std::min<uint64_t>(kMaxLpmRootBits, (map.key_size - 4) * 8));
+  uint64_t table_at = maker.part(8 << root_bits);
   SKEP_CHECK(maker.allocate(false));
   uint64_t* geometry = maker.map.extra;  // lpm_trie.cc: Geometry
   geometry[0] = maker.map.data + shared_at;
@@ -454,6 +461,8 @@ Result<> make_lpm_trie(Maker& maker) {
   geometry[2] = stride;
   geometry[3] = nodes;
   geometry[4] = value_offset;
+  geometry[5] = maker.map.data + table_at;
+  geometry[6] = root_bits;
   return {};
 }
 
@@ -523,6 +532,7 @@ Result<MapHeader*> create_map(Hive& hive, const MapAttributes& attributes) {
   }
   if (auto made = make(maker); !made) return fail(made, "map '{}'", attributes.name);
   map.id = hive.take_id(hive::ObjectKind::kMap);
+  hive::kill_point();
   std::atomic_ref(map.magic).store(kMapMagic, std::memory_order_release);
   if (auto published = hive.publish_object(hive::ObjectKind::kMap, map.id, &map); !published)
     return fail(published, "map '{}'", attributes.name);
@@ -578,6 +588,7 @@ void destroy_map(Hive& hive, MapHeader* map) {
   if (map == nullptr) return;
   hive.unpublish_object(hive::ObjectKind::kMap, map->id);
   hive.defer([&hive, map] {
+    hive::kill_point();
     std::atomic_ref(map->magic).store(0, std::memory_order_release);
     free_memory(hive, map);
   });
@@ -585,6 +596,7 @@ void destroy_map(Hive& hive, MapHeader* map) {
 
 Result<> freeze_map(MapHeader* map) {
   uint32_t before = 0;
+  hive::kill_point();
   if (!std::atomic_ref(map->frozen).compare_exchange_strong(before, 1))
     return fail(EBUSY, "map is frozen already");
   return {};
@@ -661,7 +673,9 @@ Result<MapHeader> checked_header(const MapHeader* shared) {
       whole = whole && map.key_size > 4 && map.key_size <= 260 && good(map.extra[0], 1, 64) &&
               good(map.extra[1], map.extra[3], map.extra[2]) &&
               map.extra[4] + map.value_size <= map.extra[2] &&
-              map.extra[4] >= 16 + map.key_size - 4;
+              map.extra[4] >= 16 + map.key_size - 4 && map.extra[6] >= 1 &&
+              map.extra[6] <= kMaxLpmRootBits && map.extra[6] <= (map.key_size - 4) * 8 &&
+              good(map.extra[5], uint64_t{1} << map.extra[6], 8);
       break;
     case BPF_MAP_TYPE_BLOOM_FILTER:
       whole = whole && map.extra[1] <= 15 && good(map.values, 1, map.index_mask / 8 + 1);

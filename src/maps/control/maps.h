@@ -62,6 +62,11 @@ void destroy_map(Hive& hive, MapHeader* map);
 [[nodiscard]] Result<> lookup_and_delete_elem(const MapHeader& map, ByteSpan key,
                                               std::span<std::byte> value, uint64_t flags = 0);
 
+// lookup_elem() for who calls often: a result of 0 or -errno, no error text, nothing checked but what memory safety
+// needs: `key` has key_size bytes and `value` room for user_value_size(). Takes no lock and no slot for arrays and for
+// hash tables whose values are one machine word.
+[[nodiscard]] int64_t read_elem(const MapHeader& map, const void* key, void* value);
+
 // BPF_MAP_{LOOKUP,LOOKUP_AND_DELETE}_BATCH. `cursor`: empty at first, then what the last call left
 // there, 4 bytes or key_size, whichever is more; `done` after the last batch (the kernel's ENOENT).
 // This is also the way to dump a map that a hostile process may write to: unlike a walk by

@@ -109,6 +109,7 @@ struct Walker {
   // Who filled fp+off? Walks on to the store; the register stored, -1 where the trail ends.
   int follow_slot(int64_t off) {
     bool saw_call = false;
+    unsigned calls = 0;  // whose arguments were looked at: each look is a walk of its own
     LogStep call_step;
     std::string_view callee;
     for (uint32_t n = 0; n < kMaxSteps && back(); ++n) {
@@ -118,7 +119,8 @@ struct Walker {
         if (!skip_callee()) return -1;
         continue;
       }
-      if (op.kind == Kind::call && !saw_call && writes_memory(op.callee)) {
+      if (op.kind == Kind::call && !saw_call && calls < 32 && writes_memory(op.callee)) {
+        ++calls;
         // Does one of its arguments point at or below the slot?
         for (int r = 1; r <= 5; ++r) {
           const LogValue value = last_value(segment, at, fmt::format("R{}", r));

@@ -188,6 +188,8 @@ struct Reader {
         found.line = static_cast<uint32_t>(line);
       }
     }
+    constexpr size_t kMaxSources = 1u << 20;
+    if (log.sources.size() >= kMaxSources) return;
     log.sources.push_back(found);
     source = static_cast<uint32_t>(log.sources.size() - 1);
   }
@@ -216,6 +218,12 @@ struct Reader {
       have_path = false;
     }
     segment.messages.clear();
+    constexpr size_t kMaxSteps = 1u << 20;  // of a longer log the end counts
+    if (segment.steps.size() >= kMaxSteps) {
+      segment.steps.clear();
+      last_step.clear();
+      step.from = kNoIndex;
+    }
     segment.steps.push_back(step);
     last_step[step.insn] = static_cast<uint32_t>(segment.steps.size() - 1);
   }

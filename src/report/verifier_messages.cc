@@ -471,6 +471,8 @@ bool match_pattern(std::string_view pattern, std::string_view text,
 std::span<const MessageRow> verifier_messages() { return kMessages; }
 
 std::optional<MessageMatch> match_verifier_message(std::string_view line) {
+  constexpr size_t kLongest = 512;  // no kernel's message is longer
+  line = line.substr(0, kLongest);
   MessageMatch match;
   for (const MessageRow& row : kMessages) {
     const char first = row.pattern[0];

@@ -1,8 +1,8 @@
 // The kernels that we know how to be. To add one: a row, in order; tests/verifier/profile_test.cc
 // checks that features never go away.
-#include "verifier/any_profile.h"
-
 #include <array>
+
+#include "verifier/any_profile.h"
 
 namespace skep::verifier {
 namespace {

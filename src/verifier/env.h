@@ -57,6 +57,7 @@ struct SubprogramInfo {
   bool returns_void = false;
   bool returns_int = true;
   bool is_callback = false, is_async_callback = false;
+  std::vector<uint32_t> async_maps;  // whose elements it is called with later
   bool has_tail_call = false, has_ld_abs = false, tail_call_reachable = false;
   bool changes_packet = false;
   bool might_sleep = false;
@@ -119,7 +120,7 @@ struct CallMeta {
   uint32_t key = 0;
   // Of a dynptr argument.
   DynptrKind dynptr = DynptrKind::none;
-  uint32_t dynptr_id = 0, dynptr_ref = 0;
+  uint32_t dynptr_id = 0, dynptr_ref = 0, dynptr_of = 0;
   bool release_dynptr = false;
   const SpecialField* kptr = nullptr;  // kptr_xchg
 };
@@ -221,6 +222,7 @@ class Verifier {
     if (log_.size() > position) log_.resize(position);
   }
   void log_instruction();
+  void log_call_order();
   void log_changed_state();
   void print_state(std::string& out, const VerifierState& state, unsigned frame, bool all) const;
   void print_register(std::string& out, const FuncState& frame, const RegState& reg) const;
@@ -554,6 +556,7 @@ class Verifier {
   [[nodiscard]] bool destroy_dynptr(FuncState& of, unsigned slot);
   void invalidate_slices(uint32_t dynptr_id);
   [[nodiscard]] bool release_dynptr(unsigned number);
+  [[nodiscard]] bool release_dynptrs_of(uint32_t ref);
   [[nodiscard]] const RegState* dynptr_state(const RegState& reg);  // null: it is none
   void mark_invalid(RegState& reg);
 
@@ -644,6 +647,7 @@ class Verifier {
   uint32_t entry_sub_ = 0;        // the function whose verification this is
   uint32_t next_id_ = 0;
   AccessBounds accesses_;
+  std::vector<VerifiedProgram::MadeType> made_types_;
   struct Pending {
     VerifierState* state;
     uint32_t insn, previous;

@@ -44,7 +44,12 @@ enum class Root : uint32_t {
   kCgroupHooks = 2,
   kAgent = 3,
   kSession = 4,
-  kPrintk = 5
+  kPrintk = 5,
+  kTaskStorages = 6,  // maps/local_storage.h
+  kCgroup = 7,        // object/task_view.h
+  kHeap = 8,          // object/heap.h
+  kEngineTypes = 9,   // object/value_fields.h
+  kTimers = 10,       // object/timers.h
 };
 inline constexpr uint32_t kRoots = 16;
 

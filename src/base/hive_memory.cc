@@ -14,7 +14,6 @@ namespace {
 
 constexpr uint64_t kPage = 4096;
 constexpr uint64_t kControlGranule = 64;
-constexpr std::byte kInt3{0xcc};
 
 uint64_t round_up(uint64_t size, uint64_t to) { return (size + to - 1) & ~(to - 1); }
 
@@ -233,7 +232,7 @@ void HiveCodeMemory::free(const CodeBlock& block) {
   uint64_t length = extents_.size_of(block.address);
   if (length == 0) return;
   // A jump that still leads here traps instead of running what comes next.
-  std::memset(alias_ + (block.address - hive::kCode), static_cast<int>(kInt3), length);
+  std::memset(alias_ + (block.address - hive::kCode), kTrapByte, length);
   extents_.free(block.address);
 }
 

@@ -47,10 +47,42 @@ constexpr uint64_t extra_size(Kind kind, uint32_t vlen) {
   return 0;
 }
 
+// Names are indexed by the first 16 bytes of what they are without a flavour: two words, which are had without looking
+// for the name's end.
+uint32_t mix(uint64_t first, uint64_t second) {
+  const uint64_t hash = (first ^ std::rotl(second, 29)) * 0x9e3779b97f4a7c15;
+  const uint64_t again = (hash ^ hash >> 32 ^ second) * 0xd6e8feb86659fd93;
+  return static_cast<uint32_t>(again >> 32);
+}
 uint32_t hash_of(std::string_view text) {
-  uint64_t hash = 0xcbf29ce484222325;
-  for (char c : text) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3;
-  return static_cast<uint32_t>(hash ^ hash >> 32);
+  uint64_t first = 0, second = 0;
+  std::memcpy(&first, text.data(), std::min<size_t>(8, text.size()));
+  if (text.size() > 8) std::memcpy(&second, text.data() + 8, std::min<size_t>(8, text.size() - 8));
+  return mix(first, second);
+}
+
+// 0x80 in each byte of `word` that is 0; perhaps in some above such a byte, too.
+constexpr uint64_t zero_bytes(uint64_t word) {
+  return (word - 0x0101010101010101) & ~word & 0x8080808080808080;
+}
+// The first 8 bytes of a name with what lies behind its end cleared. False where a flavour may begin in them.
+bool name_word(const char* at, uint64_t& word, bool& ended) {
+  std::memcpy(&word, at, 8);
+  const uint64_t zeros = zero_bytes(word);
+  ended = zeros != 0;
+  if (ended) word &= (uint64_t{1} << (std::countr_zero(zeros) & ~7)) - 1;
+  const uint64_t underscores = zero_bytes(word ^ 0x5f5f5f5f5f5f5f5f);
+  return (underscores & underscores >> 8 & underscores >> 16) == 0 && underscores >> 63 == 0;
+}
+// hash_of(essential_name(the name at `at`)); `left` bytes lie there, the last of them 0.
+uint32_t hash_at(const char* at, size_t left) {
+  uint64_t first = 0, second = 0;
+  bool ended = false;
+  if constexpr (std::endian::native == std::endian::little) {
+    if (left >= 16 && name_word(at, first, ended) && (ended || name_word(at + 8, second, ended)))
+      return mix(first, second);
+  }
+  return hash_of(essential_name(std::string_view(at)));
 }
 
 }  // namespace
@@ -341,11 +373,14 @@ const Btf::NameIndex& Btf::name_index() const {
     index.next.assign(count, 0);
     index.hashes.assign(count, 0);
     const size_t mask = index.heads.size() - 1;
+    const auto* strings = reinterpret_cast<const char*>(strings_.data());
     for (size_t i = count; i-- > 0;) {  // backwards, so that chains ascend
       const auto name_off = load<uint32_t>(types_.data() + offsets_[i]);
-      const std::string_view name = string(name_off);
-      if (name.empty()) continue;
-      const uint32_t hash = hash_of(essential_name(name));
+      const bool own = name_off >= string_start_ && name_off - string_start_ < strings_.size();
+      const char* name = own ? strings + (name_off - string_start_) : string(name_off).data();
+      const size_t left = own ? strings_.size() - (name_off - string_start_) : 0;
+      if (name == nullptr || *name == '\0') continue;
+      const uint32_t hash = hash_at(name, left);
       index.hashes[i] = hash;
       index.next[i] = std::exchange(index.heads[hash & mask], static_cast<uint32_t>(i + 1));
     }

@@ -41,7 +41,6 @@ int compile_native(const Options& options) {
   if (!engine) return report_failure(engine.error(), exit_for(engine.error(), kSystem));
   (*engine)->runtime().set_native_cache(runtime::NativeCache(directory));
   (*engine)->runtime().set_optimise(true, true);
-  std::string file = (*object)->name();
   auto loader = loader::Loader::load(**engine, std::move(*object), {});
   if (!loader) {
     const loader::LoadError& error = loader.error();

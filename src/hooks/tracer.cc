@@ -12,6 +12,7 @@
 
 #include <csignal>
 #include <cstring>
+#include <memory>
 
 #include "base/slots.h"
 
@@ -43,6 +44,16 @@ void reap_slots() {
                                          static_cast<uint32_t>(::syscall(SYS_gettid))));
 }
 
+// Signals to this process are the caller's business: such a thread takes none.
+std::thread thread_without_signals(std::function<void()> work) {
+  sigset_t all, old;
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &old);
+  std::thread thread(std::move(work));
+  ::pthread_sigmask(SIG_SETMASK, &old, nullptr);
+  return thread;
+}
+
 void answer(Request& request, RequestState state, int error = 0) {
   request.error = error;
   request.state.store(static_cast<uint32_t>(state), std::memory_order_release);
@@ -59,22 +70,22 @@ Session::Tracer::Tracer(AgentBoard& board, AgentImage agent, InjectSpec spec)
 Session::Tracer::~Tracer() {
   stop_ = true;
   wake_thread();
+  uint64_t one = 1;
+  [[maybe_unused]] ssize_t wrote = ::write(stop_fd_.get(), &one, sizeof one);
+  if (end_watch_.joinable()) end_watch_.join();
   if (thread_.joinable()) thread_.join();
 }
 
 Result<> Session::Tracer::start() {
   event_fd_ = Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!event_fd_) return fail_errno(errno, "eventfd");
+  stop_fd_ = Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!stop_fd_) return fail_errno(errno, "eventfd");
   poll_fd_ = Fd(::epoll_create1(EPOLL_CLOEXEC));
   epoll_event readable{.events = EPOLLIN, .data = {}};
   if (!poll_fd_ || ::epoll_ctl(poll_fd_.get(), EPOLL_CTL_ADD, event_fd_.get(), &readable) != 0)
     return fail_errno(errno, "epoll");
-  // Signals to this process are the caller's business: the thread takes none.
-  sigset_t all, old;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &old);
-  thread_ = std::thread([this] { run(); });
-  ::pthread_sigmask(SIG_SETMASK, &old, nullptr);
+  thread_ = thread_without_signals([this] { run(); });
   return {};
 }
 
@@ -87,6 +98,18 @@ void Session::Tracer::signal_event() {
   uint64_t one = 1;
   [[maybe_unused]] ssize_t wrote =
       ::write(event_fd_.get(), &one, sizeof one);  // full: it is readable anyway
+  hive::wake_consumers();                          // who waits for events waits for this one, too
+}
+
+// Both the tracer and the consumers of events sleep on words, which the end of a process doesn't move: this thread
+// sleeps until it ends, and wakes them.
+void Session::Tracer::watch_end(const Fd& process) {
+  pollfd ends[] = {{process.get(), POLLIN, 0}, {stop_fd_.get(), POLLIN, 0}};
+  while (::poll(ends, 2, -1) < 0 && errno == EINTR) {
+  }
+  if (ends[0].revents == 0) return;
+  wake_thread();
+  signal_event();
 }
 
 void Session::Tracer::clear_event() {
@@ -129,7 +152,13 @@ Result<pid_t> Session::Tracer::launch(const std::string& path, std::vector<std::
   pid_ = *result;  // `hold` is held: watch_command waits
   pidfd_ = Fd(static_cast<int>(::syscall(SYS_pidfd_open, *result, 0)));
   epoll_event readable{.events = EPOLLIN, .data = {}};
-  if (pidfd_) ::epoll_ctl(poll_fd_.get(), EPOLL_CTL_ADD, pidfd_.get(), &readable);
+  if (pidfd_) {
+    ::epoll_ctl(poll_fd_.get(), EPOLL_CTL_ADD, pidfd_.get(), &readable);
+    Fd process(::fcntl(pidfd_.get(), F_DUPFD_CLOEXEC, 0));
+    if (process && !end_watch_.joinable())
+      end_watch_ = thread_without_signals(
+          [this, process = std::make_shared<Fd>(std::move(process))] { watch_end(*process); });
+  }
   return result;
 }
 

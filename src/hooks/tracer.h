@@ -57,15 +57,18 @@ class Session::Tracer {
                               const std::vector<std::string>& env);
   void report(SessionEvent event);
   void signal_event();
+  void watch_end(const Fd& process);
   void wake_thread();
 
   AgentBoard& board_;
   AgentImage agent_;
   InjectSpec spec_;
   Fd event_fd_;  // an eventfd
+  Fd stop_fd_;   // an eventfd: end_watch_ is to end
   Fd pidfd_;     // the command's
   Fd poll_fd_;   // an epoll of both
   std::thread thread_;
+  std::thread end_watch_;  // sleeps until the command ends
   std::atomic<bool> stop_{false};
   std::atomic<pid_t> pid_{0};
   std::vector<Following> following_;

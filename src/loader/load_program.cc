@@ -52,6 +52,9 @@ Result<Program> Loader::relocate(size_t index, const spec::SectionName& section)
     SKEP_CHECK(object::set_attach_target(program, section, btfs_));
     return std::move(program);
   };
+  // A kernel's BTF costs as much to read as all the rest: only where something looks into it.
+  const bool looks = object_->needs_target() || section.section->attach_btf;
+  if (!looks) return attempt();
   if (btfs_.empty()) {
     SKEP_TRY(vmlinux, engine_->vmlinux_btf());
     btfs_.push_back(vmlinux);
@@ -222,7 +225,7 @@ std::expected<void, LoadError> Loader::load_program(size_t index, const LoadOpti
   if (const StructOps::Member* member = struct_ops_member(static_cast<uint32_t>(index))) {
     attr.attach_btf_id = member->type;
     input.attach_btf_id = member->type;
-    input.attach_btf = btfs_.front();
+    if (auto vmlinux = engine_->vmlinux_btf()) input.attach_btf = *vmlinux;
     input.expected_attach_type = static_cast<AttachType>(member->member);
   }
   std::vector<int32_t> fds;

@@ -2,6 +2,7 @@
 // survives being killed. The kernel's: kernel/bpf/hashtab.c (semantics and errno).
 #include "maps/hash_table.h"
 #include "maps/types.h"
+#include "maps/value_copy.h"
 
 namespace skep::maps {
 namespace {
@@ -16,16 +17,16 @@ void fill_new(const HashTable& table, uint32_t index, const void* value, Bee bee
               bool only_this_slot) {
   const MapHeader& map = table.map();
   if (!table.per_cpu()) {
-    copy_words(table.value(index, 0), value, map.value_size);
+    fill_value(map, table.value(index, 0), value);
     return;
   }
   uint64_t stride = round_up(map.value_size, 8);
   for (uint32_t slot = 0; slot < map.slots; ++slot) {
     if (!only_this_slot)
-      copy_words(table.value(index, slot), static_cast<const unsigned char*>(value) + slot * stride,
-                 map.value_size);
+      copy_value(map, table.value(index, slot),
+                 static_cast<const unsigned char*>(value) + slot * stride);
     else if (slot == bee.slot)
-      copy_words(table.value(index, slot), value, map.value_size);
+      copy_value(map, table.value(index, slot), value);
     else
       __builtin_memset(table.value(index, slot), 0, map.value_size);
   }
@@ -55,6 +56,8 @@ int64_t replace(const HashTable& table, const void* key, const HashTable::Hashed
     table.element(fresh).referenced.store(1, std::memory_order_relaxed);
   table.put(place, hashed.tag, fresh, bee);
   lock.release();
+  if (table.map().fields != 0) [[unlikely]]
+    heap::empty_value(*fields_of(table.map()), table.value(place.index, 0));
   mine.spare.store(place.index + 1, std::memory_order_release);
   mine.transit.store(0, std::memory_order_release);
   return 0;
@@ -71,7 +74,7 @@ int64_t write_in_place(const HashTable& table, const void* key, const HashTable:
   if (table.geometry().lru != 0)
     table.element(place.index).referenced.store(1, std::memory_order_relaxed);
   if (only_this_slot)
-    copy_words(table.value(place.index, bee.slot), value, table.map().value_size);
+    copy_value(table.map(), table.value(place.index, bee.slot), value);
   else
     fill_new(table, place.index, value, bee, false);
   return 0;

@@ -30,7 +30,7 @@ inline Bee bee_in(uint32_t slot) { return {slot, hive::bee_word(slot)}; }
 // errno values, negative as results carry them.
 inline constexpr int64_t kEnoent = -2, kE2big = -7, kEnomem = -12, kEfault = -14, kEbusy = -16,
                          kEexist = -17, kEinval = -22, kEnospc = -28, kEperm = -1, kEnotsupp = -524,
-                         kEopnotsupp = -95;
+                         kEopnotsupp = -95, kEagain = -11;
 
 struct MapOps {
   // The value's address (per-CPU maps: that of bee.slot), or null.

@@ -205,6 +205,11 @@ void Object::set_comment(std::string_view variable, std::string comment) {
   if (auto found = index_of(variables_, variable)) variables_[*found].comment = std::move(comment);
 }
 
+bool Object::needs_target() const {
+  return !ksyms_.empty() ||
+         std::ranges::any_of(code_, [](const Code& code) { return !code.cores.empty(); });
+}
+
 std::vector<btf::CoreRelocation> Object::core_relocations() const {
   std::vector<btf::CoreRelocation> all;
   for (const Code& code : code_)

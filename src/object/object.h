@@ -137,6 +137,8 @@ class Object {
   // All CO-RE relocations, section by section; views into btf().
   [[nodiscard]] std::vector<btf::CoreRelocation> core_relocations() const;
 
+  // Whether relocating looks into a target: it has CO-RE relocations or .ksyms.
+  [[nodiscard]] bool needs_target() const;
   [[nodiscard]] bool has_kconfig() const { return !kconfig_.empty(); }
   // ENOENT where a strong extern has no value.
   Result<> resolve_kconfig(const KconfigValues& values);

@@ -69,7 +69,7 @@ constexpr ProgTypeRow kRows[] = {
     {.type = BPF_PROG_TYPE_LSM, .name = "BPF_PROG_TYPE_LSM", .short_name = "lsm", .since = v(5, 7), .context = "void", .needs_attach_btf = true, .can_sleep = true, .user_reason = kNoKernel},
     {.type = BPF_PROG_TYPE_SK_LOOKUP, .name = "BPF_PROG_TYPE_SK_LOOKUP", .short_name = "sk_lookup", .since = v(5, 9), .context = "struct bpf_sk_lookup", .returns = kZeroOrOne,
      .attach_type_required = true, .test_run = true, .user_reason = kNoSockets},
-    {.type = BPF_PROG_TYPE_SYSCALL, .name = "BPF_PROG_TYPE_SYSCALL", .short_name = "syscall", .since = v(5, 14), .context = "void", .can_sleep = true, .test_run = true, .user_reason = kNotYet},
+    {.type = BPF_PROG_TYPE_SYSCALL, .name = "BPF_PROG_TYPE_SYSCALL", .short_name = "syscall", .since = v(5, 14), .context = "void", .can_sleep = true, .test_run = true, .user = kWorks},
     {.type = BPF_PROG_TYPE_NETFILTER, .name = "BPF_PROG_TYPE_NETFILTER", .short_name = "netfilter", .since = v(6, 4), .context = "struct bpf_nf_ctx", .returns = kZeroOrOne,
      .attach_type_required = true, .test_run = true, .user_reason = kNoDevices},
 };

@@ -163,6 +163,9 @@ bool Verifier::set_special_kfunc_result(KfuncMeta& meta, bool& done) {
       if (!record.problem.empty()) {
         return reject(Rule::bad_kfunc, EINVAL, "struct {}: {}", type.name(), record.problem);
       }
+      if (const VerifiedProgram::MadeType made{id, percpu};
+          std::ranges::find(made_types_, made) == made_types_.end())
+        made_types_.push_back(made);
       typed(percpu ? kAlloc | kPercpu : kAlloc, BtfOf::program, id);
       return true;
     }
@@ -371,9 +374,8 @@ Step Verifier::check_kfunc_call(const Insn& insn) {
     }
   }
   if (kfunc.special == SpecialKfunc::list_push || kfunc.special == SpecialKfunc::rbtree_add) {
-    // bpf_list_add's first node is already in.
-    const unsigned node = kfunc.name == "bpf_list_add" ? 2 : 2;
-    give_to_graph(regs()[node].ref_id);
+    constexpr unsigned kNewNode = 2;  // the second argument of all of them
+    give_to_graph(regs()[kNewNode].ref_id);
   }
   if (kfunc.special == SpecialKfunc::throw_) {
     if (!check_throw()) return Step::failed;

@@ -510,6 +510,7 @@ class Verifier {
   uint32_t entry_sub_ = 0;        // the function whose verification this is
   uint32_t next_id_ = 0;
   AccessBounds accesses_;
+  std::vector<VerifiedProgram::MadeType> made_types_;
   struct Pending {
     VerifierState* state;
     uint32_t insn, previous;

@@ -39,6 +39,7 @@ struct SubprogramInfo {
   bool returns_void = false;
   bool returns_int = true;
   bool is_callback = false, is_async_callback = false;
+  std::vector<uint32_t> async_maps;  // whose elements it is called with later
   bool has_tail_call = false, has_ld_abs = false, tail_call_reachable = false;
   bool changes_packet = false;
   bool might_sleep = false;

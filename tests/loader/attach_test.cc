@@ -334,6 +334,14 @@ TEST_F(KernelLoader, fentry_and_fexit_are_counted) {
     expect_counts(which, [] { ::syscall(SYS_alarm, 0); });
   }
 }
+// Strings of the configuration come as they stand there, in quotes: that is what .kconfig externs are read from.
+TEST_F(KernelLoader, the_kernels_configuration_is_read) {
+  auto hostname = engine_->kernel_config("CONFIG_DEFAULT_HOSTNAME");
+  if (!hostname) GTEST_SKIP() << "there is no /proc/config.gz, and no /boot/config of this kernel";
+  EXPECT_EQ(hostname->front(), '"');
+  EXPECT_EQ(engine_->kernel_config("CONFIG_BPF_SYSCALL"), "y");
+  EXPECT_FALSE(engine_->kernel_config("CONFIG_NO_SUCH_THING"));
+}
 // An error that got a hint lost its words once.
 TEST_F(KernelLoader, an_error_says_what_failed_and_what_is_missing) {
   const Error error = engine_error(*engine_, -EPERM, "BPF_PROG_LOAD");

@@ -3,6 +3,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <vector>
@@ -79,13 +80,13 @@ class KernelProgram final : public vm::Runnable {
     if (!fd) return fail(EOPNOTSUPP, "{}", fd.error().text());
 
     std::array<uint8_t, kMemory + 8> buffer{};
-    std::memcpy(buffer.data(), reinterpret_cast<const void*>(memory.memory), memory.size);
+    std::copy_n(reinterpret_cast<const uint8_t*>(memory.memory), memory.size, buffer.data());
     RunAttr attr;
     attr.prog_fd = static_cast<uint32_t>(fd->get());
     attr.ctx_size_in = buffer.size();
     attr.ctx_in = reinterpret_cast<uint64_t>(buffer.data());
     if (bpf(kProgTestRun, &attr, sizeof attr) < 0) return fail_errno(errno, "BPF_PROG_TEST_RUN");
-    std::memcpy(reinterpret_cast<void*>(memory.memory), buffer.data(), memory.size);
+    std::copy_n(buffer.data(), memory.size, reinterpret_cast<uint8_t*>(memory.memory));
     return load<uint64_t>(buffer.data() + kMemory);
   }
 

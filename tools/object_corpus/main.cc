@@ -160,7 +160,7 @@ std::string cell(const Outcome& outcome) {
 
 struct Sums {
   unsigned objects = 0, opened = 0, kernel = 0, user = 0, peer = 0, peer_only = 0;
-  unsigned programs = 0, kernel_programs = 0, user_programs = 0;
+  unsigned programs = 0, legacy = 0, kernel_programs = 0, user_programs = 0;
 };
 
 }  // namespace
@@ -185,7 +185,13 @@ int main(int argc, char** argv) {
     }
   }
   std::ranges::sort(files);
-  std::string text = fmt::format(
+  std::string text =
+      "# Objects of others\n\nMade by `./dev corpus objects --peer COMMAND --output "
+      "docs/compatibility.md DIR...`, "
+      "which loads, and attaches nothing.\n\"4 of 5\": the object is refused, and so many of its "
+      "programs load by "
+      "themselves.\n\n";
+  text += fmt::format(
       "| object | opens | kernel engine |{} user engine | why not, on the user engine (else the "
       "kernel's) |\n|---|---|---|{}---|---|\n",
       peer.empty() ? "" : " libbpf |", peer.empty() ? "" : "---|");
@@ -213,6 +219,7 @@ int main(int argc, char** argv) {
     }
     if (!peer.empty()) other = load_by_peer(peer, file);
     sums.opened += opened.ok;
+    sums.legacy += opened.why.find("legacy map definitions") != std::string::npos;
     sums.kernel += kernel.ok;
     sums.user += user.ok;
     sums.peer += other.ok;
@@ -221,7 +228,8 @@ int main(int argc, char** argv) {
     sums.kernel_programs += kernel.loaded;
     sums.user_programs += user.loaded;
     const std::string why = !opened.ok ? opened.why : !user.ok ? user.why : kernel.why;
-    text += fmt::format("| {} | {} | {} |{} {} | {} |\n", file.filename().string(),
+    text += fmt::format("| {} | {} | {} |{} {} | {} |\n",
+                        (file.parent_path().filename() / file.filename()).string(),
                         opened.ok ? "yes" : "no", cell(kernel),
                         peer.empty() ? ""
                         : other.ok   ? " yes |"
@@ -231,10 +239,11 @@ int main(int argc, char** argv) {
       fmt::print(stderr, "only libbpf loads {}: {}\n", file.string(), kernel.why);
   }
   text += fmt::format(
-      "\n{} objects: {} opened; {} loaded whole on the kernel engine ({} of {} programs), {} on "
+      "\n{} objects: {} opened, {} are refused for legacy map definitions; {} loaded whole on the "
+      "kernel engine ({} of {} programs), {} on "
       "the user engine ({} of {})",
-      sums.objects, sums.opened, sums.kernel, sums.kernel_programs, sums.programs, sums.user,
-      sums.user_programs, sums.programs);
+      sums.objects, sums.opened, sums.legacy, sums.kernel, sums.kernel_programs, sums.programs,
+      sums.user, sums.user_programs, sums.programs);
   if (!peer.empty())
     text += fmt::format("; {} by libbpf, {} of them by it alone", sums.peer, sums.peer_only);
   text += ".\n";

@@ -56,7 +56,8 @@ struct KernelSymbol {
 std::optional<KernelSymbol> parse_symbol(std::string_view line) {
   if (line.size() < 20 || line[16] != ' ' || line[18] != ' ') return std::nullopt;
   KernelSymbol symbol;
-  std::from_chars(line.data(), line.data() + 16, symbol.address, 16);
+  const std::string_view digits = line.substr(0, 16);
+  std::from_chars(digits.begin(), digits.end(), symbol.address, 16);
   symbol.kind = line[17];
   symbol.name = line.substr(19, line.find('\t') - 19);
   return symbol;
@@ -84,10 +85,7 @@ std::unordered_map<std::string, std::string> read_config() {
   for_each_line(text, [&](std::string_view line) {
     const size_t equals = line.find('=');
     if (!line.starts_with("CONFIG_") || equals == line.npos) return true;
-    std::string_view value = line.substr(equals + 1);
-    if (value.size() >= 2 && value.front() == '"' && value.back() == '"')
-      value = value.substr(1, value.size() - 2);
-    config.emplace(line.substr(0, equals), value);
+    config.emplace(line.substr(0, equals), line.substr(equals + 1));
     return true;
   });
   return config;

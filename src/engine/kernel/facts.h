@@ -18,7 +18,7 @@ namespace skep::engine::kernel {
 // LINUX_VERSION_CODE as bpf(2) checks it. Distributions patch beyond the 255 that fit a byte: it stays at 255.
 [[nodiscard]] uint32_t version_code();
 
-// /proc/config.gz, else /boot/config-RELEASE: CONFIG_X to the text behind "=". Empty where neither can be read.
+// /proc/config.gz, else /boot/config-RELEASE: CONFIG_X to the text behind "=", quotes included. Empty where neither can be read.
 [[nodiscard]] std::unordered_map<std::string, std::string> read_config();
 
 // Addresses of `name` in /proc/kallsyms (0 where kernel.kptr_restrict hides them).

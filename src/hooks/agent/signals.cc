@@ -503,6 +503,18 @@ void deliver_pending(Thread* thread) {
   }
 }
 
+// Until agent_tail takes saved_mask back nothing comes but kOurSignals, which change neither of the two fields then.
+void put_off_all(Thread* thread) {
+  if (__atomic_load_n(&thread->masked, __ATOMIC_RELAXED) != 0) return;
+  uint64_t all = kEverything, mask = 0;
+  raw::syscall(kNrRtSigprocmask, kSigSetMask, static_cast<long>(pointer(&all)),
+               static_cast<long>(pointer(&mask)), 8);
+  if (__atomic_load_n(&thread->masked, __ATOMIC_RELAXED) != 0) return;  // a signal was faster
+  thread->saved_mask = mask;
+  thread->unblocked = 0;
+  __atomic_store_n(&thread->masked, 1, __ATOMIC_RELEASE);
+}
+
 int64_t on_sigprocmask(Thread* thread) {
   const Frame& frame = thread->frame;
   if (frame.r10 != 8) return -kEinval;
@@ -510,28 +522,27 @@ int64_t on_sigprocmask(Thread* thread) {
   if (frame.rsi != 0 && !copy_in(&set, frame.rsi, sizeof set)) return -kEfault;
   uint64_t truth = set & ~kOurSignals;
   uint64_t old = 0;
-  // While signals are put off, the mask to change is the one that will be taken back.
-  bool masked = thread->masked != 0;
-  uint64_t* saved = &thread->saved_mask;
   int how = static_cast<int>(frame.rdi);
-  if (masked) {
-    old = *saved;
-    if (frame.rsi != 0) {
-      constexpr uint64_t kNever = uint64_t{1} << (kSigKill - 1) | uint64_t{1} << (kSigStop - 1);
-      if (how == kSigBlock)
-        *saved |= truth & ~kNever;
-      else if (how == kSigUnblock)
-        *saved &= ~truth;
-      else if (how == kSigSetMask)
-        *saved = truth & ~kNever;
-      else
-        return -kEinval;
-    }
-  } else {
-    int64_t result =
-        raw::syscall(kNrRtSigprocmask, how, frame.rsi != 0 ? static_cast<long>(pointer(&truth)) : 0,
-                     static_cast<long>(pointer(&old)), 8);
+  if (frame.rsi == 0) {
+    int64_t result = raw::syscall(kNrRtSigprocmask, how, 0, static_cast<long>(pointer(&old)), 8);
     if (is_error(result)) return result;
+    // A signal that came before the call was put off, and what the kernel has is not the program's.
+    if (__atomic_load_n(&thread->masked, __ATOMIC_RELAXED) != 0) old = thread->saved_mask;
+  } else {
+    // What is changed is the mask that agent_tail takes back: a signal that is put off between a look at `masked` and
+    // a change of the kernel's would have the change undone.
+    put_off_all(thread);
+    uint64_t* saved = &thread->saved_mask;
+    old = *saved;
+    constexpr uint64_t kNever = uint64_t{1} << (kSigKill - 1) | uint64_t{1} << (kSigStop - 1);
+    if (how == kSigBlock)
+      *saved |= truth & ~kNever;
+    else if (how == kSigUnblock)
+      *saved &= ~truth;
+    else if (how == kSigSetMask)
+      *saved = truth & ~kNever;
+    else
+      return -kEinval;
   }
   old |= thread->blocked;
   if (frame.rsi != 0) {

@@ -15,6 +15,7 @@
 #include "base/result.h"
 #include "object/map_header.h"
 #include "object/prog_header.h"
+#include "object/value_fields.h"
 #include "spec/types.h"
 
 namespace skep::maps {
@@ -27,8 +28,10 @@ struct MapAttributes {
   uint32_t map_flags = 0;
   uint64_t map_extra = 0;  // BLOOM_FILTER: number of hashes
   std::string name{};
-  const MapHeader* inner = nullptr;  // maps of maps: what the inner ones must look like
-  uint32_t perf_pages = 64;          // PERF_EVENT_ARRAY: pages of each slot's ring; a power of two
+  const MapHeader* inner = nullptr;     // maps of maps: what the inner ones must look like
+  const ValueFields* fields = nullptr;  // of the value, copied; null: none
+  bool has_btf = false;                 // key and value have BTF types: local storages need them
+  uint32_t perf_pages = 64;  // PERF_EVENT_ARRAY: pages of each slot's ring; a power of two
 };
 
 // Published with a fresh id when it returns. EINVAL, E2BIG, ENOMEM, ENOSPC as the kernel.
@@ -76,6 +79,22 @@ struct Batch {
                                     uint32_t count, uint32_t& done, uint64_t flags = 0);
 [[nodiscard]] Result<> delete_batch(const MapHeader& map, ByteSpan keys, uint32_t count,
                                     uint32_t& done);
+
+// TASK_STORAGE, CGRP_STORAGE, INODE_STORAGE, SK_STORAGE: the element commands, by owner (in bpf(2) a descriptor of
+// it, which the engine resolves).
+struct StorageKey;
+[[nodiscard]] Result<> lookup_storage(const MapHeader& map, const StorageKey& owner,
+                                      std::span<std::byte> value, uint64_t flags = 0);
+[[nodiscard]] Result<> update_storage(const MapHeader& map, const StorageKey& owner, ByteSpan value,
+                                      uint64_t flags = 0);
+[[nodiscard]] Result<> delete_storage(const MapHeader& map, const StorageKey& owner);
+// CGROUP_STORAGE: a program that uses the map was attached to this hook of the traced processes.
+[[nodiscard]] Result<> make_hook_storage(const MapHeader& map, uint32_t attach_type);
+// Tells programs in traced processes which task storages there are. `all`: those of the hive.
+[[nodiscard]] Result<> publish_task_storages(Hive& hive, std::span<const MapHeader* const> all);
+
+// CGROUP_ARRAY: element `index` becomes the traced processes' cgroup, or none.
+[[nodiscard]] Result<> set_cgroup(Hive& hive, MapHeader* map, uint32_t index, bool there);
 
 // PROG_ARRAY, ARRAY_OF_MAPS, HASH_OF_MAPS: elements are objects of the hive (fds in bpf(2), which
 // the engine resolves). Null removes. ENOENT where there was none to remove.

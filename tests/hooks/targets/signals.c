@@ -265,6 +265,29 @@ int main(void) {
   setitimer(ITIMER_REAL, &storm, NULL);
   check("a storm of signals", wrong == 0);
 
+  // What the program has blocked is what it finds blocked, whenever a signal comes.
+  sigset_t user, mask;
+  sigemptyset(&user);
+  sigaddset(&user, SIGUSR1);
+  install(SIGALRM, on_signal, 0);
+  struct itimerval quick = {.it_interval = {0, 100}, .it_value = {0, 100}};
+  hits = 0;
+  int bad = 0;
+  setitimer(ITIMER_REAL, &quick, NULL);
+  while (hits < 500) {
+    sigprocmask(SIG_BLOCK, &user, NULL);
+    sigprocmask(SIG_BLOCK, NULL, &mask);
+    bad += sigismember(&mask, SIGALRM) || !sigismember(&mask, SIGUSR1);
+    sigprocmask(SIG_UNBLOCK, &user, &mask);
+    bad += sigismember(&mask, SIGALRM) || !sigismember(&mask, SIGUSR1);
+    sigprocmask(SIG_BLOCK, NULL, &mask);
+    bad += sigismember(&mask, SIGALRM) || sigismember(&mask, SIGUSR1);
+    if (sigismember(&mask, SIGALRM)) break;  // it would never end
+  }
+  memset(&quick, 0, sizeof quick);
+  setitimer(ITIMER_REAL, &quick, NULL);
+  check("a mask is the same in a storm", bad == 0);
+
   // The same with handlers that jump out.
   install(SIGALRM, jumper, 0);
   struct itimerval again = {.it_interval = {0, 500}, .it_value = {0, 500}};

@@ -29,6 +29,16 @@ const CpuFeatures& host_cpu() {
   return features;
 }
 
+std::string_view machine() {
+#if defined(__x86_64__)
+  return "x86-64";
+#elif defined(__aarch64__)
+  return "AArch64";
+#else
+  return {};
+#endif
+}
+
 namespace {
 
 // Blinded code keeps every branch: a select would need an immediate in a register of its own. So does metered

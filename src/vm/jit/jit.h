@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "base/code_memory.h"
@@ -30,6 +31,8 @@ struct CpuFeatures {
   bool lse = false;    // AArch64: atomic instructions, ARMv8.1
 };
 [[nodiscard]] const CpuFeatures& host_cpu();
+// What compile() makes code for: "x86-64", "AArch64"; empty where there is no JIT.
+[[nodiscard]] std::string_view machine();
 
 struct JitOptions {
   // Address of 1024 helper addresses by BPF_FUNC id, and of 1024 kfunc addresses. On x86-64, where it is not within
@@ -38,7 +41,7 @@ struct JitOptions {
   uint64_t helper_table = hive::kProcessPage + offsetof(hive::ProcessPage, helpers);
   uint64_t kfunc_table = hive::kProcessPage + offsetof(hive::ProcessPage, kfuncs);
   // Where a ProgHeader may lie: a tail call takes nothing else from a program array, whose elements any
-  // traced process could have overwritten.
+  // traced process could have overwritten. Headers are at multiples of 64 bytes from there.
   uint64_t prog_headers = hive::kControl;
   uint64_t prog_headers_size = hive::kControlSize;
   // Given: no immediate of the program appears in the code (constant blinding), masks come from this.

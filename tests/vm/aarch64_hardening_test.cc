@@ -66,7 +66,8 @@ std::string judged(const NativeCode& code) {
     const int64_t to = static_cast<int64_t>(i) + by;
     if (to < 0 || to >= static_cast<int64_t>(words.size()))
       return fmt::format("a branch at {} to {}", i * 4, to * 4);
-    if (by != 0 && words[static_cast<size_t>(to)] == 0) return fmt::format("a branch at {} to a trap", i * 4);
+    if (by != 0 && words[static_cast<size_t>(to)] == 0)
+      return fmt::format("a branch at {} to a trap", i * 4);
     if (word == 0 && i * 4 >= code.entry - code.block.address)
       return fmt::format("a trap at {}", i * 4);
   }

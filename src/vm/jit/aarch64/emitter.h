@@ -233,7 +233,7 @@ class Emitter {
   void speculation_barrier() {
     word(0xd503379f);
     word(0xd5033fdf);
-  }                                                // dsb nsh; isb
+  }  // dsb nsh; isb
   void consume_prediction() { word(0xd503229f); }  // csdb
 
   // ---- branches: distances in bytes from the instruction, 0 where patch() fills them in

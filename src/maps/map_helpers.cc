@@ -4,6 +4,7 @@
 
 #include "maps/hash_table.h"
 #include "maps/object_maps.h"
+#include "maps/port_helpers.h"
 #include "maps/ring_helpers.h"
 #include "maps/storage_helpers.h"
 #include "maps/types.h"
@@ -144,10 +145,12 @@ constexpr HelperBinding kBindings[] = {
     {1, lookup_elem},
     {2, update_elem},
     {3, delete_elem},
+    {23, redirect},
     {25, perf_event_output},
     {27, get_stackid},
     {33, skb_under_cgroup},
     {37, current_task_under_cgroup},
+    {51, redirect_map},
     {81, get_local_storage},
     {87, push_elem},
     {88, pop_elem},

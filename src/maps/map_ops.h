@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/shared.h"
 #include "base/slots.h"
 #include "object/map_header.h"
 #include "spec/types.h"
@@ -61,16 +62,21 @@ inline void copy_words(void* to, const void* from, uint64_t size) {
   while (size >= 8) {
     uint64_t word;
     __builtin_memcpy(&word, in, 8);
+    hive::kill_point();
     *reinterpret_cast<volatile uint64_t*>(out) = word;
     out += 8, in += 8, size -= 8;
   }
   if (size >= 4) {
     uint32_t word;
     __builtin_memcpy(&word, in, 4);
+    hive::kill_point();
     *reinterpret_cast<volatile uint32_t*>(out) = word;
     out += 4, in += 4, size -= 4;
   }
-  while (size-- > 0) *reinterpret_cast<volatile unsigned char*>(out++) = *in++;
+  while (size-- > 0) {
+    hive::kill_point();
+    *reinterpret_cast<volatile unsigned char*>(out++) = *in++;
+  }
 }
 
 }  // namespace skep::maps

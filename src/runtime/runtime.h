@@ -205,6 +205,11 @@ struct RunOutput {
   std::vector<std::byte> ctx;   // the context afterwards, UAPI form
   uint64_t mean_ns = 0;         // of one run
   bool out_of_fuel = false;     // the last run ended where its fuel did; retval is 0
+  // XDP that returned XDP_REDIRECT: where to. A map by its id, or 0 and an interface as the key.
+  struct Redirect {
+    uint32_t map_id = 0, key = 0;
+    uint64_t flags = 0;
+  } redirect;
 };
 
 struct RuntimeOptions {

@@ -153,7 +153,7 @@ constexpr Helper kHelpers[] = {
      .arguments = {{{A::const_map_ptr}, {A::anything}}}, .prog_types = kBase, .map_types = maps(M::BPF_MAP_TYPE_PERF_EVENT_ARRAY),
      .gpl_only = true, .user_reason = kNoPmu},
     {.id = BPF_FUNC_redirect, .name = "redirect", .since = v(4, 4), .prototype = "long bpf_redirect(__u32 ifindex, __u64 flags)",
-     .arguments = {{{A::anything}, {A::anything}}}, .prog_types = kTc | kXdp | kLwtXmit, .user_reason = kNoForwarding},
+     .arguments = {{{A::anything}, {A::anything}}}, .prog_types = kTc | kXdp | kLwtXmit, .user = kWorks},
     {.id = BPF_FUNC_get_route_realm, .name = "get_route_realm", .since = v(4, 4), .prototype = "__u32 bpf_get_route_realm(struct __sk_buff *skb)",
      .arguments = {{{A::ctx}}}, .prog_types = kLwt | kTc, .user_reason = kNoForwarding},
     {.id = BPF_FUNC_perf_event_output, .name = "perf_event_output", .since = v(4, 4), .prototype = "long bpf_perf_event_output(void *ctx, void *map, __u64 flags, void *data, __u64 size)",
@@ -250,7 +250,7 @@ constexpr Helper kHelpers[] = {
      .user_reason = kNotYet},
     {.id = BPF_FUNC_redirect_map, .name = "redirect_map", .since = v(4, 14), .prototype = "long bpf_redirect_map(void *map, __u64 key, __u64 flags)",
      .arguments = {{{A::const_map_ptr}, {A::anything}, {A::anything}}}, .prog_types = kXdp, .map_types = maps(M::BPF_MAP_TYPE_DEVMAP,
-     M::BPF_MAP_TYPE_DEVMAP_HASH, M::BPF_MAP_TYPE_CPUMAP, M::BPF_MAP_TYPE_XSKMAP), .user_reason = kNoForwarding},
+     M::BPF_MAP_TYPE_DEVMAP_HASH, M::BPF_MAP_TYPE_CPUMAP, M::BPF_MAP_TYPE_XSKMAP), .user = kWorks},
     {.id = BPF_FUNC_sk_redirect_map, .name = "sk_redirect_map", .since = v(4, 14), .prototype = "long bpf_sk_redirect_map(struct __sk_buff *skb, void *map, __u32 key, __u64 flags)",
      .arguments = {{{A::ctx}, {A::const_map_ptr}, {A::anything}, {A::anything}}}, .prog_types = kSkSkb, .map_types =
      maps(M::BPF_MAP_TYPE_SOCKMAP), .user_reason = kNoForwarding},

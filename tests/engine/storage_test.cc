@@ -109,5 +109,64 @@ TEST_F(StorageMaps, a_cgroup_array_takes_cgroups_and_gives_none_back) {
   });
 }
 
+constexpr uint32_t kDevmap = 14, kCpumap = 16, kXskmap = 17, kDevmapHash = 25;
+
+TEST_F(StorageMaps, of_ports_are_created_with_the_kernels_checks) {
+  same([](Side& side) {
+    Answers answers;
+    for (uint32_t type : {kDevmap, kDevmapHash, kCpumap, kXskmap}) {
+      answers.push_back(made(side, type, 4, 4, 1, 0));
+      answers.push_back(made(side, type, 4, 8, 1, 0));
+      answers.push_back(made(side, type, 4, 12, 1, 0));
+      answers.push_back(made(side, type, 4, 2, 1, 0));
+      answers.push_back(made(side, type, 8, 4, 1, 0));
+      answers.push_back(made(side, type, 4, 4, 0, 0));
+      for (uint32_t bit = 0; bit < 13; ++bit)
+        answers.push_back(bit == 2 ? 0 : made(side, type, 4, 4, 1, 1u << bit));
+    }
+    answers.push_back(made(side, kCpumap, 4, 4, 100'000, 0));
+    return answers;
+  });
+}
+
+TEST_F(StorageMaps, of_ports_answer_as_the_kernels) {
+  same([](Side& side) {
+    Answers answers;
+    for (uint32_t type : {kDevmap, kDevmapHash, kCpumap, kXskmap}) {
+      MapElemAttr attr;
+      uint32_t key = 0, value = 0, next = 0;
+      attr.map_fd = static_cast<uint32_t>(side.map(type, 4, 4, 2));
+      attr.key = address(&key);
+      attr.value = address(&value);
+      auto ask = [&](Cmd cmd, uint64_t flags) {
+        MapElemAttr one = attr;
+        one.flags = flags;
+        answers.push_back(side(cmd, one));
+      };
+      auto forget = [&] {
+        answers.push_back(
+            side(Cmd::BPF_MAP_DELETE_ELEM, MapElemAttr{.map_fd = attr.map_fd, .key = attr.key}));
+      };
+      ask(Cmd::BPF_MAP_LOOKUP_ELEM, 0);
+      forget();
+      for (uint64_t flags : {0, 1, 2, 3}) {
+        value = type == kXskmap ? 0 : 0x7fff'fff0;  // no socket, no interface, too long a queue
+        ask(Cmd::BPF_MAP_UPDATE_ELEM, flags);
+      }
+      if (type == kDevmap || type == kCpumap) {
+        value = 0;
+        ask(Cmd::BPF_MAP_UPDATE_ELEM, 0);
+      }
+      key = 9;
+      ask(Cmd::BPF_MAP_LOOKUP_ELEM, 0);
+      ask(Cmd::BPF_MAP_UPDATE_ELEM, 0);
+      forget();
+      attr.value = address(&next);
+      ask(Cmd::BPF_MAP_GET_NEXT_KEY, 0);
+    }
+    return answers;
+  });
+}
+
 }  // namespace
 }  // namespace skep::engine

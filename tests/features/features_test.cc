@@ -1,6 +1,7 @@
 // What programs reach through calls on the user engine, from C: storage, objects, lists and trees, timers, kfuncs.
 // Sources in progs/; each program runs on native code and on the interpreter.
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -8,10 +9,12 @@
 #include <cstring>
 #include <memory>
 #include <optional>
+#include <random>
 
 #include "cc/cc.h"
 #include "engine/user/user_engine.h"
 #include "loader/loader.h"
+#include "object/heap.h"
 #include "object/object.h"
 
 namespace skep {
@@ -195,6 +198,28 @@ TEST(Objects, that_the_user_writes_over_are_freed_and_not_shown) {
   }
 }
 
+// A traced process writes anything anywhere into the heap between two runs: they end, and touch nothing else.
+TEST(Objects, that_others_scribble_over_hurt_nobody) {
+  Features features("objects.bpf.c");
+  ASSERT_TRUE(features);
+  for (const char* name : {"list", "tree", "shared", "keep"}) features.run(name, runtime::Via::jit);
+  const heap::Layout* layout = heap::layout();
+  ASSERT_NE(layout, nullptr);
+  std::mt19937_64 random(7);
+  for (int round = 0; round < 300; ++round) {
+    for (int i = 0; i < 64; ++i) {
+      // The objects that the programs use lie at the start of their class.
+      const uint64_t at = layout->base + random() % 3 * layout->class_bytes + random() % 2048 * 8;
+      const uint64_t near = layout->base + random() % 3 * layout->class_bytes + random() % 256 * 64;
+      const uint64_t words[] = {random(), near + heap::kHeader, near,          0,
+                                1,        ~uint64_t{0},         hive::kControl};
+      *reinterpret_cast<uint64_t*>(at) = words[random() % std::size(words)];
+    }
+    for (const char* name : {"list", "tree", "shared", "keep"})
+      features.run(name, kBoth[round % 2]);
+  }
+}
+
 struct alignas(8) Row {
   uint64_t timer[2], work[2];
   uint64_t fired = 0, worked = 0;
@@ -265,6 +290,69 @@ TEST(Syscall, programs_change_their_context_in_a_test_run) {
   EXPECT_EQ(features.engine().call(Cmd::BPF_PROG_TEST_RUN, attr), -EINVAL);
   attr.prog_fd = static_cast<uint32_t>(features.program("system_helper"));
   EXPECT_EQ(features.engine().call(Cmd::BPF_PROG_TEST_RUN, attr), -EINVAL);
+}
+
+// Live frames go where the program sends them.
+TEST(Ports, take_the_frames_that_xdp_programs_redirect) {
+  Features features("redirect.bpf.c");
+  ASSERT_TRUE(features);
+  int ends[2];
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ends), 0);
+  uint32_t key = 1, value = 0;
+  EXPECT_EQ(features.element(Cmd::BPF_MAP_UPDATE_ELEM, "queues", &key, &ends[0], 2), -ENOENT);
+  EXPECT_EQ(features.element(Cmd::BPF_MAP_UPDATE_ELEM, "queues", &key, &ends[0]), 0);
+  EXPECT_EQ(features.element(Cmd::BPF_MAP_UPDATE_ELEM, "queues", &key, &ends[0], 1), -EEXIST);
+  EXPECT_EQ(features.element(Cmd::BPF_MAP_LOOKUP_ELEM, "queues", &key, &value), -EOPNOTSUPP);
+  std::byte packet[64] = {};
+  struct {
+    uint32_t data = 0, data_end = sizeof packet, data_meta = 0, ingress = 0, queue = 1, egress = 0;
+  } ctx;
+  engine::TestRunAttr attr;
+  attr.prog_fd = static_cast<uint32_t>(features.program("to_queue"));
+  attr.data_in = reinterpret_cast<uint64_t>(packet);
+  attr.data_size_in = sizeof packet;
+  attr.ctx_in = reinterpret_cast<uint64_t>(&ctx);
+  attr.ctx_size_in = sizeof ctx;
+  attr.repeat = 3;
+  attr.flags = 2;  // BPF_F_TEST_XDP_LIVE_FRAMES
+  EXPECT_EQ(features.engine().call(Cmd::BPF_PROG_TEST_RUN, attr), 0);
+  std::byte got[128];
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_EQ(::recv(ends[1], got, sizeof got, MSG_DONTWAIT), 64);
+    EXPECT_EQ(got[0], std::byte{0xaa});  // as the program left it
+  }
+  EXPECT_LT(::recv(ends[1], got, sizeof got, MSG_DONTWAIT), 0);
+  // Through a CPU's program, which redirects to the queue.
+  key = 0;
+  struct {
+    uint32_t length = 8;
+    int32_t program;
+  } cpu;
+  cpu.program = features.program("to_queue");
+  EXPECT_EQ(features.element(Cmd::BPF_MAP_UPDATE_ELEM, "cpus", &key, &cpu), -EINVAL);
+  cpu.program = features.program("at_cpu");
+  EXPECT_EQ(features.element(Cmd::BPF_MAP_UPDATE_ELEM, "cpus", &key, &cpu), 0);
+  attr.prog_fd = static_cast<uint32_t>(features.program("to_cpu"));
+  attr.repeat = 1;
+  EXPECT_EQ(features.engine().call(Cmd::BPF_PROG_TEST_RUN, attr), 0);
+  EXPECT_EQ(::recv(ends[1], got, sizeof got, MSG_DONTWAIT), 64);
+  EXPECT_EQ(got[1], std::byte{0xbb});
+  // Nothing at the key: the verdict is in the flags.
+  key = 1;
+  EXPECT_EQ(features.element(Cmd::BPF_MAP_DELETE_ELEM, "queues", &key, nullptr), 0);
+  attr = {};
+  attr.prog_fd = static_cast<uint32_t>(features.program("to_queue"));
+  attr.data_in = reinterpret_cast<uint64_t>(packet);
+  attr.data_size_in = sizeof packet;
+  EXPECT_EQ(features.engine().call(Cmd::BPF_PROG_TEST_RUN, attr), 0);
+  EXPECT_EQ(attr.retval, 2u);  // XDP_PASS
+  // An interface.
+  key = 7;
+  value = 0x7fff'fff0;
+  EXPECT_EQ(features.element(Cmd::BPF_MAP_UPDATE_ELEM, "devices", &key, &value), -EINVAL);
+  EXPECT_EQ(features.element(Cmd::BPF_MAP_LOOKUP_ELEM, "devices", &key, &value), -ENOENT);
+  ::close(ends[0]);
+  ::close(ends[1]);
 }
 
 TEST(SpinLock, of_a_value_is_taken_by_the_users_side_with_BPF_F_LOCK) {

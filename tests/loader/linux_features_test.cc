@@ -243,6 +243,8 @@ TEST_F(KernelRows, iterators_see_tcp_and_udp_sockets) {
   Side side(*kernel());
   EXPECT_EQ(iterate(side, "udp", letter_for(8)), "xx");
   EXPECT_EQ(iterate(side, "tcp", letter_for(8)), "x");
+  for (const char* target : {"bpf_iter_tcp", "bpf_iter_udp"})
+    EXPECT_EQ(find_type(user(), target, btf::Kind::Func), 0u) << "the user engine has no sockets";
 }
 // D5.10.1
 TEST_F(KernelRows, an_iterator_sees_the_sockets_of_a_map) {
@@ -254,6 +256,7 @@ TEST_F(KernelRows, an_iterator_sees_the_sockets_of_a_map) {
   ASSERT_EQ(put(side, map, 0, one.get()), 0);
   ASSERT_EQ(put(side, map, 2, two.get()), 0);
   EXPECT_EQ(iterate(side, "sockmap", letter_for(24), map), "xx");  // {meta, map, key, sk}
+  EXPECT_EQ(find_type(user(), "bpf_iter_sockmap", btf::Kind::Func), 0u);
 }
 
 }  // namespace

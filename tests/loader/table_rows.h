@@ -39,9 +39,7 @@ inline std::vector<Insn> returning(int value) {
 inline btf::TypeId find_type(Engine& engine, std::string_view name, btf::Kind kind) {
   auto types = engine.vmlinux_btf();
   if (!types) return 0;
-  for (btf::TypeId id = 1; id < (*types)->type_end(); ++id)
-    if ((*types)->type(id).kind() == kind && (*types)->name(id) == name) return id;
-  return 0;
+  return (*types)->find(name, kind).value_or(0);
 }
 
 class Rows : public TwoEngines {

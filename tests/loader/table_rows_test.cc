@@ -28,9 +28,10 @@ class MapRow : public Rows, public testing::WithParamInterface<spec::MapTypeRow>
     const bool storage =
         row.type == BPF_MAP_TYPE_SK_STORAGE || row.type == BPF_MAP_TYPE_INODE_STORAGE ||
         row.type == BPF_MAP_TYPE_TASK_STORAGE || row.type == BPF_MAP_TYPE_CGRP_STORAGE;
-    if (storage) {
+    if (storage || row.type == BPF_MAP_TYPE_STRUCT_OPS) {
       btf::BtfBuilder builder;
-      attr.btf_key_type_id = attr.btf_value_type_id = builder.add_int("int", 4, true);
+      const btf::TypeId integer = builder.add_int("int", 4, true);
+      if (storage) attr.btf_key_type_id = attr.btf_value_type_id = integer;
       const std::vector<std::byte> bytes = builder.bytes();
       BtfLoadAttr load;
       load.btf = address(bytes.data());
@@ -63,12 +64,19 @@ class MapRow : public Rows, public testing::WithParamInterface<spec::MapTypeRow>
     };
     OwnCgroup cgroup;
     Fd held;
+    // The user engine has one cgroup: the processes that it traces.
+    EngineFd traced;
+    int cgroup_fd = cgroup.fd();
+    if (&side.engine() == &user()) {
+      traced = EngineFd(&user(), user().open_cgroup("").value_or(-1));
+      cgroup_fd = traced.get();
+    }
     switch (row.type) {
       case BPF_MAP_TYPE_PROG_ARRAY: hold(value, side.program(1, returning(0))); break;
       case BPF_MAP_TYPE_ARRAY_OF_MAPS:
       case BPF_MAP_TYPE_HASH_OF_MAPS: hold(value, side.map(2, 4, 4, 1)); break;
-      case BPF_MAP_TYPE_CGROUP_ARRAY: hold(value, cgroup.fd()); break;
-      case BPF_MAP_TYPE_CGRP_STORAGE: hold(key, cgroup.fd()); break;
+      case BPF_MAP_TYPE_CGROUP_ARRAY: hold(value, cgroup_fd); break;
+      case BPF_MAP_TYPE_CGRP_STORAGE: hold(key, cgroup_fd); break;
       case BPF_MAP_TYPE_DEVMAP:
       case BPF_MAP_TYPE_DEVMAP_HASH: hold(value, 1); break;  // the loopback
       case BPF_MAP_TYPE_CPUMAP: hold(value, 64); break;      // a queue of 64
@@ -83,7 +91,10 @@ class MapRow : public Rows, public testing::WithParamInterface<spec::MapTypeRow>
         hold(key, (held = Fd(static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0)))).get());
         break;
       case BPF_MAP_TYPE_XSKMAP:
-        hold(value, (held = Fd(::socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0))).get());
+        // The user engine's queues are datagram sockets of AF_UNIX.
+        held = Fd(&side.engine() == &user() ? ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)
+                                            : ::socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0));
+        hold(value, held.get());
         break;
       case BPF_MAP_TYPE_LPM_TRIE: hold(key, 8); break;
       // What only programs, mmap(2), perf events or the kernel put there.

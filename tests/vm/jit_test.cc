@@ -281,6 +281,73 @@ TEST_F(TailCallJitTest, an_index_outside_an_empty_element_and_a_forged_one_are_p
   EXPECT_EQ(run(elsewhere, &index), 5u);
 }
 
+// Where facts name the array, its geometry is in the code; its elements are as little trusted.
+TEST_F(TailCallJitTest, into_a_known_array_is_checked_as_well) {
+  for (bool constant : {false, true}) {
+    auto caller = [&](uint32_t index) {
+      auto insns =
+          isa::assemble_insns("r2 = map[idx:0]\n r3 = *(u32 *)(r1 +0)\n call 12\n r0 = 5\n exit");
+      return VerifiedProgramMaker::unverified(*insns, {descriptor_},
+                                              [&](std::vector<InsnFacts>& facts) {
+                                                facts[3].map_index = 0;
+                                                facts[3].tail_call_is_constant = constant;
+                                                facts[3].constant_key = index;
+                                              });
+    };
+    uint32_t index = 1;
+    VerifiedProgram one = caller(index);
+    NativeCode code = compiled(one);
+    elements_[1] = 0;
+    options_.prog_headers = 64;
+    EXPECT_EQ(run(code, &index), 5u);
+    put(1, header_, compiled(program("r0 = 9\n exit")));
+    EXPECT_EQ(run(code, &index), 9u);
+    EXPECT_EQ(context_.program, &header_);
+    header_.magic = 0;
+    EXPECT_EQ(run(code, &index), 5u);
+    header_.magic = kProgMagic;
+    elements_[1] += 8;  // not where a header can be
+    EXPECT_EQ(run(code, &index), 5u);
+    elements_[1] -= 8;
+    context_.tail_calls = isa::kMaxTailCalls;
+    EXPECT_EQ(run(code, &index), 5u);
+    context_.tail_calls = 0;
+    index = 4;
+    VerifiedProgram outside = caller(index);
+    NativeCode never = compiled(outside);
+    EXPECT_EQ(run(never, &index), 5u);
+  }
+}
+
+// A loop in the code: the callback sees each number once, ends it by 1, and may change its context.
+TEST_F(JitTest, bpf_loop_over_a_known_callback_is_a_loop) {
+#if !defined(__x86_64__)
+  GTEST_SKIP() << "only the x86-64 tier makes a loop of it";
+#endif
+  VerifiedProgram looping = program(
+      "r6 = r1\n *(u64 *)(r10 -8) = 0\n r1 = *(u32 *)(r6 +0)\n r2 = subprog[f]\n r3 = r10\n "
+      "r3 += -8\n r4 = *(u32 *)(r6 +4)\n call 181\n r1 = *(u64 *)(r10 -8)\n r1 <<= 32\n r0 <<= 32\n"
+      "r0 s>>= 32\n r0 += r1\n exit\n"
+      "f:\n r3 = *(u64 *)(r2 +0)\n r3 += r1\n *(u64 *)(r2 +0) = r3\n r0 = 0\n if r1 < 99 goto +1\n "
+      "r0 = 1\n exit");
+  NativeCode code = compiled(looping);
+  uint32_t in[2] = {10, 0};
+  EXPECT_EQ(run(code, in), (uint64_t{45} << 32) + 10);
+  in[0] = 0;
+  EXPECT_EQ(run(code, in), 0u);
+  in[0] = 1000;  // the callback ends it
+  EXPECT_EQ(run(code, in), (uint64_t{4950} << 32) + 100);
+  // What is refused is the helper's to refuse: there is none in this test's table but a mark.
+  helpers[181] = reinterpret_cast<uint64_t>(+[](uint64_t, uint64_t, uint64_t, uint64_t, uint64_t,
+                                                HelperContext*) -> uint64_t { return 77; });
+  NativeCode refusing = compiled(looping);
+  in[0] = (8 << 20) + 1;
+  EXPECT_EQ(run(refusing, in), 77u);
+  in[0] = 10, in[1] = 1;
+  EXPECT_EQ(run(refusing, in), 77u);
+  helpers[181] = 0;
+}
+
 TEST_F(TailCallJitTest, from_a_subprogram_it_returns_to_the_subprograms_caller) {
   VerifiedProgram caller = program(
       "r6 = 100\n r7 = 20\n r8 = 3\n r9 = 4\n call f\n r0 += r6\n r0 += r7\n r0 += r8\n r0 += r9\n "
@@ -317,6 +384,16 @@ TEST_F(JitTest, a_perf_map_has_a_line_for_each_function) {
                                code.block.address, code.subprograms[1],
                                code.block.address + code.subprograms[1],
                                code.code_size - code.subprograms[1]));
+}
+
+// The optimising tier's code has no parts by function.
+TEST_F(JitTest, a_perf_map_has_one_line_for_code_of_one_part) {
+  VerifiedProgram two = program("call f\n exit\n f: r0 = 3\n exit");
+  NativeCode code = compiled(two);
+  code.subprograms.clear();
+  EXPECT_EQ(perf_map_lines(two, code, "0123456789abcdef"),
+            fmt::format("{:x} {:x} bpf_prog_0123456789abcdef_test\n", code.block.address,
+                        code.code_size));
 }
 
 TEST_F(JitTest, a_helper_calls_back_with_five_arguments) {

@@ -5,6 +5,7 @@
 #include <climits>
 
 #include "engine/user/owners.h"
+#include "engine/user/ports.h"
 #include "engine/user/user_engine.h"
 #include "maps/local_storage.h"
 
@@ -31,6 +32,8 @@ bool holds_objects(const MapHeader& map) {
 bool has_owners(const MapHeader& map) {
   return maps::is_local_storage(static_cast<MapType>(map.type));
 }
+
+bool has_ports(const MapHeader& map) { return maps::is_port_map(static_cast<MapType>(map.type)); }
 
 bool is_queue(const MapHeader& map) {
   auto type = static_cast<MapType>(map.type);
@@ -208,6 +211,9 @@ Result<int64_t> UserEngine::map_create(Call& call) {
   if (!name) return fail(name, "map");
   // RDONLY and WRONLY are the descriptor's, not the map's.
   const uint32_t access = attr.map_flags & kBoth;
+  if (access != 0 && type == MapType::BPF_MAP_TYPE_CPUMAP)
+    return fail(EINVAL, "map_flags {:#x}: a CPU map has no read-only or write-only descriptors",
+                access);
   creation.attributes.name = *name;
   creation.attributes.type = type;
   creation.attributes.key_size = attr.key_size;
@@ -280,7 +286,10 @@ Result<int64_t> UserEngine::map_lookup(Call& call, bool remove) {
     return fail(EINVAL, "BPF_F_LOCK: map {}'s values have no bpf_spin_lock", header.name);
   SKEP_TRY(key, copy_key(call, attr.key, header));
   std::vector<std::byte> value(value_bytes(header));
-  if (has_owners(header)) {
+  if (has_ports(header)) {
+    if (remove) return fail(kENOTSUPP, "map {}: its type can't look up and delete", header.name);
+    SKEP_CHECK(lookup_port(header, load<uint32_t>(key.data()), value));
+  } else if (has_owners(header)) {
     if (remove) return fail(kENOTSUPP, "map {}: its type can't look up and delete", header.name);
     SKEP_TRY(owner, find_owner(call.caller(), header, load<int32_t>(key.data())));
     SKEP_CHECK(maps::lookup_storage(header, owner, value, attr.flags));
@@ -319,6 +328,11 @@ Result<int64_t> UserEngine::map_update(Call& call) {
   std::vector<std::byte> value(value_bytes(header));
   SKEP_CHECK(call.caller().copy_in(value.data(), attr.value, value.size()));
   if (holds_objects(header)) return map_store_object(call, *map.object, key, value, attr.flags);
+  if (has_ports(header)) {
+    SKEP_CHECK(update_port(call.caller(), *runtime_, *map.object, load<uint32_t>(key.data()), value,
+                           attr.flags));
+    return 0;
+  }
   if (has_owners(header)) {
     SKEP_TRY(owner, find_owner(call.caller(), header, load<int32_t>(key.data())));
     SKEP_CHECK(maps::update_storage(header, owner, value, attr.flags));
@@ -344,6 +358,9 @@ Result<int64_t> UserEngine::map_delete(Call& call) {
     if (index >= header.max_entries)
       return fail(E2BIG, "index {}: map {} has {}", index, header.name, header.max_entries);
     SKEP_CHECK(maps::set_cgroup(runtime_->hive(), &header, index, false));
+    return 0;
+  } else if (has_ports(header)) {
+    SKEP_CHECK(delete_port(*runtime_, *map.object, load<uint32_t>(key.data())));
     return 0;
   } else if (has_owners(header)) {
     SKEP_TRY(owner, find_owner(call.caller(), header, load<int32_t>(key.data())));

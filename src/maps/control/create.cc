@@ -292,6 +292,38 @@ Result<> make_object_array(Maker& maker) {
   return maker.allocate_in_control(uint64_t{map.max_entries} * 8);
 }
 
+Result<> lay_out_object_hash(Maker& maker) {
+  const uint64_t stride = sizeof(ObjectHashEntry) + round_up(maker.attributes.key_size, 8);
+  const uint64_t entries = std::bit_ceil(uint64_t{maker.attributes.max_entries} * 2);
+  if (entries * stride > hive::kControlSize)
+    return fail(E2BIG, "max_entries {} is too large", maker.attributes.max_entries);
+  SKEP_CHECK(maker.allocate_in_control(entries * stride));
+  maker.map.value_stride = static_cast<uint32_t>(stride);
+  maker.map.index_mask = entries - 1;
+  maker.map.extra[0] = random_seed(maker);
+  return {};
+}
+
+// Ports of XDP programs: kernel/bpf/devmap.c, cpumap.c, net/xdp/xskmap.c.
+Result<> make_port_map(Maker& maker) {
+  const MapAttributes& map = maker.attributes;
+  SKEP_CHECK(check_has_entries(map));
+  SKEP_CHECK(check_key(map, 4));
+  const bool with_program = map.type != BPF_MAP_TYPE_XSKMAP;
+  if (map.value_size != 4 && !(with_program && map.value_size == 8))
+    return fail(EINVAL, "expected value_size 4{}, found {}", with_program ? " or 8" : "",
+                map.value_size);
+  SKEP_CHECK(check_flags(map, map.type == BPF_MAP_TYPE_CPUMAP
+                                  ? BPF_F_NUMA_NODE
+                                  : BPF_F_NUMA_NODE | BPF_F_RDONLY | BPF_F_WRONLY));
+  constexpr uint32_t kMostCpus = 8192;  // NR_CPUS
+  if (map.type == BPF_MAP_TYPE_CPUMAP && map.max_entries > kMostCpus)
+    return fail(E2BIG, "max_entries {}: CPUs are at most {}", map.max_entries, kMostCpus);
+  if (map.type == BPF_MAP_TYPE_DEVMAP_HASH) return lay_out_object_hash(maker);
+  maker.map.value_stride = 8;
+  return maker.allocate_in_control(uint64_t{map.max_entries} * 8);
+}
+
 Result<> make_object_hash(Maker& maker) {
   const MapAttributes& map = maker.attributes;
   SKEP_CHECK(check_flags(map, kAccess | BPF_F_NO_PREALLOC | BPF_F_NUMA_NODE | BPF_F_ZERO_SEED));
@@ -300,15 +332,7 @@ Result<> make_object_hash(Maker& maker) {
   if (map.key_size == 0) return fail(EINVAL, "key_size must not be 0");
   if (map.inner == nullptr)
     return fail(EBADF, "a hash of maps needs an inner map to take its shape from");
-  uint64_t stride = sizeof(ObjectHashEntry) + round_up(map.key_size, 8);
-  uint64_t entries = std::bit_ceil(uint64_t{map.max_entries} * 2);
-  if (entries * stride > hive::kControlSize)
-    return fail(E2BIG, "max_entries {} is too large", map.max_entries);
-  SKEP_CHECK(maker.allocate_in_control(entries * stride));
-  maker.map.value_stride = static_cast<uint32_t>(stride);
-  maker.map.index_mask = entries - 1;
-  maker.map.extra[0] = random_seed(maker);
-  return {};
+  return lay_out_object_hash(maker);
 }
 
 Result<> make_ringbuf(Maker& maker) {
@@ -404,6 +428,8 @@ Result<> make_bloom_filter(Maker& maker) {
   return {};
 }
 
+constexpr int kMaxLpmRootBits = 16;  // and 8 at least: every key has that many
+
 Result<> make_lpm_trie(Maker& maker) {
   const MapAttributes& map = maker.attributes;
   SKEP_CHECK(check_has_entries(map));
@@ -423,6 +449,11 @@ Result<> make_lpm_trie(Maker& maker) {
   maker.map.value_stride = static_cast<uint32_t>(round_up(map.value_size, 8));
   uint64_t shared_at = maker.part(64);
   uint64_t nodes_at = maker.part(nodes * stride);
+  // About as many words as entries: with fewer, look-ups walk further; more cost memory that few look-ups share.
+  const auto root_bits =
+      std::clamp<uint64_t>(std::bit_width(uint64_t{map.max_entries} - 1), 8,
+                           std::min<uint64_t>(kMaxLpmRootBits, (map.key_size - 4) * 8));
+  uint64_t table_at = maker.part(8 << root_bits);
   SKEP_CHECK(maker.allocate(false));
   uint64_t* geometry = maker.map.extra;  // lpm_trie.cc: Geometry
   geometry[0] = maker.map.data + shared_at;
@@ -430,6 +461,8 @@ Result<> make_lpm_trie(Maker& maker) {
   geometry[2] = stride;
   geometry[3] = nodes;
   geometry[4] = value_offset;
+  geometry[5] = maker.map.data + table_at;
+  geometry[6] = root_bits;
   return {};
 }
 
@@ -453,6 +486,10 @@ Result<> make(Maker& maker) {
     case BPF_MAP_TYPE_STACK: return make_queue(maker);
     case BPF_MAP_TYPE_BLOOM_FILTER: return make_bloom_filter(maker);
     case BPF_MAP_TYPE_LPM_TRIE: return make_lpm_trie(maker);
+    case BPF_MAP_TYPE_DEVMAP:
+    case BPF_MAP_TYPE_DEVMAP_HASH:
+    case BPF_MAP_TYPE_CPUMAP:
+    case BPF_MAP_TYPE_XSKMAP: return make_port_map(maker);
     case BPF_MAP_TYPE_TASK_STORAGE:
     case BPF_MAP_TYPE_CGRP_STORAGE:
     case BPF_MAP_TYPE_INODE_STORAGE:
@@ -495,6 +532,7 @@ Result<MapHeader*> create_map(Hive& hive, const MapAttributes& attributes) {
   }
   if (auto made = make(maker); !made) return fail(made, "map '{}'", attributes.name);
   map.id = hive.take_id(hive::ObjectKind::kMap);
+  hive::kill_point();
   std::atomic_ref(map.magic).store(kMapMagic, std::memory_order_release);
   if (auto published = hive.publish_object(hive::ObjectKind::kMap, map.id, &map); !published)
     return fail(published, "map '{}'", attributes.name);
@@ -550,6 +588,7 @@ void destroy_map(Hive& hive, MapHeader* map) {
   if (map == nullptr) return;
   hive.unpublish_object(hive::ObjectKind::kMap, map->id);
   hive.defer([&hive, map] {
+    hive::kill_point();
     std::atomic_ref(map->magic).store(0, std::memory_order_release);
     free_memory(hive, map);
   });
@@ -557,6 +596,7 @@ void destroy_map(Hive& hive, MapHeader* map) {
 
 Result<> freeze_map(MapHeader* map) {
   uint32_t before = 0;
+  hive::kill_point();
   if (!std::atomic_ref(map->frozen).compare_exchange_strong(before, 1))
     return fail(EBUSY, "map is frozen already");
   return {};
@@ -633,11 +673,14 @@ Result<MapHeader> checked_header(const MapHeader* shared) {
       whole = whole && map.key_size > 4 && map.key_size <= 260 && good(map.extra[0], 1, 64) &&
               good(map.extra[1], map.extra[3], map.extra[2]) &&
               map.extra[4] + map.value_size <= map.extra[2] &&
-              map.extra[4] >= 16 + map.key_size - 4;
+              map.extra[4] >= 16 + map.key_size - 4 && map.extra[6] >= 1 &&
+              map.extra[6] <= kMaxLpmRootBits && map.extra[6] <= (map.key_size - 4) * 8 &&
+              good(map.extra[5], uint64_t{1} << map.extra[6], 8);
       break;
     case BPF_MAP_TYPE_BLOOM_FILTER:
       whole = whole && map.extra[1] <= 15 && good(map.values, 1, map.index_mask / 8 + 1);
       break;
+    case BPF_MAP_TYPE_DEVMAP_HASH:
     case BPF_MAP_TYPE_HASH_OF_MAPS:
       whole = whole && map.value_stride >= sizeof(ObjectHashEntry) + map.key_size &&
               good(map.values, map.index_mask + 1, map.value_stride);

@@ -97,6 +97,27 @@ int64_t read_hash(const MapHeader& map, const void* key, std::byte* value, bool 
   return 0;
 }
 
+// Values of one machine word, without the lock: each is whole. Where the key was taken out meanwhile, its element may
+// be another key's by now: looked up again, it must be where it was.
+bool is_word(const MapHeader& map) {
+  return (map.value_size == 8 || map.value_size == 4) &&
+         (type_of(map) == BPF_MAP_TYPE_HASH || type_of(map) == BPF_MAP_TYPE_LRU_HASH);
+}
+int64_t read_word(const MapHeader& map, const void* key, std::byte* value) {
+  HashTable table(map);
+  HashTable::Hashed hashed = table.hash(key);
+  uint32_t index = table.find(key, hashed);
+  for (uint32_t attempt = 0; attempt < 64; ++attempt) {
+    if (index == HashTable::kNone) return kEnoent;
+    copy_words(value, table.value(index, 0), map.value_size);
+    std::atomic_thread_fence(std::memory_order_acquire);
+    const uint32_t again = table.find(key, hashed);
+    if (again == index) return 0;
+    index = again;
+  }
+  return kEbusy;
+}
+
 int64_t read_array(const MapHeader& map, const void* key, std::byte* value, Bee bee) {
   const MapOps* ops = ops_of(type_of(map));
   if (!is_per_cpu(map)) {
@@ -206,6 +227,14 @@ size_t user_value_size(const MapHeader& map) {
   }
 }
 
+int64_t read_elem(const MapHeader& map, const void* key, void* value) {
+  auto* to = static_cast<std::byte*>(value);
+  if (is_word(map)) return read_word(map, key, to);
+  if (type_of(map) == BPF_MAP_TYPE_ARRAY) return read_array(map, key, to, Bee{});
+  HeldSlot slot;
+  return slot ? read_any(map, key, to, bee_in(slot.slot())) : kEbusy;
+}
+
 Result<> lookup_elem(const MapHeader& map, ByteSpan key, std::span<std::byte> value,
                      uint64_t flags) {
   if ((flags & ~uint64_t{BPF_F_LOCK}) != 0)
@@ -214,11 +243,14 @@ Result<> lookup_elem(const MapHeader& map, ByteSpan key, std::span<std::byte> va
   // A bloom filter's look-up reads the value that it is asked about.
   SKEP_CHECK(check_key(map, key));
   SKEP_CHECK(check_value(map, value.size()));
-  HeldSlot slot;
-  if (!slot) return no_slot();
-  const Bee bee = bee_in(slot.slot());
-  const int64_t read = (flags & BPF_F_LOCK) != 0 ? read_locked(map, key.data(), value.data(), bee)
-                                                 : read_any(map, key.data(), value.data(), bee);
+  int64_t read = 0;
+  if ((flags & BPF_F_LOCK) != 0) {
+    HeldSlot slot;
+    if (!slot) return no_slot();
+    read = read_locked(map, key.data(), value.data(), bee_in(slot.slot()));
+  } else {
+    read = read_elem(map, key.data(), value.data());
+  }
   hide(map, value.data());
   return answer(read, "lookup");
 }

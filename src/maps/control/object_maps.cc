@@ -57,6 +57,10 @@ Result<> set_inner_map(Hive& hive, MapHeader* map, ByteSpan key, const MapHeader
   }
   if (map->type != static_cast<uint32_t>(MapType::BPF_MAP_TYPE_HASH_OF_MAPS))
     return fail(EINVAL, "not a map of maps");
+  return set_object(hive, map, key, address, flags);
+}
+
+Result<> set_object(Hive& hive, MapHeader* map, ByteSpan key, uint64_t address, uint64_t flags) {
   ObjectHashEntry* entry = find_object_entry(*map, key.data());
   bool there = entry != nullptr && entry->object.load() != 0;
   if (address == 0) {

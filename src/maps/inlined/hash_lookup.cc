@@ -14,9 +14,9 @@ extern "C" void* skep_hash_lookup(const skep::MapHeader* map, const void* key,
   const auto& geometry = table.geometry();
   const uint64_t hash = HashTable::hash_bytes(key, key_size, geometry.seed);
   skep::maps::Bucket& line = table.bucket(static_cast<uint32_t>(hash));
-  for (const auto& entry : line.entries) {
-    const uint64_t word = entry.load(std::memory_order_acquire);
-    if (static_cast<uint32_t>(word >> 32) != static_cast<uint32_t>(hash >> 32)) continue;
+  for (uint32_t those = HashTable::matches(line, static_cast<uint32_t>(hash >> 32)); those != 0;
+       those &= those - 1) {
+    const uint64_t word = line.entries[__builtin_ctz(those)].load(std::memory_order_acquire);
     const uint32_t index = static_cast<uint32_t>(word) - 1;  // of an empty entry: out of range
     if (!table.in_range(index)) continue;
     skep::maps::Element& element = table.element(index);

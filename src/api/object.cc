@@ -92,7 +92,7 @@ Expected<void> find_direct(ObjectState& state) {
     if (!object) return refuse(object);
     const MapHeader& header = (*object)->header();
     const auto type = static_cast<MapType>(header.type);
-    if ((header.map_flags & BPF_F_WRONLY) == 0 &&
+    if ((header.map_flags & BPF_F_WRONLY) == 0 && header.fields == 0 &&
         (type == MapType::BPF_MAP_TYPE_ARRAY || type == MapType::BPF_MAP_TYPE_HASH ||
          type == MapType::BPF_MAP_TYPE_LRU_HASH || type == MapType::BPF_MAP_TYPE_LPM_TRIE))
       state.direct[i] = *object;

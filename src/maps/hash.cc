@@ -120,7 +120,7 @@ int64_t insert(const HashTable& table, const void* key, const HashTable::Hashed&
 // under the bucket's lock, so that the element is not another key's meanwhile. Longer ones are swapped in (replace).
 bool fits_one_store(const HashTable& table) {
   uint32_t size = table.map().value_size;
-  return !table.per_cpu() && size <= 8 && (size & (size - 1)) == 0;
+  return !table.per_cpu() && table.map().fields == 0 && size <= 8 && (size & (size - 1)) == 0;
 }
 void store_word(void* to, const void* from, uint32_t size) {
   hive::kill_point();

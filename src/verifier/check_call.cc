@@ -449,7 +449,6 @@ Step Verifier::finish_tail_call() {
 }
 
 Step Verifier::check_call(const Insn& insn) {
-  ++jumps_processed_;
   if (insn.src == BPF_PSEUDO_CALL) return check_function_call(insn);
   if (insn.src == BPF_PSEUDO_KFUNC_CALL) return check_kfunc_call(insn);
   if (!check_helper_call(insn)) return Step::failed;

@@ -36,6 +36,8 @@ private=$(pkg-config --static --libs-only-l skep | sed "s,-lskep,$libraries/libs
 $cxx -o "$work/cxx-static" $(pkg-config --cflags skep) $private
 $cc -o "$work/c-static" $(pkg-config --cflags skep) $private
 if ldd "$work/c-static" | grep -q libskep; then echo "the static program needs libskep.so"; exit 1; fi
+SKEP_AGENT=$prefix/lib/skep/skep-agent  # the tree is not where it was configured to be
+export SKEP_AGENT
 expect "C++: 9" "$work/cxx-static" "$object"
 expect "C: 9" "$work/c-static" "$object"
 
@@ -43,6 +45,8 @@ cmake -S "$here" -B "$work/cmake" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_BUILD_TY
 cmake --build "$work/cmake" > "$work/log"
 expect "C++: 9" env LD_LIBRARY_PATH="$libraries" "$work/cmake/shared" "$object"
 expect "C: 9" "$work/cmake/static" "$object"
+
+unset SKEP_AGENT
 
 # The installed skep finds its agent, and runs.
 "$prefix/bin/skep" run "$here/../../examples/opensnoop.bpf.c" -- true > "$work/log"

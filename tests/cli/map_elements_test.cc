@@ -39,7 +39,8 @@ TEST(SkepMap, elements_of_a_running_session_are_read_set_and_deleted) {
   // The session lives as long as cat waits on the fifo. Each line is "STATUS OUTPUT…".
   std::ofstream(directory + "/steps.sh") << R"sh(mkfifo fifo
 skep run --engine user m.bpf.c --name maptest -- cat fifo > run.out 2>&1 &
-until skep map list --session maptest >/dev/null 2>&1; do kill -0 $! || exit 1; done
+until skep map list --session maptest 2>/dev/null | grep -q entries &&
+  skep map list --session maptest 2>/dev/null | grep -q counts; do kill -0 $! || exit 1; done
 m() { out=$(skep map "$@" --session maptest 2>&1); echo "$? $out"; }
 m update entries -3 '{"pid": -5, "color": "GREEN", "name": "ls", "high": 0xfff, "sums": [1, 2]}'
 m update entries -3 '{"pid": -5, "color": "GREEN", "name": "ls", "high": 4095, "sums": [1, 2]}'

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdio>
+
 #include "isa/assembler.h"
 #include "verifier/verifier.h"
 
@@ -13,12 +15,18 @@ TEST(Differential, engines_agree_on_random_verified_programs) {
   auto made = Differential::make(true);
   ASSERT_TRUE(made) << made.error().text();
   for (uint64_t seed = 1; seed <= 3000; seed++) {
-    std::string wrong = (*made)->judge(seed, seed % 8 == 0);
+    std::string wrong = (*made)->judge(seed, seed % 8 == 0, seed % 64 == 1);
     ASSERT_EQ(wrong, "");
   }
   const Counts& counts = (*made)->counts();
   EXPECT_GT(counts.programs, 2000u) << counts.rejected << " were rejected";
   EXPECT_GT(counts.out_of_fuel, 100u);
+  EXPECT_GT(counts.callbacks, 100u);
+  EXPECT_GT(counts.tail_calls, 50u);
+  if ((*made)->optimising_error().empty())
+    EXPECT_GT(counts.optimised, 20u);
+  else
+    std::printf("without the optimising tier: %s\n", (*made)->optimising_error().c_str());
   RecordProperty("in_the_kernel", std::to_string(counts.kernel));
   if (!(*made)->kernel_error().empty())
     GTEST_SKIP() << "without the kernel: " << (*made)->kernel_error();

@@ -7,8 +7,9 @@
 // Helper 5 takes five arguments.
 //
 // With kVerifiable they are programs of type sched_cls that a verifier accepts (all but a few): r9 is map 0's
-// value instead of the context, r6 the context where there are packet loads, helpers are those of maps 1 (hash) and
-// 2 (array), and no address gets into a number.
+// value instead of the context, r6 the context where there is one function, helpers are those of maps 1 (hash) and
+// 2 (array), bpf_loop and for_each_map_elem with callbacks, and tail calls into map 3 (a program array); functions
+// take an address of their caller's stack in some; and no address gets into a number.
 #pragma once
 
 #include <array>
@@ -26,6 +27,7 @@ class RandomProgram {
 
   enum Shape { kAny, kVerifiable };
   static constexpr uint32_t kHashEntries = 8, kArrayEntries = 5, kElementBytes = 24;
+  static constexpr uint32_t kTailCalls = 4;  // elements of map 3
 
   explicit RandomProgram(uint64_t seed, Shape shape = kAny)
       : verifiable_(shape == kVerifiable), state_(seed * 2 + 1) {}
@@ -33,19 +35,30 @@ class RandomProgram {
   // Instructions for VerifiedProgramMaker::unverified.
   [[nodiscard]] std::vector<Insn> make() {
     unsigned functions = 1 + (one_in(3) ? below(3) : 0);
-    std::vector<size_t> starts;
+    starts_.clear();
     functions_ = functions;
+    callbacks_ = verifiable_ && one_in(4) ? 1 + below(2) : 0;
+    shares_stack_ = verifiable_ && one_in(3);
     for (unsigned f = 0; f < functions; f++) {
-      starts.push_back(out_.size());
+      starts_.push_back(out_.size());
       last_function_ = f + 1 == functions;
       function_ = f;
       escapes_ = one_in(2);
       function_body(f == 0);
     }
+    for (unsigned f = 0; f < callbacks_; f++) {
+      starts_.push_back(out_.size());
+      callback_body(f == 1);
+    }
     for (auto [at, callee] : calls_)
-      out_[at].imm = static_cast<int32_t>(starts[callee]) - static_cast<int32_t>(at) - 1;
+      out_[at].imm = static_cast<int32_t>(starts_[callee]) - static_cast<int32_t>(at) - 1;
     return std::move(out_);
   }
+  // Where the functions of the last program begin; the callbacks are its last.
+  [[nodiscard]] const std::vector<size_t>& starts() const { return starts_; }
+  [[nodiscard]] bool has_callbacks() const { return callbacks_ != 0; }
+  // Its result may hang on the order of a hash map's elements.
+  [[nodiscard]] bool visits_hash() const { return visits_hash_; }
 
  private:
   using B = uint8_t;
@@ -73,7 +86,7 @@ class RandomProgram {
   }
   // Registers that hold no number for others to take.
   bool reserved(unsigned r) const { return verifiable_ && (r == 9 || (r == 6 && packets())); }
-  bool packets() const { return functions_ == 1; }
+  bool packets() const { return functions_ == 1; }  // and context
   unsigned source() {
     for (;;)
       if (unsigned r = below(10); !reserved(r)) return r;
@@ -196,12 +209,77 @@ class RandomProgram {
       emit(isa::BPF_LDX | isa::BPF_MEM | size, 0, 1, off, 0);
     for (unsigned r = 1; r <= 3; r++) load_constant(r);
   }
+  // bpf_loop over the first callback, or for_each_map_elem of map 1 or 2 over the second. Their context is a number on
+  // this function's stack, which they add to.
+  void call_back() {
+    bool each = callbacks_ == 2 && one_in(2);
+    unsigned callee = functions_ + (each ? 1 : 0);
+    called_back_ |= 1u << (each ? 1 : 0);
+    bool hash = each && one_in(2);
+    visits_hash_ |= hash;
+    if (each)
+      load_map(1, hash ? 1 : 2);
+    else
+      emit(isa::BPF_ALU64 | isa::BPF_MOV | isa::BPF_K, 1, 0, 0, static_cast<int32_t>(below(5)));
+    calls_.emplace_back(out_.size(), callee);
+    emit(isa::BPF_LD | isa::BPF_IMM | isa::BPF_DW, 2, isa::BPF_PSEUDO_FUNC, 0, 0);
+    emit(0, 0, 0, 0, 0);
+    stack_address(3, -kStack + static_cast<int32_t>(8 * below(kStack / 8)));
+    emit(isa::BPF_ALU64 | isa::BPF_MOV | isa::BPF_K, 4, 0, 0, 0);
+    call_helper(each ? 164 : 181);
+  }
+  // (index, context), or (map, key, value, context): r0 says whether to stop.
+  void callback_body(bool each) {
+    unsigned context = each ? 4 : 2;
+    emit(isa::BPF_LDX | isa::BPF_MEM | isa::BPF_DW, 7, context, 0, 0);
+    if (each) {
+      emit(isa::BPF_LDX | isa::BPF_MEM | isa::BPF_W, 8, 2, 0, 0);
+      emit(isa::BPF_LDX | isa::BPF_MEM | isa::BPF_DW, 6, 3, static_cast<int>(8 * below(3)), 0);
+      if (one_in(2)) emit(isa::BPF_STX | isa::BPF_MEM | isa::BPF_DW, 3, 7, 8, 0);
+    } else {
+      emit(isa::BPF_ALU64 | isa::BPF_MOV | isa::BPF_X, 8, 1, 0, 0);
+      load_constant(6);
+    }
+    emit(isa::BPF_ALU64 | isa::BPF_XOR | isa::BPF_X, 6, 8, 0, 0);
+    unsigned steps = 1 + below(6);
+    int ops[] = {isa::BPF_ADD, isa::BPF_SUB, isa::BPF_MUL, isa::BPF_OR, isa::BPF_AND, isa::BPF_XOR};
+    for (unsigned k = 0; k < steps; k++)
+      emit((one_in(2) ? isa::BPF_ALU64 : isa::BPF_ALU) | ops[below(6)] | isa::BPF_X, 6 + below(3),
+           6 + below(3), 0, 0);
+    emit(isa::BPF_ALU64 | isa::BPF_ADD | isa::BPF_X, 7, 6, 0, 0);
+    emit(isa::BPF_STX | isa::BPF_MEM | isa::BPF_DW, context, 7, 0, 0);
+    if (one_in(3)) {  // the program's memory
+      load_memory();
+      emit(isa::BPF_STX | isa::BPF_ATOMIC | isa::BPF_DW, 9, 8, static_cast<int>(8 * below(32)),
+           isa::BPF_ADD);
+    }
+    emit(isa::BPF_ALU64 | isa::BPF_MOV | isa::BPF_X, 0, 6, 0, 0);
+    emit(isa::BPF_ALU64 | isa::BPF_AND | isa::BPF_K, 0, 0, 0, one_in(2) ? 1 : 0);
+    emit(isa::BPF_JMP | isa::BPF_EXIT, 0, 0, 0, 0);
+  }
+  // Of main: what is at the index goes on in its place, or nothing does, and r0 is a number that engines differ in.
+  void tail_call() {
+    emit(isa::BPF_ALU64 | isa::BPF_MOV | isa::BPF_X, 1, 6, 0, 0);
+    load_map(2, 3);
+    if (one_in(2)) {
+      emit(isa::BPF_ALU64 | isa::BPF_MOV | isa::BPF_K, 3, 0, 0,
+           static_cast<int32_t>(below(kTailCalls + 1)));
+    } else {
+      emit(isa::BPF_ALU64 | isa::BPF_MOV | isa::BPF_X, 3, one_in(2) ? 7 : 8, 0, 0);
+      emit(isa::BPF_ALU64 | isa::BPF_AND | isa::BPF_K, 3, 0, 0, 7);
+    }
+    call_helper(12);
+    load_constant(0);
+  }
   // A verifier wants every function to be called.
   void call_the_rest() {
+    for (unsigned f = 0; f < callbacks_; f++)
+      while ((called_back_ >> f & 1) == 0) call_back(), refill_scratch();
     for (unsigned f = 1; f < functions_; f++) {
       bool called = false;
       for (auto [at, callee] : calls_) called |= callee == f;
       if (called) continue;
+      if (shares_stack_) stack_address(1, -kStack);
       calls_.emplace_back(out_.size(), f);
       emit(isa::BPF_JMP | isa::BPF_CALL, 0, isa::BPF_PSEUDO_CALL, 0, 0);
       refill_scratch();
@@ -223,6 +301,11 @@ class RandomProgram {
       }
     } else {  // r1: context; r2 to r5: numbers
       load_memory();
+      if (shares_stack_) {  // r1: kStack bytes of the caller's stack
+        emit(isa::BPF_LDX | isa::BPF_MEM | isa::BPF_DW, 6, 1, static_cast<int>(8 * below(8)), 0);
+        emit(isa::BPF_STX | isa::BPF_MEM | isa::BPF_DW, 1, 2, static_cast<int>(8 * below(8)), 0);
+        emit(isa::BPF_STX | isa::BPF_MEM | isa::BPF_DW, 9, 6, static_cast<int>(8 * below(31)), 0);
+      }
       for (unsigned r = 0; r < 9; r++) {
         if (r >= 2 && r <= 5) continue;
         load_constant(r);
@@ -370,7 +453,10 @@ class RandomProgram {
       case 2:
         return emit(isa::BPF_STX | isa::BPF_ATOMIC | size, base, target(), off, isa::BPF_XCHG);
       case 3:
-        return emit(isa::BPF_STX | isa::BPF_ATOMIC | size, base, source(), off, isa::BPF_CMPXCHG);
+        emit(isa::BPF_STX | isa::BPF_ATOMIC | size, base, source(), off, isa::BPF_CMPXCHG);
+        // What Linux 6.18 may leave in r0's upper half (support/differential.cc).
+        if (!wide && one_in(2)) emit(isa::BPF_ALU | isa::BPF_MOV | isa::BPF_X, 0, 0, 0, 0);
+        return;
       default:
         if (one_in(2))
           return emit(isa::BPF_STX | isa::BPF_ATOMIC | size_code(), base, source(), off,
@@ -507,6 +593,10 @@ class RandomProgram {
       case 0:
         if (!verifiable_)
           call_helper(5);
+        else if (callbacks_ != 0 && one_in(3))
+          call_back();
+        else if (packets() && function_ == 0 && one_in(3))
+          tail_call();
         else
           use_map();
         return refill_scratch();
@@ -528,6 +618,7 @@ class RandomProgram {
       default:
         if (last_function_) return;
         if (!verifiable_) emit(isa::BPF_ALU64 | isa::BPF_MOV | isa::BPF_X, 1, 9, 0, 0);
+        if (shares_stack_) stack_address(1, -kStack);
         calls_.emplace_back(out_.size(), function_ + 1 + below(functions_ - function_ - 1));
         emit(isa::BPF_JMP | isa::BPF_CALL, 0, isa::BPF_PSEUDO_CALL, 0, 0);
         return refill_scratch();
@@ -571,8 +662,9 @@ class RandomProgram {
   uint64_t state_;
   std::vector<Insn> out_;
   std::vector<std::pair<size_t, unsigned>> calls_;
-  bool last_function_ = true, escapes_ = false;
-  unsigned function_ = 0, functions_ = 1;
+  std::vector<size_t> starts_;
+  bool last_function_ = true, escapes_ = false, shares_stack_ = false, visits_hash_ = false;
+  unsigned function_ = 0, functions_ = 1, callbacks_ = 0, called_back_ = 0;
   int loops_ = 0;
 };
 

@@ -17,6 +17,7 @@
 #include "object/prog_header.h"
 #include "support/unsafe_program.h"
 #include "vm/fault_table.h"
+#include "vm/jit/optimiser.h"
 #include "vm/jit/perf_map.h"
 
 namespace skep::jit {
@@ -164,7 +165,8 @@ void on_fault(int, siginfo_t*, void* context) {
   rip = static_cast<greg_t>(next);
 }
 
-TEST_F(JitTest, a_load_that_faults_reads_0_and_the_program_goes_on) {
+// Each size of load that may fault, its result added up.
+std::vector<Insn> probing_insns() {
   using namespace isa;
   std::vector<Insn> insns;
   auto emit = [&](int opcode, int dst, int src, int off, int imm) {
@@ -184,8 +186,25 @@ TEST_F(JitTest, a_load_that_faults_reads_0_and_the_program_goes_on) {
       emit(BPF_ALU64 | BPF_ADD | BPF_K, 0, 0, 0, 1);
     }
   emit(BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
-  VerifiedProgram program = VerifiedProgramMaker::unverified(insns);
-  NativeCode code = compiled(program);
+  return insns;
+}
+
+// Parameter: by the optimising tier.
+class FaultingLoadTest : public JitTest, public testing::WithParamInterface<bool> {
+ protected:
+  void SetUp() override {
+    JitTest::SetUp();
+    if (!GetParam()) return;
+    if (auto target = optimiser_target(); !target) GTEST_SKIP() << target.error().text();
+  }
+};
+
+TEST_P(FaultingLoadTest, reads_0_and_the_program_goes_on) {
+  VerifiedProgram program = VerifiedProgramMaker::unverified(probing_insns());
+  auto made = GetParam() ? compile_optimised(program, options_, *memory_)
+                         : compile(program, options_, *memory_);
+  ASSERT_TRUE(made) << made.error().text();
+  const NativeCode& code = *made;
   ASSERT_EQ(code.faults.size(), 8u);
   EXPECT_TRUE(std::is_sorted(code.faults.begin(), code.faults.end(),
                              [](auto& a, auto& b) { return a.insn < b.insn; }));
@@ -201,11 +220,19 @@ TEST_F(JitTest, a_load_that_faults_reads_0_and_the_program_goes_on) {
   EXPECT_EQ(faults, 8u);
   alignas(8) int8_t bytes[32];
   std::fill(std::begin(bytes), std::end(bytes), -1);
-  run(code, bytes);
+  const uint64_t there = run(code, bytes);
   EXPECT_EQ(faults, 8u);  // nothing faults where memory is
+  uint64_t expected = 0;
+  for (uint64_t value : {uint64_t{0xff}, uint64_t{0xffff}, uint64_t{0xffffffff}, ~uint64_t{0},
+                         ~uint64_t{0}, ~uint64_t{0}, ~uint64_t{0}, ~uint64_t{0}})
+    expected = (expected << 1) + value + 1;
+  EXPECT_EQ(there, expected);
   sigaction(SIGSEGV, &before, nullptr);
   munmap(page, 4096);
 }
+INSTANTIATE_TEST_SUITE_P(Tiers, FaultingLoadTest, testing::Bool(), [](const auto& tier) {
+  return std::string(tier.param ? "optimising" : "fast");
+});
 
 // A program array as maps/ makes it, and programs in it.
 class TailCallJitTest : public JitTest {
@@ -276,6 +303,70 @@ TEST_F(TailCallJitTest, an_index_outside_an_empty_element_and_a_forged_one_are_p
   EXPECT_EQ(run(elsewhere, &index), 5u);
 }
 
+// Where facts name the array, its geometry is in the code; its elements are as little trusted.
+TEST_F(TailCallJitTest, into_a_known_array_is_checked_as_well) {
+  for (bool constant : {false, true}) {
+    auto caller = [&](uint32_t index) {
+      auto insns =
+          isa::assemble_insns("r2 = map[idx:0]\n r3 = *(u32 *)(r1 +0)\n call 12\n r0 = 5\n exit");
+      return VerifiedProgramMaker::unverified(*insns, {descriptor_},
+                                              [&](std::vector<InsnFacts>& facts) {
+                                                facts[3].map_index = 0;
+                                                facts[3].tail_call_is_constant = constant;
+                                                facts[3].constant_key = index;
+                                              });
+    };
+    uint32_t index = 1;
+    VerifiedProgram one = caller(index);
+    NativeCode code = compiled(one);
+    elements_[1] = 0;
+    options_.prog_headers = 64;
+    EXPECT_EQ(run(code, &index), 5u);
+    put(1, header_, compiled(program("r0 = 9\n exit")));
+    EXPECT_EQ(run(code, &index), 9u);
+    EXPECT_EQ(context_.program, &header_);
+    header_.magic = 0;
+    EXPECT_EQ(run(code, &index), 5u);
+    header_.magic = kProgMagic;
+    elements_[1] += 8;  // not where a header can be
+    EXPECT_EQ(run(code, &index), 5u);
+    elements_[1] -= 8;
+    context_.tail_calls = isa::kMaxTailCalls;
+    EXPECT_EQ(run(code, &index), 5u);
+    context_.tail_calls = 0;
+    index = 4;
+    VerifiedProgram outside = caller(index);
+    NativeCode never = compiled(outside);
+    EXPECT_EQ(run(never, &index), 5u);
+  }
+}
+
+// A loop in the code: the callback sees each number once, ends it by 1, and may change its context.
+TEST_F(JitTest, bpf_loop_over_a_known_callback_is_a_loop) {
+  VerifiedProgram looping = program(
+      "r6 = r1\n *(u64 *)(r10 -8) = 0\n r1 = *(u32 *)(r6 +0)\n r2 = subprog[f]\n r3 = r10\n "
+      "r3 += -8\n r4 = *(u32 *)(r6 +4)\n call 181\n r1 = *(u64 *)(r10 -8)\n r1 <<= 32\n r0 <<= 32\n"
+      "r0 s>>= 32\n r0 += r1\n exit\n"
+      "f:\n r3 = *(u64 *)(r2 +0)\n r3 += r1\n *(u64 *)(r2 +0) = r3\n r0 = 0\n if r1 < 99 goto +1\n "
+      "r0 = 1\n exit");
+  NativeCode code = compiled(looping);
+  uint32_t in[2] = {10, 0};
+  EXPECT_EQ(run(code, in), (uint64_t{45} << 32) + 10);
+  in[0] = 0;
+  EXPECT_EQ(run(code, in), 0u);
+  in[0] = 1000;  // the callback ends it
+  EXPECT_EQ(run(code, in), (uint64_t{4950} << 32) + 100);
+  // What is refused is the helper's to refuse: there is none in this test's table but a mark.
+  helpers[181] = reinterpret_cast<uint64_t>(+[](uint64_t, uint64_t, uint64_t, uint64_t, uint64_t,
+                                                HelperContext*) -> uint64_t { return 77; });
+  NativeCode refusing = compiled(looping);
+  in[0] = (8 << 20) + 1;
+  EXPECT_EQ(run(refusing, in), 77u);
+  in[0] = 10, in[1] = 1;
+  EXPECT_EQ(run(refusing, in), 77u);
+  helpers[181] = 0;
+}
+
 TEST_F(TailCallJitTest, from_a_subprogram_it_returns_to_the_subprograms_caller) {
   VerifiedProgram caller = program(
       "r6 = 100\n r7 = 20\n r8 = 3\n r9 = 4\n call f\n r0 += r6\n r0 += r7\n r0 += r8\n r0 += r9\n "
@@ -312,6 +403,16 @@ TEST_F(JitTest, a_perf_map_has_a_line_for_each_function) {
                                code.block.address, code.subprograms[1],
                                code.block.address + code.subprograms[1],
                                code.code_size - code.subprograms[1]));
+}
+
+// The optimising tier's code has no parts by function.
+TEST_F(JitTest, a_perf_map_has_one_line_for_code_of_one_part) {
+  VerifiedProgram two = program("call f\n exit\n f: r0 = 3\n exit");
+  NativeCode code = compiled(two);
+  code.subprograms.clear();
+  EXPECT_EQ(perf_map_lines(two, code, "0123456789abcdef"),
+            fmt::format("{:x} {:x} bpf_prog_0123456789abcdef_test\n", code.block.address,
+                        code.code_size));
 }
 
 TEST_F(JitTest, a_helper_calls_back_with_five_arguments) {

@@ -66,6 +66,21 @@ struct Cells {
 
 }  // namespace
 
+uint32_t Analysis::function_in(unsigned reg, uint32_t i) const {
+  const auto none = static_cast<uint32_t>(functions_.size());
+  while (i-- > 0 && (flags_[i + 1] & kLeader) == 0) {
+    const Insn& insn = insns_[i];
+    if (insn.opcode == kNop) continue;  // a second half, or dead
+    const bool jump = insn.cls() == BPF_JMP || insn.cls() == BPF_JMP32;
+    if (jump && (insn.op() == BPF_CALL || insn.op() == BPF_EXIT || insn.op() == BPF_JA))
+      return none;
+    if ((def_[i] & bit(reg)) == 0) continue;
+    if (!is_ld_imm64(insn) || insn.dst != reg || insn.src != BPF_PSEUDO_FUNC) return none;
+    return function_at(i + 1 + static_cast<uint32_t>(insn.imm));
+  }
+  return none;
+}
+
 uint32_t Analysis::function_at(uint32_t start) const {
   auto found = std::lower_bound(functions_.begin(), functions_.end(), start,
                                 [](const Function& f, uint32_t at) { return f.start < at; });

@@ -90,6 +90,10 @@ class Analysis {
   // The conditional jump that ends the block which begins at `from`, if that may be copied; none: 0.
   [[nodiscard]] uint32_t copied_end(const Function& function, uint32_t from) const;
 
+  // The BPF function that `reg` is the address of at instruction `i`, where the same basic block says so; functions().size()
+  // where it does not.
+  [[nodiscard]] uint32_t function_in(unsigned reg, uint32_t i) const;
+
   // Where a jump goes.
   [[nodiscard]] static uint32_t target(const Insn& insn, uint32_t i) {
     bool far = insn.opcode == (isa::BPF_JMP32 | isa::BPF_JA);

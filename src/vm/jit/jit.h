@@ -36,7 +36,7 @@ struct JitOptions {
   uint64_t helper_table = hive::kProcessPage + offsetof(hive::ProcessPage, helpers);
   uint64_t kfunc_table = hive::kProcessPage + offsetof(hive::ProcessPage, kfuncs);
   // Where a ProgHeader may lie: a tail call takes nothing else from a program array, whose elements any
-  // traced process could have overwritten.
+  // traced process could have overwritten. Headers are at multiples of 64 bytes from there.
   uint64_t prog_headers = hive::kControl;
   uint64_t prog_headers_size = hive::kControlSize;
   // Given: no immediate of the program appears in the code (constant blinding), masks come from this.

@@ -65,4 +65,29 @@ struct Lookup {
   }
 }
 
+// Of the tail call at `i`: its program array, where facts name it and its header is published. The geometry of a map
+// never changes; its elements may at any time, and any traced process can write them.
+struct TailCall {
+  const MapHeader* array = nullptr;
+  int16_t map_index = -1;
+  std::optional<uint32_t> index;  // where it is a constant
+};
+[[nodiscard]] inline std::optional<TailCall> tail_call_at(const VerifiedProgram& program,
+                                                          uint32_t i) {
+  if (i >= program.facts().size()) return std::nullopt;
+  const InsnFacts& facts = program.facts()[i];
+  if (facts.map_index < 0 || static_cast<size_t>(facts.map_index) >= program.maps().size())
+    return std::nullopt;
+  const MapDescriptor& map = program.maps()[static_cast<size_t>(facts.map_index)];
+  if (map.type != MapType::BPF_MAP_TYPE_PROG_ARRAY || map.address == 0) return std::nullopt;
+  TailCall found{.array = reinterpret_cast<const MapHeader*>(map.address),
+                 .map_index = facts.map_index,
+                 .index = {}};
+  if (found.array->magic != kMapMagic || found.array->values == 0 ||
+      found.array->max_entries > INT32_MAX)
+    return std::nullopt;
+  if (facts.tail_call_is_constant) found.index = facts.constant_key;
+  return found;
+}
+
 }  // namespace skep::jit

@@ -16,9 +16,10 @@ namespace {
 
 constexpr uint16_t kLostRegisters =
     1 << rax | 1 << rcx | 1 << rdx | 1 << rsi | 1 << rdi | 1 << r8 | 1 << r9 | 1 << r10 | 1 << r11;
-constexpr uint16_t kScratchRegisters = 0x3f;                         // r0 to r5
-constexpr int32_t kMapLookup = 1, kTailCall = 12, kProcessorId = 8;  // BPF_FUNC_*
+constexpr uint16_t kScratchRegisters = 0x3f;                                      // r0 to r5
+constexpr int32_t kMapLookup = 1, kTailCall = 12, kProcessorId = 8, kLoop = 181;  // BPF_FUNC_*
 constexpr int32_t kTableSize = 1024;
+constexpr int32_t kMaxLoops = 8 << 20;  // BPF_MAX_LOOPS
 
 }  // namespace
 
@@ -65,6 +66,9 @@ void CodeGen::call(uint32_t i, const Insn& insn) {
       if (a_.inlined(i)) return inline_lookup(i);
       break;
     case kTailCall: return tail_call(i);
+    case kLoop:
+      if (loop_call(i)) return;
+      break;
     case kProcessorId:  // the slot is the CPU
       if (!a_.inlined(i)) break;
       clobber(rax, static_cast<uint16_t>(out_ & ~kScratchRegisters));
@@ -273,10 +277,59 @@ void CodeGen::hash_lookup(const Lookup& lookup) {
   end_def(0, false);
 }
 
+// bpf_loop(r1: how often, r2: callback, r3: its context, r4: flags) over a callback that is known: a loop around a direct
+// call. What the helper would refuse it is left to refuse. Metered code has no such loop: fuel may end it.
+bool CodeGen::loop_call(uint32_t i) {
+  const uint32_t callback = a_.function_in(2, i);
+  if (!costs_.empty() || callback == a_.functions().size()) return false;
+  constexpr Mem kTimes{.base = rsp}, kArgument{.base = rsp, .disp = 8},
+      kDone{.base = rsp, .disp = 16};
+  arguments(a_.use(i));
+  e_.test(true, rcx, rcx);
+  uint8_t* flags = skip(kNe);
+  e_.alu_imm(kCmp, false, rdi, kMaxLoops);
+  uint8_t* most = skip(kA);
+  e_.alu_imm(kSub, true, rsp, 32);  // what calls align to stays so
+  e_.mov(false, rdi, rdi);
+  e_.store(8, kTimes, rdi);
+  e_.store(8, kArgument, rdx);
+  e_.store_imm(8, kDone, 0);
+  e_.test(true, rdi, rdi);
+  uint8_t* none = skip(kE);
+  uint8_t* again = e_.p;
+  e_.load(8, rdi, kDone);
+  e_.load(8, rsi, kArgument);
+  e_.call32(0);
+  fixups_.push_back({Fixup::kFunction, here() - 4, callback, i});
+  e_.alu_store_imm(kAdd, 8, kDone, 1);
+  e_.test(true, rax, rax);
+  uint8_t* stopped = skip(kNe);
+  e_.load(8, rcx, kDone);
+  e_.alu(kCmp, true, rcx, kTimes);
+  e_.jcc8(kB, again - (e_.p + 2));
+  bind(stopped);
+  bind(none);
+  e_.load(8, rax, kDone);
+  e_.alu_imm(kAdd, true, rsp, 32);
+  uint8_t* end = skip();
+  bind(flags);
+  bind(most);
+  call_table(options_.helper_table + uint64_t{kLoop} * 8);
+  bind(end);
+  after_call();
+  return true;
+}
+
 // r1: ctx, r2: program array, r3: index. Leaves this function's frame, as the kernel does: a subprogram's
 // caller goes on with what the other program returns.
 void CodeGen::tail_call(uint32_t i) {
-  arguments(a_.use(i));
+  auto known = options_.inline_maps && !blind_ ? tail_call_at(program_, i) : std::nullopt;
+  const bool constant = known && known->index.has_value();
+  if (constant && *known->index >= known->array->max_entries) {  // never
+    arguments(0);
+    return after_call();
+  }
+  arguments(constant ? bit(1) : a_.use(i));
   uint32_t outs[6];
   unsigned count = 0;
   auto leave = [&](Cond cond) {
@@ -284,24 +337,42 @@ void CodeGen::tail_call(uint32_t i) {
     outs[count++] = here();
   };
   Mem tail_calls{.base = kContext, .disp = offsetof(HelperContext, tail_calls)};
-  e_.alu(kCmp, false, rdx, {.base = rsi, .disp = offsetof(MapHeader, max_entries)});
-  leave(kAe);
+  if (known && !constant) {
+    e_.alu_imm(kCmp, false, rdx, static_cast<int32_t>(known->array->max_entries));
+    leave(kAe);
+  } else if (!known) {
+    e_.alu(kCmp, false, rdx, {.base = rsi, .disp = offsetof(MapHeader, max_entries)});
+    leave(kAe);
+  }
   e_.alu_store_imm(kCmp, 4, tail_calls, kMaxTailCalls);
   leave(kAe);
   fenced_ = false;
   barrier(0);
-  e_.load(8, rax, {.base = rsi, .disp = offsetof(MapHeader, values)});
-  e_.mov(false, rdx, rdx);
-  e_.load(8, rax, {.base = rax, .index = rdx, .scale = 3});
-  // The array's memory is any traced process's to write: what it holds must be a published program.
+  if (constant) {
+    e_.mov_imm(rax, known->array->values + 8 * uint64_t{*known->index});
+    e_.load(8, rax, {.base = rax});
+  } else {
+    if (known)
+      e_.mov_imm(rax, known->array->values);
+    else
+      e_.load(8, rax, {.base = rsi, .disp = offsetof(MapHeader, values)});
+    e_.mov(false, rdx, rdx);
+    e_.load(8, rax, {.base = rax, .index = rdx, .scale = 3});
+  }
+  // The array's memory is any traced process's to write: what it holds must be a published program. Where it is not
+  // aligned to 64 bytes, what it lacks comes to the top of the number of its 64 bytes.
   e_.mov_imm(kScratch, options_.prog_headers);
   e_.mov(true, kScratch2, rax);
   e_.alu(kSub, true, kScratch2, kScratch);
-  e_.mov_imm(kScratch, options_.prog_headers_size);
-  e_.alu(kCmp, true, kScratch2, kScratch);
+  e_.shift(kRor, true, kScratch2, 6);
+  const uint64_t most = options_.prog_headers_size / 64;
+  if (most <= INT32_MAX) {
+    e_.alu_imm(kCmp, true, kScratch2, static_cast<int32_t>(most));
+  } else {
+    e_.mov_imm(kScratch, most);
+    e_.alu(kCmp, true, kScratch2, kScratch);
+  }
   leave(kAe);
-  e_.test_imm(true, rax, 63);
-  leave(kNe);
   e_.alu_store_imm(kCmp, 4, {.base = rax, .disp = offsetof(ProgHeader, magic)},
                    static_cast<int32_t>(kProgMagic));
   leave(kNe);

@@ -216,6 +216,7 @@ class CodeGen {
   void load_slot_offset(unsigned to, const MapHeader& header);
   void element_address(uint32_t i, const Lookup& lookup);
   void tail_call(uint32_t i);
+  bool loop_call(uint32_t i);
   void call_table(uint64_t element);
 
   static constexpr uint16_t bit(unsigned v) { return static_cast<uint16_t>(1u << v); }

@@ -250,7 +250,7 @@ TEST(SkepRun, a_perf_map_names_the_programs_of_each_traced_process) {
   EXPECT_NE(outcome.out.find(" bpf_prog_"), std::string::npos) << outcome.out;
 }
 
-// tests/vm/jitdump_test.cc looks inside.
+// tests/runtime/jitdump_test.cc looks inside.
 TEST(SkepRun, a_jitdump_has_the_code_of_the_programs) {
   auto outcome = shell("d=$(mktemp -d); JITDUMPDIR=$d skep run " + kExamples +
                        "opensnoop.bpf.c --jitdump -- cat /dev/null; head -c 4 $d/jit-*.dump; "

@@ -23,10 +23,11 @@ TEST(Differential, engines_agree_on_random_verified_programs) {
   EXPECT_GT(counts.out_of_fuel, 100u);
   EXPECT_GT(counts.callbacks, 100u);
   EXPECT_GT(counts.tail_calls, 50u);
-  if ((*made)->optimising_error().empty())
+  if ((*made)->optimising_error().empty()) {
     EXPECT_GT(counts.optimised, 20u);
-  else
+  } else {
     std::printf("without the optimising tier: %s\n", (*made)->optimising_error().c_str());
+  }
   RecordProperty("in_the_kernel", std::to_string(counts.kernel));
   if (!(*made)->kernel_error().empty())
     GTEST_SKIP() << "without the kernel: " << (*made)->kernel_error();

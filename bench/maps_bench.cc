@@ -5,11 +5,13 @@
 //
 // A case is a loop of one operation over keys from a linear congruential generator, hot (1 Ki of 64
 // Ki keys) or wide (32 Ki); its time is the loop's less that of the same loop without the
-// operation, divided by its rounds; the least of several samples. Each key depends on what was read
+// operation, divided by its rounds; the least of several samples. `chained`: each key depends on what was read
 // before, so that operations do not overlap. ours/kernel below 1 is faster. Where bpf(2) is
 // refused, only our times are shown.
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,7 +21,9 @@
 #include <cstdio>
 #include <cstring>
 #include <functional>
+#include <numeric>
 #include <optional>
+#include <random>
 #include <string>
 #include <thread>
 #include <vector>
@@ -49,11 +53,30 @@ struct Case {
   uint32_t keys;     // a power of two: how many are used …
   uint32_t filled;   // … and how many are in the map
   bool ring = false;
+  bool chained = false;
 };
 
 // r8: the sum of what was read, so that nothing is optimised away. r9: the generator's state, kept
-// from run to run.
-std::string loop(const std::string& operation, uint32_t keys) {
+// from run to run. Of one state come kUnrolled keys, so that the generator is no bottleneck.
+constexpr uint32_t kUnrolled = 4;
+std::string loop(const std::string& operation, uint32_t keys, bool chained) {
+  std::string body;
+  for (uint32_t i = 0; i < kUnrolled; ++i) {
+    std::string text = operation;
+    for (const char* label : {"missing", "full"})
+      for (size_t at = 0; (at = text.find(label, at)) != std::string::npos;) {
+        at += std::strlen(label);
+        text.insert(at, std::to_string(i));
+      }
+    body += fmt::format(R"(
+    r7 = r9
+    r7 {}= {}
+    r7 >>= {}
+    r7 &= {}
+    *(u32 *)(r10 -4) = r7
+  {})",
+                        chained ? "^" : "+", chained ? "r8" : "0", 2 + 5 * i, keys - 1, text);
+  }
   return fmt::format(R"(
     r1 = map[idx:1][0]+0
     r9 = *(u64 *)(r1 +0)
@@ -62,11 +85,6 @@ std::string loop(const std::string& operation, uint32_t keys) {
   again:
     w9 *= 1664525
     w9 += 1013904223
-    w9 ^= w8
-    r7 = r9
-    r7 >>= 9
-    r7 &= {}
-    *(u32 *)(r10 -4) = r7
   {}
     r6 += -1
     if r6 != 0 goto again
@@ -74,7 +92,7 @@ std::string loop(const std::string& operation, uint32_t keys) {
     *(u64 *)(r1 +0) = r9
     r0 = r8
     exit)",
-                     kRounds, keys - 1, operation);
+                     kRounds / kUnrolled, body);
 }
 
 constexpr const char* kNothing = "  r8 += r7\n";  // as if r7 had been read
@@ -158,8 +176,12 @@ std::vector<Case> all_cases() {
     for (bool wide : {false, true}) {
       MapAttributes map{
           .type = type, .key_size = 4, .value_size = 8, .max_entries = kFull, .map_flags = flags};
-      cases.push_back({fmt::format("{}/{}/{}", kind, operation, wide ? "wide" : "hot"), map, text,
-                       wide ? kWide : kHot, kFull});
+      for (bool chained : {false, true}) {
+        if (chained && std::string_view(operation) != "lookup") continue;
+        cases.push_back({fmt::format("{}/{}/{}{}", kind, operation, wide ? "wide" : "hot",
+                                     chained ? "/chained" : ""),
+                         map, text, wide ? kWide : kHot, kFull, false, chained});
+      }
     }
   };
   add("array", BPF_MAP_TYPE_ARRAY, 0, "lookup", kLookupText);
@@ -226,6 +248,14 @@ std::vector<std::byte> key_for(const MapAttributes& map, uint32_t number) {
   return key;
 }
 
+// The order in which a map is filled: the keys that are asked for must not be the first in their buckets.
+std::vector<uint32_t> shuffled(uint32_t count) {
+  std::vector<uint32_t> all(count);
+  std::iota(all.begin(), all.end(), 0);
+  std::shuffle(all.begin(), all.end(), std::mt19937_64(1));
+  return all;
+}
+
 class UserPlace final : public Place {
  public:
   UserPlace()
@@ -242,13 +272,14 @@ class UserPlace final : public Place {
           *hive_, {.type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 1});
     if (!map) return why = map.error().text(), false;
     map_ = *map;
-    for (uint32_t i = 0; i < test.filled; ++i) {
+    for (uint32_t i : shuffled(test.filled)) {
       auto added =
           update_elem(*map_, key_for(test.map, i), value_for(test.map, i, hive_->slot_count()));
       if (!added) return why = added.error().text(), false;
     }
     for (bool operation : {false, true}) {
-      auto insns = isa::assemble_insns(loop(operation ? test.text : kNothing, test.keys));
+      auto insns =
+          isa::assemble_insns(loop(operation ? test.text : kNothing, test.keys, test.chained));
       if (!insns) return why = insns.error().text(), false;
       std::vector<MapDescriptor> maps{descriptor(*map_), descriptor(*seed_)};
       // Every call here takes map 0, which the verifier would have told the JIT.
@@ -338,7 +369,7 @@ class KernelPlace final : public Place {
     seed_ = Fd(bpf(0, seed));
     if (!map_ || !seed_) return why = "BPF_MAP_CREATE: " + errno_text(errno), false;
     long cpus = ::sysconf(_SC_NPROCESSORS_CONF);
-    for (uint32_t i = 0; i < test.filled; ++i) {
+    for (uint32_t i : shuffled(test.filled)) {
       auto key = key_for(test.map, i);
       auto value = value_for(test.map, i, static_cast<uint32_t>(cpus));
       ElementAttr element{static_cast<uint32_t>(map_.get()), 0,
@@ -347,7 +378,8 @@ class KernelPlace final : public Place {
       if (bpf(2, element) != 0) return why = "BPF_MAP_UPDATE_ELEM: " + errno_text(errno), false;
     }
     for (bool operation : {false, true}) {
-      auto insns = isa::assemble_insns(loop(operation ? test.text : kNothing, test.keys));
+      auto insns =
+          isa::assemble_insns(loop(operation ? test.text : kNothing, test.keys, test.chained));
       if (!insns) return why = insns.error().text(), false;
       for (size_t i = 0; i < insns->size(); ++i) {
         Insn& insn = (*insns)[i];
@@ -421,41 +453,138 @@ double measure(Place& place, const Case& test, int samples, uint32_t repeat) {
   return std::max(0.05, (best[1] - best[0]) / kRounds);
 }
 
-// The user side: lookup_elem against bpf(2).
-void user_api(int samples, const std::function<void(const std::string&, double, double)>& report) {
+// From outside of programs: the map operations that the C++ API (include/skep) and the user engine's bpf(2) stand on,
+// against bpf(2) of the kernel. Of a hash of 1 Ki elements; a batch is of 64, its figure by element.
+void user_side(int samples, const std::function<bool(const std::string&)>& wanted,
+               const std::function<void(const std::string&, double, double)>& report) {
   auto hive = make_test_hive();
-  std::string reason;
-  constexpr uint32_t kCalls = 20000;
-  auto map = create_map(
-      *hive, {.type = BPF_MAP_TYPE_HASH, .key_size = 4, .value_size = 8, .max_entries = 1024});
+  constexpr uint32_t kKeys = 1024, kCalls = 4096, kBatch = 64;
+  auto made = create_map(
+      *hive, {.type = BPF_MAP_TYPE_HASH, .key_size = 4, .value_size = 8, .max_entries = kKeys});
+  MapHeader& map = **made;
+  MapAttr attr{1, 4, 8, kKeys, 0, {}};
+  Fd kernel(bpf(0, attr));
+  uint32_t key = 0;
   uint64_t value = 1;
   auto as_bytes = [](auto& object) { return std::as_writable_bytes(std::span(&object, 1)); };
-  MapAttr attr{1, 4, 8, 1024, 0, {}};
-  Fd kernel(bpf(0, attr));
-  for (uint32_t key = 0; key < 1024; ++key) {
-    (void)update_elem(**map, as_bytes(key), as_bytes(value));
-    ElementAttr element{static_cast<uint32_t>(kernel.get()), 0, reinterpret_cast<uint64_t>(&key),
-                        reinterpret_cast<uint64_t>(&value), 0};
-    if (kernel) (void)bpf(2, element);
+  auto element = [&](int command) {
+    ElementAttr what{static_cast<uint32_t>(kernel.get()), 0, reinterpret_cast<uint64_t>(&key),
+                     reinterpret_cast<uint64_t>(&value), 0};
+    if (command == 3) what.value = 0;
+    return bpf(command, what);
+  };
+  for (key = 0; key < kKeys; ++key) {
+    (void)update_elem(map, as_bytes(key), as_bytes(value));
+    if (kernel) (void)element(2);
   }
-  double ours = 1e18, theirs = 1e18;
-  for (int i = 0; i < samples; ++i) {
-    uint64_t start = now_ns();
-    for (uint32_t n = 0; n < kCalls; ++n) {
-      uint32_t key = n & 1023;
-      (void)lookup_elem(**map, as_bytes(key), as_bytes(value));
-    }
-    ours = std::min(ours, static_cast<double>(now_ns() - start) / kCalls);
-    start = now_ns();
-    for (uint32_t n = 0; kernel && n < kCalls; ++n) {
-      uint32_t key = n & 1023;
-      ElementAttr element{static_cast<uint32_t>(kernel.get()), 0, reinterpret_cast<uint64_t>(&key),
-                          reinterpret_cast<uint64_t>(&value), 0};
-      (void)bpf(1, element);
-    }
-    if (kernel) theirs = std::min(theirs, static_cast<double>(now_ns() - start) / kCalls);
+  std::vector<uint32_t> keys(kBatch);
+  std::vector<uint64_t> values(kBatch);
+  std::iota(keys.begin(), keys.end(), 0);
+  struct BatchAttr {
+    uint64_t in, out, keys, values;
+    uint32_t count, fd;
+    uint64_t flags, more;
+  };
+  auto batch = [&](int command) {
+    uint32_t cursor[2] = {};
+    BatchAttr what{0,
+                   reinterpret_cast<uint64_t>(cursor),
+                   reinterpret_cast<uint64_t>(keys.data()),
+                   reinterpret_cast<uint64_t>(values.data()),
+                   kBatch,
+                   static_cast<uint32_t>(kernel.get()),
+                   0,
+                   0};
+    return bpf(command, what);
+  };
+  struct Way {
+    const char* name;
+    uint32_t each;  // elements a call
+    std::function<void()> ours, theirs;
+  };
+  uint32_t done = 0;
+  const Way ways[] = {
+      {"hash/user_api/lookup", 1, [&] { (void)read_elem(map, &key, &value); },
+       [&] { (void)element(1); }},
+      {"hash/bpf/lookup", 1, [&] { (void)lookup_elem(map, as_bytes(key), as_bytes(value)); },
+       [&] { (void)element(1); }},
+      {"hash/bpf/update", 1, [&] { (void)update_elem(map, as_bytes(key), as_bytes(value)); },
+       [&] { (void)element(2); }},
+      {"hash/bpf/delete+insert", 1,
+       [&] {
+         (void)delete_elem(map, as_bytes(key));
+         (void)update_elem(map, as_bytes(key), as_bytes(value));
+       },
+       [&] { (void)element(3), (void)element(2); }},
+      {"hash/bpf/lookup_batch", kBatch,
+       [&] {
+         std::vector<std::byte> cursor;
+         (void)lookup_batch(map, cursor, kBatch);
+       },
+       [&] { (void)batch(24); }},
+      {"hash/bpf/update_batch", kBatch,
+       [&] {
+         (void)update_batch(map, std::as_bytes(std::span(keys)), std::as_bytes(std::span(values)),
+                            kBatch, done);
+       },
+       [&] { (void)batch(26); }},
+  };
+  for (const Way& way : ways) {
+    if (!wanted(way.name)) continue;
+    double best[2] = {1e18, 1e18};
+    for (int i = 0; i < samples; ++i)
+      for (int side : {0, 1}) {
+        if (side == 1 && !kernel) continue;
+        const auto& call = side == 0 ? way.ours : way.theirs;
+        const uint32_t calls = kCalls / way.each;
+        const uint64_t start = now_ns();
+        for (uint32_t n = 0; n < calls; ++n) {
+          key = n & (kKeys - 1);
+          call();
+        }
+        best[side] = std::min(best[side], static_cast<double>(now_ns() - start) /
+                                              (static_cast<double>(calls) * way.each));
+      }
+    report(way.name, best[0], kernel ? best[1] : std::nan(""));
   }
-  report("hash/user_api/lookup", ours, kernel ? theirs : std::nan(""));
+}
+
+// Wall time an operation of `workers` at once on one map, as threads or as processes, the loop that they run included.
+double together(Place& place, uint32_t workers, bool processes, uint32_t repeat) {
+  struct Gate {
+    std::atomic<uint32_t> ready, go;
+  };
+  auto* gate = static_cast<Gate*>(
+      ::mmap(nullptr, sizeof(Gate), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+  auto work = [&] {
+    (void)place.sample(true, 1);
+    gate->ready.fetch_add(1);
+    while (gate->go.load() == 0) ::sched_yield();
+    (void)place.sample(true, repeat);
+  };
+  std::vector<std::thread> threads;
+  std::vector<pid_t> children;
+  for (uint32_t i = 0; i < workers; ++i) {
+    if (!processes) {
+      threads.emplace_back(work);
+      continue;
+    }
+    const pid_t child = ::fork();
+    if (child == 0) {
+      work();
+      ::_exit(0);
+    }
+    children.push_back(child);
+  }
+  while (gate->ready.load() < workers) ::sched_yield();
+  auto start = std::chrono::steady_clock::now();
+  gate->go = 1;
+  for (auto& thread : threads) thread.join();
+  for (pid_t child : children) ::waitpid(child, nullptr, 0);
+  const double ns =
+      std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - start).count();
+  ::munmap(gate, sizeof(Gate));
+  return ns / (static_cast<double>(workers) * repeat * kRounds);
 }
 
 // Producers on one ring, ns of wall time an event, with a consumer that keeps up.
@@ -540,7 +669,39 @@ int main(int argc, char** argv) {
       report(test.name, ours, theirs);
     }
   }
-  if (wanted("hash/user_api/lookup")) user_api(samples, report);
+  user_side(samples, wanted, report);
+  {
+    UserPlace user;
+    for (const Case& test : all_cases()) {
+      if (test.name != "hash/lookup/hot" && test.name != "hash/update/hot" &&
+          test.name != "percpu_hash/update/hot" && test.name != "lru_hash/update/hot")
+        continue;
+      KernelPlace kernel;
+      std::string why;
+      bool has_kernel = false, prepared = false;
+      for (bool processes : {false, true})
+        for (uint32_t workers : {1u, 2u, 4u, 16u}) {
+          if (processes && workers > 4) continue;
+          const std::string name =
+              fmt::format("{}/{} {}", test.name, workers, processes ? "processes" : "threads");
+          if (!wanted(name)) continue;
+          if (!prepared) {
+            if (!user.prepare(test, why)) return 1;
+            has_kernel = kernel.prepare(test, why);
+            prepared = true;
+          }
+          double best[2] = {1e18, 1e18};
+          for (int i = 0; i < (quick ? 2 : 5); ++i) {
+            best[0] =
+                std::min(best[0], together(user, workers, processes, repeat * 2 / workers + 1));
+            if (has_kernel)
+              best[1] =
+                  std::min(best[1], together(kernel, workers, processes, repeat * 2 / workers + 1));
+          }
+          report(name, best[0], has_kernel ? best[1] : std::nan(""));
+        }
+    }
+  }
   if (wanted("ringbuf/producers")) {
     table +=
         "\n| ring buffer: producers | ns an event | M events/s consumed | lost "
@@ -549,11 +710,15 @@ int main(int argc, char** argv) {
       table += ring_producers(producers, quick ? 1 << 20 : 1 << 23);
   }
   if (!write.empty())
-    skep::bench::write_section(
-        write, "maps", "Maps",
-        "The same bytecode on both engines; each key depends on the value read before, so that "
-        "operations do not overlap. hot: 1 Ki of 64 Ki keys; wide: 32 Ki.\n\n" +
-            table);
+    skep::bench::write_section(write, "maps", "Maps",
+                               "The same bytecode on both engines, filled in the same random "
+                               "order. hot: 1 Ki of 64 Ki keys; wide: 32 Ki. "
+                               "What an operation adds to a loop; chained: each key depends on the "
+                               "value read before, so that operations do "
+                               "not overlap. threads, processes: wall time an operation of all "
+                               "together, loop included, on this machine's "
+                               "two processors.\n\n" +
+                                   table);
   if (json) std::printf("{\"over_kernel\":{%s}}\n", ratios.c_str());
   return 0;
 }

@@ -82,6 +82,24 @@ Expected<void> share_globals(ObjectState& state) {
   return {};
 }
 
+// Maps whose look-ups are no more than a copy of the value.
+Expected<void> find_direct(ObjectState& state) {
+  engine::UserEngine* user = state.engine->user;
+  if (user == nullptr) return {};
+  state.direct.resize(state.loader->maps().size());
+  for (size_t i = 0; i < state.direct.size(); ++i) {
+    auto object = user->map_of(state.loader->maps()[i].fd.get());
+    if (!object) return refuse(object);
+    const MapHeader& header = (*object)->header();
+    const auto type = static_cast<MapType>(header.type);
+    if ((header.map_flags & BPF_F_WRONLY) == 0 && header.fields == 0 &&
+        (type == MapType::BPF_MAP_TYPE_ARRAY || type == MapType::BPF_MAP_TYPE_HASH ||
+         type == MapType::BPF_MAP_TYPE_LRU_HASH || type == MapType::BPF_MAP_TYPE_LPM_TRIE))
+      state.direct[i] = *object;
+  }
+  return {};
+}
+
 }  // namespace
 
 ObjectState::~ObjectState() {
@@ -192,6 +210,7 @@ Expected<void> Object::load(const Engine& engine) {
   }
   state->loader.emplace(std::move(*loaded));
   state->opened.reset();
+  if (auto found = find_direct(*state); !found) return found;
   return share_globals(*state);
 }
 
@@ -303,6 +322,14 @@ Expected<void> element(const RawMap& map, Cmd command, std::span<const std::byte
 }  // namespace
 
 Expected<void> RawMap::lookup(std::span<const std::byte> key, std::span<std::byte> value) const {
+  if (index < state->direct.size() && state->direct[index] != nullptr) {
+    const MapHeader& header = state->direct[index]->header();
+    if (key.size() == header.key_size && value.size() == header.value_size) {
+      const int64_t result = maps::read_elem(header, key.data(), value.data());
+      if (result == 0) return {};
+      if (result == -ENOENT) return refuse(ENOENT, "no such element");
+    }
+  }
   return element(*this, Cmd::BPF_MAP_LOOKUP_ELEM, key, value.data(), value.size(), 0, "lookup");
 }
 Expected<void> RawMap::update(std::span<const std::byte> key, std::span<const std::byte> value,

@@ -32,7 +32,9 @@ struct ObjectState {
   std::unique_ptr<object::Object> opened;  // before load
   std::shared_ptr<EngineState> engine;     // once loaded; declared first, so that it goes last
   std::optional<loader::Loader> loader;
-  std::vector<GlobalsMemory> globals;      // by map
+  std::vector<GlobalsMemory> globals;  // by map
+  // Once loaded on the user engine, by map: elements are read where they lie. Null where bpf(2) has more to say.
+  std::vector<std::shared_ptr<runtime::MapObject>> direct;
   std::vector<bool> autoload, autoattach;  // by program
   std::vector<Link> links;                 // of Object::attach
 };

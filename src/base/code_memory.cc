@@ -1,5 +1,5 @@
 // A memfd mapped twice: read-write here, read-execute there. Blocks are multiples of 64 bytes, kept by a
-// first-fit list of free ranges, neighbours merged; freed code is overwritten with int3.
+// first-fit list of free ranges, neighbours merged; freed code is overwritten with kTrapByte.
 #include "base/code_memory.h"
 
 #include <sys/mman.h>
@@ -16,7 +16,6 @@ namespace skep {
 namespace {
 
 constexpr size_t kAlign = 64;
-constexpr int kTrap = 0xcc;
 constexpr size_t kGuard = 64 * 1024;  // unmapped, on either side: whole pages of any machine
 
 class PrivateCodeMemory final : public CodeMemory {
@@ -52,7 +51,7 @@ class PrivateCodeMemory final : public CodeMemory {
   void free(const CodeBlock& block) override {
     if (block.size == 0) return;
     auto at = static_cast<size_t>(block.writable - writable_);
-    std::memset(block.writable, kTrap, block.size);
+    std::memset(block.writable, kTrapByte, block.size);
     std::lock_guard lock(mutex_);
     auto [range, inserted] = free_.emplace(at, block.size);
     if (!inserted) return;

@@ -10,6 +10,13 @@
 
 namespace skep {
 
+// An instruction that traps, or every byte of one: int3; udf.
+#if defined(__x86_64__)
+inline constexpr int kTrapByte = 0xcc;
+#else
+inline constexpr int kTrapByte = 0;
+#endif
+
 struct CodeBlock {
   std::byte* writable = nullptr;  // the alias to write through
   uint64_t address = 0;           // where it executes; the same in every process of a hive

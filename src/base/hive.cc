@@ -3,6 +3,7 @@
 #include "base/hive.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -229,11 +230,27 @@ Result<> Hive::map_process_page(const std::function<void(hive::ProcessPage&)>& f
   return {};
 }
 
+namespace {
+
+// getpid(2) without the system call, which costs more than all else that a slot is held for. A forked child asks anew.
+uint32_t this_process() {
+  static std::atomic<uint32_t> known{0};
+  uint32_t pid = known.load(std::memory_order_relaxed);
+  if (pid != 0) [[likely]]
+    return pid;
+  static const int forgets = ::pthread_atfork(nullptr, nullptr, [] { known = 0; });
+  pid = static_cast<uint32_t>(::getpid());
+  if (forgets == 0) known = pid;
+  return pid;
+}
+
+}  // namespace
+
 // The owner is the process's first thread, which saves a system call and lives as long as the
 // process.
 HeldSlot::HeldSlot() {
   int cpu = ::sched_getcpu();
-  auto pid = static_cast<uint32_t>(::getpid());
+  const uint32_t pid = this_process();
   slot_ = hive::claim(cpu < 0 ? 0 : static_cast<uint32_t>(cpu), hive::owner_word(pid, pid));
 }
 HeldSlot::~HeldSlot() {

@@ -12,6 +12,7 @@
 #include <cstdint>
 
 #include "base/hive_layout.h"
+#include "base/shared.h"
 
 namespace skep::hive {
 
@@ -29,11 +30,11 @@ enum class ObjectKind : uint32_t {
 inline constexpr uint32_t kObjectKinds = 8;
 
 struct ObjectEntry {
-  std::atomic<uint32_t> kind;  // ObjectKind; the last store of publishing, the first of removing
-  uint32_t id;                 // of its kind; increasing, never reused while the hive lives
-  uint64_t address;            // in the control segment
-  uint64_t size;               // bytes
-  uint64_t user;               // the publisher's own
+  Shared<uint32_t> kind;  // ObjectKind; the last store of publishing, the first of removing
+  uint32_t id;            // of its kind; increasing, never reused while the hive lives
+  uint64_t address;       // in the control segment
+  uint64_t size;          // bytes
+  uint64_t user;          // the publisher's own
 };
 static_assert(sizeof(ObjectEntry) == 32);
 
@@ -44,7 +45,12 @@ enum class Root : uint32_t {
   kCgroupHooks = 2,
   kAgent = 3,
   kSession = 4,
-  kPrintk = 5
+  kPrintk = 5,
+  kTaskStorages = 6,  // maps/local_storage.h
+  kCgroup = 7,        // object/task_view.h
+  kHeap = 8,          // object/heap.h
+  kEngineTypes = 9,   // object/value_fields.h
+  kTimers = 10,       // object/timers.h
 };
 inline constexpr uint32_t kRoots = 16;
 
@@ -53,18 +59,18 @@ inline constexpr uint32_t kControlVersion = 1;
 inline constexpr uint32_t kMaxObjects = 65536;
 
 struct ControlHeader {
-  std::atomic<uint64_t>
+  Shared<uint64_t>
       magic;  // kControlMagic once all below is filled in; 0 when the hive is being torn down
   uint32_t version;
   uint32_t slot_count;  // below or equal kMaxSlots
   uint32_t controller_pid;
   uint32_t controller_uid;
-  uint64_t controller_start;  // /proc/<pid>/stat field 22, so that a reused pid is recognised
-  uint64_t data_size;         // bytes of the data segment's mapping
-  uint64_t session;           // random
-  std::atomic<uint32_t> objects_used;  // directory entries ever used: where a scan may stop
-  std::atomic<uint32_t> next_id[kObjectKinds];
-  std::atomic<uint64_t> roots[kRoots];
+  uint64_t controller_start;      // /proc/<pid>/stat field 22, so that a reused pid is recognised
+  uint64_t data_size;             // bytes of the data segment's mapping
+  uint64_t session;               // random
+  Shared<uint32_t> objects_used;  // directory entries ever used: where a scan may stop
+  Shared<uint32_t> next_id[kObjectKinds];
+  Shared<uint64_t> roots[kRoots];
   char name[64];
 };
 static_assert(sizeof(ControlHeader) <= 4096);

@@ -7,6 +7,7 @@
 #include <bit>
 #include <cstring>
 
+#include "base/allocation_faults.h"
 #include "base/hive_books.h"
 
 namespace skep {
@@ -14,9 +15,15 @@ namespace {
 
 constexpr uint64_t kPage = 4096;
 constexpr uint64_t kControlGranule = 64;
-constexpr std::byte kInt3{0xcc};
 
 uint64_t round_up(uint64_t size, uint64_t to) { return (size + to - 1) & ~(to - 1); }
+
+std::function<bool()>& refused() {
+  static std::function<bool()> asked;
+  return asked;
+}
+// A test's doing: allocation_faults.h.
+bool is_refused() { return refused() && refused()(); }
 
 // The bees that run now.
 std::vector<std::pair<uint32_t, uint32_t>> running_bees() {
@@ -45,13 +52,15 @@ bool all_left(std::vector<std::pair<uint32_t, uint32_t>>& bees, bool check_dead)
 
 }  // namespace
 
+void hive::refuse_allocations(std::function<bool()> asked) { refused() = std::move(asked); }
+
 // ---- control objects ----
 
 Result<void*> Hive::allocate_object(size_t size) {
   if (!controls_) return fail(EPERM, "only the controlling process may make objects in the hive");
   size = round_up(size, kControlGranule);
   std::lock_guard lock(books_->mutex);
-  uint64_t address = books_->objects.allocate(size, kControlGranule);
+  uint64_t address = is_refused() ? 0 : books_->objects.allocate(size, kControlGranule);
   if (address == 0)
     return fail(ENOMEM, "the hive's control segment has no room for {} bytes more ({} KiB in use)",
                 size, books_->objects.used() >> 10);
@@ -80,6 +89,7 @@ Result<> Hive::publish_object(hive::ObjectKind kind, uint32_t id, void* object, 
     return fail(ENOSPC, "the hive has {} objects already", hive::kMaxObjects);
   }
   hive::ObjectEntry& entry = hive::directory()[index];
+  hive::kill_point();
   entry.id = id;
   entry.address = address;
   entry.size = size;
@@ -160,6 +170,7 @@ Result<void*> Hive::allocate_data(size_t size, bool reserve) {
                                   wanted >> 10, books_->data.used() >> 20, data_size_ >> 20))
             .with_hint("make the hive larger, or its maps smaller"));
   };
+  if (is_refused()) return no_room(size);
   if (size < kPage / 2 + 1) {
     size_t size_class = size <= 64 ? 0 : std::bit_width((size - 1) >> 6);
     uint64_t block = uint64_t{64} << size_class;
@@ -222,7 +233,7 @@ Result<CodeBlock> HiveCodeMemory::allocate(size_t size) {
     return fail(EINVAL, "a block of native code of {} bytes", size);
   std::lock_guard lock(mutex_);
   uint64_t length = round_up(size, 64);
-  uint64_t address = extents_.allocate(length, 64);
+  uint64_t address = is_refused() ? 0 : extents_.allocate(length, 64);
   if (address == 0)
     return fail(ENOMEM, "the hive's code segment has no room for {} bytes more", size);
   return CodeBlock{alias_ + (address - hive::kCode), address, length};
@@ -233,7 +244,7 @@ void HiveCodeMemory::free(const CodeBlock& block) {
   uint64_t length = extents_.size_of(block.address);
   if (length == 0) return;
   // A jump that still leads here traps instead of running what comes next.
-  std::memset(alias_ + (block.address - hive::kCode), static_cast<int>(kInt3), length);
+  std::memset(alias_ + (block.address - hive::kCode), kTrapByte, length);
   extents_.free(block.address);
 }
 

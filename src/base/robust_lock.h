@@ -13,6 +13,7 @@
 #include <atomic>
 #include <cstdint>
 
+#include "base/shared.h"
 #include "base/slots.h"
 
 namespace skep::hive {
@@ -47,12 +48,15 @@ class RobustLock {
  private:
   [[gnu::noinline]] Locked lock_slowly(BeeWord me) {
     for (uint32_t round = 0; round < kRounds; ++round) {
-      for (uint32_t spin = 0; spin < kSpins; ++spin) {
+      // Ever less often: each look takes the line away from the owner, who then waits for it at every step. One that
+      // takes the lock again and again gets much done meanwhile, and what is done at one processor is done faster
+      // than in turns.
+      for (uint32_t wait = 4; wait <= kLongestWait; wait *= 2) {
+        for (uint32_t spin = 0; spin < wait; ++spin) raw::pause_cpu();
         uint32_t expected = 0;
         if (word_.load(std::memory_order_relaxed) == 0 &&
             word_.compare_exchange_strong(expected, me, std::memory_order_acquire))
           return Locked::kClean;
-        raw::pause_cpu();
       }
       uint32_t held = word_.load(std::memory_order_relaxed);
       // Our own word: a program that waits for itself, or a scribbler's forgery; more waiting is no
@@ -73,8 +77,8 @@ class RobustLock {
     return (word & 0x80000000u) != 0 && index < slot_count() && bee_word(index) == word;
   }
 
-  static constexpr uint32_t kSpins = 64, kRounds = 4096, kLivenessEvery = 16;
-  std::atomic<uint32_t> word_;
+  static constexpr uint32_t kLongestWait = 64, kRounds = 4096, kLivenessEvery = 16;
+  Shared<uint32_t> word_;
 };
 static_assert(sizeof(RobustLock) == 4);
 

@@ -20,20 +20,21 @@
 
 #include "base/hive_control.h"
 #include "base/raw_syscall.h"
+#include "base/shared.h"
 
 namespace skep::hive {
 
 struct alignas(64) Slot {
-  std::atomic<uint64_t> owner;       // pid << 32 | tid; 0 = free
-  std::atomic<uint32_t> generation;  // of the bee in it, or of the next one
+  Shared<uint64_t> owner;       // pid << 32 | tid; 0 = free
+  Shared<uint32_t> generation;  // of the bee in it, or of the next one
   uint32_t reserved;
   uint64_t unused[6];
 };
 
 struct alignas(64) SlotTable {
-  std::atomic<uint32_t> wake;      // futex: events are ready (see wake_consumers)
-  std::atomic<uint32_t> sleepers;  // consumers that sleep on `wake`
-  std::atomic<uint32_t> deaths;    // slots taken over from dead threads
+  Shared<uint32_t> wake;      // futex: events are ready (see wake_consumers)
+  Shared<uint32_t> sleepers;  // consumers that sleep on `wake`
+  Shared<uint32_t> deaths;    // slots taken over from dead threads
   uint32_t reserved[13];
   Slot slots[kMaxSlots];
 };

@@ -102,9 +102,13 @@ class Roots {
       default: break;
     }
   }
-  // A kfunc's parameters may be dereferenced without their types being named: iterators on the stack.
+  // A kfunc's parameters may be dereferenced without their types being named: iterators on the stack. And a loader
+  // takes a struct that is only declared for another type than the kernel's.
   void follow_prototype(const btf::Type& prototype) {
-    for (uint32_t i = 0; i < prototype.vlen(); ++i) enter(prototype.parameter(i).type);
+    for (uint32_t i = 0; i < prototype.vlen(); ++i) {
+      enter(prototype.parameter(i).type);
+      add_pointee(prototype.parameter(i).type);
+    }
   }
   void add_pointee(btf::TypeId id) {
     btf::Type type = btf_.resolve(id);

@@ -253,10 +253,10 @@ int run(Options options) {
     const loader::LoadError& error = loader.error();
     if (!error.rejection) return report_failure(error.error, exit_for(error.error, kBadInput));
     std::fflush(stdout);
-    fmt::print(
-        stderr, "{}",
-        rejection_text(fmt::format("skep: {}: program {}", file, *name), error.rejection->input,
-                       *error.rejection->report.rejection, ::isatty(STDERR_FILENO) != 0));
+    fmt::print(stderr, "{}",
+               rejection_text(fmt::format("skep: {}: program {}", file, *name),
+                              error.rejection->input, *error.rejection->report.rejection,
+                              error.rejection->report.log, ::isatty(STDERR_FILENO) != 0));
     return kRejected;
   }
   int fd = -1;

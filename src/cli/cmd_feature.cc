@@ -6,6 +6,7 @@
 #include "engine/kernel/kernel_engine.h"
 #include "spec/attach_types.h"
 #include "spec/commands.h"
+#include "spec/features.h"
 #include "spec/helpers.h"
 #include "spec/map_types.h"
 #include "spec/prog_types.h"
@@ -49,6 +50,8 @@ std::vector<Feature> all_features() {
     }
     features.push_back({"helper", name, helper.since, works, std::string(helper.user_reason)});
   }
+  for (const spec::FeatureRow& row : spec::features())
+    features.push_back({"verifier", std::string(row.name), row.since, true, {}});
   return features;
 }
 
@@ -91,8 +94,9 @@ int run(bool json, const std::string& kind, const std::string& pattern) {
 }  // namespace
 
 void add_feature(CLI::App& root, Chosen& chosen) {
-  auto* app = root.add_subcommand(
-      "feature", "List what the engines have: program, map and attach types, helpers");
+  auto* app = root.add_subcommand("feature",
+                                  "List what the engines have: program, map and attach types, "
+                                  "helpers, what the verifier learnt");
   struct Options {
     bool json = false;
     std::string kind, pattern;
@@ -100,7 +104,7 @@ void add_feature(CLI::App& root, Chosen& chosen) {
   auto options = std::make_shared<Options>();
   app->add_flag("--json", options->json, "Print one JSON object");
   app->add_option("--kind", options->kind, "Only one kind")
-      ->check(CLI::IsMember({"program_type", "map_type", "attach_type", "helper"}));
+      ->check(CLI::IsMember({"program_type", "map_type", "attach_type", "helper", "verifier"}));
   app->add_option("PATTERN", options->pattern, "Only names that contain this");
   app->callback([&chosen, options] {
     chosen.run = [options] { return run(options->json, options->kind, options->pattern); };

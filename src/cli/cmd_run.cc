@@ -35,16 +35,17 @@ int report_load_error(const loader::LoadError& error, const std::string& file, b
   const loader::Rejection& why = *error.rejection;
   std::fflush(stdout);
   if (json) {
-    nlohmann::json row{{"error", "rejected"},
-                       {"file", file},
-                       {"program", why.program},
-                       {"rejection", rejection_json(*why.report.rejection)}};
+    nlohmann::json row{
+        {"error", "rejected"},
+        {"file", file},
+        {"program", why.program},
+        {"rejection", rejection_json(why.input, *why.report.rejection, why.report.log)}};
     fmt::print(stderr, "{}\n", row.dump());
   } else {
     bool color = ::isatty(STDERR_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr;
     fmt::print(stderr, "{}",
                rejection_text(fmt::format("skep: {}: program {}", file, why.program), why.input,
-                              *why.report.rejection, color));
+                              *why.report.rejection, why.report.log, color));
   }
   return kRejected;
 }

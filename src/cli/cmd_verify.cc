@@ -3,9 +3,12 @@
 #include <nlohmann/json.hpp>
 
 #include "btf/user_engine/user_engine.h"
+#include "cli/btf_source.h"
 #include "cli/input.h"
 #include "cli/rejection.h"
 #include "loader/loader.h"
+#include "object/attach_target.h"
+#include "spec/sections.h"
 #include "verifier/profile.h"
 #include "verifier/verifier.h"
 
@@ -13,18 +16,25 @@ namespace skep::cli {
 namespace {
 
 struct Options {
-  std::string path, profile = "newest", program;
+  std::string path, profile = "newest", program, btf;
   InputOptions input;
   bool json = false, log = false;
   unsigned log_level = 1;
 };
 
+// `kernel`: a kernel's BTF, for CO-RE, attach targets and kfuncs; null: the user engine's.
 Result<Program> prepare(const object::Object& object, uint32_t index,
-                        const loader::ProgramKind& kind) {
-  auto vmlinux = btf::user_engine_btf();
+                        const loader::ProgramKind& kind,
+                        const std::shared_ptr<const btf::Btf>& kernel) {
+  auto types = kernel ? kernel : btf::user_engine_btf();
   object::Target target;
-  target.btfs = std::span(&vmlinux, 1);
+  target.btfs = std::span(&types, 1);
   SKEP_TRY(program, object.program(index, target));
+  const auto section = spec::parse_section_name(object.programs()[index].section);
+  if (kernel && section) {
+    SKEP_CHECK(object::set_attach_target(program, *section, target.btfs));
+    return program;
+  }
   program.type = kind.type;
   program.expected_attach_type = kind.expected_attach_type;
   if (kind.sleepable) program.flags |= 1u << 4;
@@ -42,6 +52,12 @@ int run(const Options& options) {
   }
   auto object = open_input(options.path, options.input);
   if (!object) return report_failure(object.error().error, object.error().status);
+  std::shared_ptr<const btf::Btf> kernel;
+  if (!options.btf.empty()) {
+    auto opened = open_btf(options.btf);
+    if (!opened) return report_failure(opened.error().error, opened.error().status);
+    kernel = *opened;
+  }
   Output style = output_style(options.json);
   auto results = nlohmann::json::array();
   bool rejected = false, found = false;
@@ -52,10 +68,11 @@ int run(const Options& options) {
     std::string where = fmt::format("{}: program {}", (*object)->name(), spec.name);
     auto kind = loader::classify_section(spec.section);
     if (!kind) return report_failure(Error(kind.error()).within(where), kBadInput);
-    auto program = prepare(**object, i, *kind);
+    auto program = prepare(**object, i, *kind, kernel);
     if (!program) return report_failure(Error(program.error()).within(where), kBadInput);
     verifier::Options verify;
     verify.profile = profile;
+    verify.kernel_btf = kernel;
     if (options.log) verify.log_level = options.log_level;
     verifier::Report report = verifier::verify(*program, verify);
     rejected |= !report.accepted();
@@ -68,7 +85,8 @@ int run(const Options& options) {
                          {"states", report.stats.states},
                          {"peak_states", report.stats.peak_states},
                          {"time_ns", report.stats.time_ns}};
-      if (!report.accepted()) row["rejection"] = rejection_json(*report.rejection);
+      if (!report.accepted())
+        row["rejection"] = rejection_json(*program, *report.rejection, report.log, verify);
       if (options.log) row["log"] = report.log;
       results.push_back(std::move(row));
       continue;
@@ -79,7 +97,7 @@ int run(const Options& options) {
                         program->insns.size(), report.stats.insns_processed, report.stats.states,
                         report.stats.time_ns / 1000));
     } else {
-      print(rejection_text(where, *program, *report.rejection, style.color));
+      print(rejection_text(where, *program, *report.rejection, report.log, style.color, verify));
     }
   }
   if (!options.program.empty() && !found) {
@@ -102,6 +120,8 @@ void add_verify(CLI::App& root, Chosen& chosen) {
       ->required();
   app->add_option("--kernel", options->profile, "Whose rules: 5.10, 6.1, …, newest")
       ->capture_default_str();
+  app->add_option("--btf", options->btf,
+                  "Types of a kernel, for programs that use its objects: kernel or a file");
   app->add_option("--program", options->program, "Only this program");
   app->add_flag("--log", options->log, "Print the log, in the kernel's format");
   app->add_option("--log-level", options->log_level,

@@ -4,6 +4,8 @@
 #include <sys/utsname.h>
 
 #include "cli/command.h"
+#include "vm/jit/jit.h"
+#include "vm/jit/optimiser.h"
 
 namespace skep::cli {
 
@@ -15,15 +17,22 @@ void add_version(CLI::App& root, Chosen& chosen) {
     chosen.run = [json] {
       utsname host{};
       ::uname(&host);
+      const std::string machine(jit::machine());
+      const auto optimiser = jit::optimiser_target();
       if (*json) {
-        print(nlohmann::json{{"version", SKEP_VERSION},
-                             {"host_kernel", host.release},
-                             {"machine", host.machine}}
+        print(nlohmann::json{
+                  {"version", SKEP_VERSION},
+                  {"host_kernel", host.release},
+                  {"machine", host.machine},
+                  {"jit", machine.empty() ? nlohmann::json() : nlohmann::json(machine)},
+                  {"optimising_tier", optimiser ? nlohmann::json(*optimiser) : nlohmann::json()}}
                   .dump() +
               "\n");
       } else {
-        print(fmt::format("skep {}\nhost kernel {} ({})\n", SKEP_VERSION, host.release,
-                          host.machine));
+        print(fmt::format("skep {}\nhost kernel {} ({})\nnative code {}\noptimising tier {}\n",
+                          SKEP_VERSION, host.release, host.machine,
+                          machine.empty() ? "none: programs are interpreted" : machine,
+                          optimiser ? *optimiser : "not there: " + optimiser.error().text()));
       }
       return kOk;
     };

@@ -75,6 +75,8 @@ void add_compile(CLI::App& root, Chosen& chosen);
 void add_link(CLI::App& root, Chosen& chosen);
 void add_skeleton(CLI::App& root, Chosen& chosen);
 void add_verify(CLI::App& root, Chosen& chosen);
+void add_explain(CLI::App& root, Chosen& chosen);
+void add_requires(CLI::App& root, Chosen& chosen);
 void add_disasm(CLI::App& root, Chosen& chosen);
 void add_asm(CLI::App& root, Chosen& chosen);
 void add_prog(CLI::App& root, Chosen& chosen);

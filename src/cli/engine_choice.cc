@@ -9,6 +9,22 @@
 
 namespace skep::cli {
 
+namespace {
+
+// Whether COMMAND's hooks reach what the section names.
+bool user_engine_has(const spec::SectionName& name) {
+  using enum spec::AttachBehaviour;
+  const std::string_view target = name.target;
+  switch (name.section->attach) {
+    case kprobe: return target.starts_with("__x64_sys_");
+    case tracepoint: return target.starts_with("syscalls/") || target.starts_with("raw_syscalls/");
+    case raw_tracepoint: return target == "sys_enter" || target == "sys_exit";
+    default: return name.section->user == spec::UserStatus::works;
+  }
+}
+
+}  // namespace
+
 std::expected<EngineChoice, Failure> choose_engine(const std::string& wanted,
                                                    const object::Object& object,
                                                    const std::vector<std::string>& only,
@@ -28,7 +44,7 @@ std::expected<EngineChoice, Failure> choose_engine(const std::string& wanted,
       auto name = spec::parse_section_name(program.section);
       const bool loads = only.empty() ? name && name->autoload
                                       : std::ranges::find(only, program.name) != only.end();
-      if (!loads || !name || name->section->user == spec::UserStatus::works) continue;
+      if (!loads || !name || user_engine_has(*name)) continue;
       choice.why = fmt::format("SEC(\"{}\") has no hook on the user engine", program.section);
       break;
     }

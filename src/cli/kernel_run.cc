@@ -165,7 +165,7 @@ int KernelRun::watch(std::optional<Held>& command) {
 
 void KernelRun::print_maps(const std::vector<lang::ShownMap>& shown) {
   for (const loader::LoadedMap& map : loader_->maps()) {
-    if (map.spec->freeze) continue;
+    if (map.spec->freeze || map.spec->name.starts_with("__bpf_usdt_")) continue;
     auto contents = read_map(*engine_, map.fd.get(), loader_->object().btf());
     if (!contents) continue;  // it has no elements to read
     contents->name = map.spec->name;

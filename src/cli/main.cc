@@ -61,6 +61,8 @@ int run(int argc, char** argv) {
                     add_link,
                     add_skeleton,
                     add_verify,
+                    add_explain,
+                    add_requires,
                     add_disasm,
                     add_asm,
                     add_prog,

@@ -35,8 +35,8 @@ std::string map_name(const MapHeader& map) {
 }
 
 bool holds_results(const MapHeader& map) {
-  // What the loader filled and froze (.rodata) is the program's, not a result.
-  return readable(map.type) && map.frozen == 0 &&
+  // What the loader filled and froze (.rodata), or keeps for bpf/usdt.bpf.h, is the program's, not a result.
+  return !map_name(map).starts_with("__bpf_usdt_") && readable(map.type) && map.frozen == 0 &&
          static_cast<MapType>(map.type) != MapType::BPF_MAP_TYPE_STACK_TRACE;
 }
 

@@ -266,6 +266,17 @@ struct LinkInfo {
       uint32_t name_len, offset;
       uint64_t cookie, ref_ctr_offset;
     } perf_event;
+    struct {
+      uint32_t type, pad;
+      uint64_t func_name;
+      uint32_t name_len, offset;
+      uint64_t addr, missed;
+      uint64_t cookie;
+    } kprobe;  // with perf_event's type
+    struct {
+      uint64_t path, offsets, ref_ctr_offsets, cookies;
+      uint32_t path_size, count, flags, pid;
+    } uprobe_multi;
     uint64_t words[6] = {};
   };
 };

@@ -47,6 +47,8 @@ SKEP_HELPER(send_signal);
 SKEP_HELPER(send_signal_thread);
 SKEP_HELPER(get_retval);
 SKEP_HELPER(set_retval);
+SKEP_HELPER(get_current_cgroup_id);
+SKEP_HELPER(get_current_ancestor_cgroup_id);
 
 // memory.cc: the traced process's memory
 SKEP_HELPER(probe_read);
@@ -75,6 +77,17 @@ SKEP_HELPER(dynptr_from_mem);
 SKEP_HELPER(dynptr_read);
 SKEP_HELPER(dynptr_write);
 SKEP_HELPER(dynptr_data);
+
+// objects.cc: beside the kfuncs (kfuncs.h)
+SKEP_HELPER(kptr_xchg);
+SKEP_HELPER(per_cpu_ptr);
+SKEP_HELPER(this_cpu_ptr);
+
+// timers.cc
+SKEP_HELPER(timer_init);
+SKEP_HELPER(timer_set_callback);
+SKEP_HELPER(timer_start);
+SKEP_HELPER(timer_cancel);
 
 // skb.cc: __sk_buff programs
 SKEP_HELPER(skb_load_bytes);

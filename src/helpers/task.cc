@@ -3,6 +3,7 @@
 
 #include "base/raw_syscall.h"
 #include "helpers/bodies.h"
+#include "object/task_view.h"
 
 namespace skep::helpers {
 
@@ -164,6 +165,12 @@ SKEP_HELPER(get_retval) { return result(run->retval); }
 SKEP_HELPER(set_retval) {
   run->retval = static_cast<int32_t>(r1);
   return 0;
+}
+
+// The hive's one cgroup is the root of its hierarchy: its id is 1, at level 0.
+SKEP_HELPER(get_current_cgroup_id) { return CgroupView::kId; }
+SKEP_HELPER(get_current_ancestor_cgroup_id) {
+  return static_cast<int32_t>(r1) == 0 ? CgroupView::kId : 0;
 }
 
 }  // namespace skep::helpers

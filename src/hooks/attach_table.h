@@ -24,6 +24,8 @@ enum class ContextKind : uint32_t {
   kTracepoint =
       0,  // {u64 common; s64 nr; u64 args[6]} on enter, {u64 common; s64 nr; s64 ret} on exit
   kRawTracepoint = 1,  // {u64 pt_regs*; u64 nr} on enter, {u64 pt_regs*; s64 ret} on exit
+  kSyscallFunction =
+      2,  // pt_regs of the kernel's __x64_sys_*: di points to the caller's; ax is the result on exit
 };
 
 struct AttachNode {

@@ -107,12 +107,21 @@ struct ProbeStatus {
 };
 
 inline constexpr uint32_t kMaxProbeSites = 512;
+
+// A 16-bit counter in a file's writable data that is not 0 while a USDT probe is traced ("reference counter" in the
+// kernel's words).
+struct ProbeSemaphore {
+  uint64_t device, inode, file_offset;
+};
+inline constexpr uint32_t kMaxProbeSemaphores = 512;
+
 struct ProbeTable {
-  uint32_t count;  // sites[0..count) have been used; stored with release order
-  uint32_t reserved;
-  uint64_t status;  // address of ProbeStatus[kMaxProbeSites] in the data segment
+  uint32_t count;            // sites[0..count) have been used; stored with release order
+  uint32_t semaphore_count;  // semaphores[0..semaphore_count), likewise
+  uint64_t status;           // address of ProbeStatus[kMaxProbeSites] in the data segment
   uint64_t unused[6];
   ProbeSite sites[kMaxProbeSites];
+  ProbeSemaphore semaphores[kMaxProbeSemaphores];
 };
 
 }  // namespace skep::hooks

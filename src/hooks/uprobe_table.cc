@@ -174,10 +174,30 @@ void UprobeTable::watch_unwinders_of(const std::string& path) {
   if (auto file = open(path)) watch_unwinders(path, **file);
 }
 
+// Stays for the table's life: processes have counted it up, and a probe that comes back finds it so.
+Result<> UprobeTable::add_semaphore(const File& file, const std::string& path, uint64_t offset) {
+  const auto size = static_cast<uint64_t>(file.status.st_size);
+  if (size < sizeof(uint16_t) || offset > size - sizeof(uint16_t))
+    return fail(EINVAL, "{}: a semaphore at {:#x} lies beyond the file's end", path, offset);
+  const ProbeSemaphore wanted{file.status.st_dev, file.status.st_ino, offset};
+  for (uint32_t i = 0; i < table_->semaphore_count; ++i) {
+    const ProbeSemaphore& one = table_->semaphores[i];
+    if (one.device == wanted.device && one.inode == wanted.inode && one.file_offset == offset)
+      return {};
+  }
+  if (table_->semaphore_count == kMaxProbeSemaphores)
+    return fail(ENOSPC, "there are {} semaphores already, the most there can be",
+                kMaxProbeSemaphores);
+  table_->semaphores[table_->semaphore_count] = wanted;
+  publish(table_->semaphore_count, table_->semaphore_count + 1);
+  return {};
+}
+
 Result<uint32_t> UprobeTable::attach(const UprobeSpec& spec) {
   auto opened = open(spec.path);
   if (!opened) return fail(opened);
   const File& file = **opened;
+  if (spec.semaphore_offset != 0) SKEP_CHECK(add_semaphore(file, spec.path, spec.semaphore_offset));
   auto place = find_place(file.image, spec.path, {spec.path, {}, spec.file_offset});
   if (!place) return fail(place);
   if ((spec.when & kOnReturn) != 0) {

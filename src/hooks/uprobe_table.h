@@ -5,7 +5,7 @@
 // mappings made from then on; a program that is added to, or taken from, a site that is patched
 // already, at once.
 //
-// Not thread-safe. Limits, each an error of attach(): 512 sites, 16 programs a site.
+// Not thread-safe. Limits, each an error of attach(): 512 sites, 16 programs a site, 512 semaphores.
 #pragma once
 
 #include <sys/stat.h>
@@ -30,8 +30,9 @@ struct UprobeSpec {
   uint32_t when = kOnEntry;  // kOnEntry | kOnReturn, kSession
   const ProgHeader* program = nullptr;  // in the control segment
   uint64_t cookie = 0;
-  uint32_t link = 0;             // shown with it
-  bool breakpoint_only = false;  // int3 even where a jump would do: for tests and comparison
+  uint32_t link = 0;              // shown with it
+  uint64_t semaphore_offset = 0;  // of the u16 to count up in processes that map the file; 0: none
+  bool breakpoint_only = false;   // int3 even where a jump would do: for tests and comparison
 };
 
 struct UprobeInfo {
@@ -80,6 +81,7 @@ class UprobeTable {
   // Sites in the unwinders that programs carry or load, so that they see real return addresses.
   void watch_unwinders(const std::string& path, const File& file);
   void watch_unwinders_of(const std::string& path);
+  [[nodiscard]] Result<> add_semaphore(const File& file, const std::string& path, uint64_t offset);
 
   Hive& hive_;
   ProbeTable* table_ = nullptr;

@@ -205,11 +205,8 @@ Result<Link> Loader::attach(const LoadedProgram& program, const AttachOptions& o
     case lsm:
       if (user) break;
       return attach_raw(at, "", fmt::format("{} {}", kind.section, kind.target));
-    case kprobe:
-      if (user) break;
-      return attach_kprobe(at, kind.target);
+    case kprobe: return attach_kprobe(at, kind.target);
     case ksyscall:
-      if (user) break;
       if (kind.target.empty()) return nowhere("no system call is named", "SEC(\"ksyscall/NAME\")");
       return attach_kprobe(at, options.syscall_prefix + kind.target);
     case kprobe_multi:
@@ -217,12 +214,8 @@ Result<Link> Loader::attach(const LoadedProgram& program, const AttachOptions& o
       if (user) break;
       return attach_kprobe_multi(at);
     case uprobe_multi:
-    case uprobe_session:
-      if (user) break;
-      return attach_uprobe_multi(at);
-    case usdt:
-      if (user) break;
-      return attach_usdt(at);
+    case uprobe_session: return attach_uprobe_multi(at);
+    case usdt: return attach_usdt(at);
     case perf_event:
       if (user) break;
       return attach_perf_event(at);

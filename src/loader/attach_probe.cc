@@ -145,6 +145,7 @@ Result<Link> attach_kprobe(const Attaching& at, std::string target) {
   attr.config2 = offset;
   auto attached = at.attach_event(link, attr, -1, 0, at.options.cookie);
   if (attached) return link;
+  if (!is_kernel(at.engine)) return fail(attached);
   if (attached.error().code() == ENOENT || attached.error().code() == EINVAL)
     return std::unexpected(no_such_function(function));
   if (attached.error().code() == EADDRNOTAVAIL)

@@ -2,6 +2,7 @@
 // look-up. A value is written in place, as the kernel does: each aligned 8-byte word is whole, the
 // value as such need not be.
 #include "maps/types.h"
+#include "maps/value_copy.h"
 
 namespace skep::maps {
 namespace {
@@ -39,7 +40,7 @@ int64_t update(const MapHeader& map, const void* key, const void* value, uint64_
   uint32_t index = index_of(key);
   if (index >= map.max_entries) return kE2big;
   if (flags == BPF_NOEXIST) return kEexist;  // every element exists from the start
-  copy_words(value_at(map, index, map.slot_stride == 0 ? 0 : bee.slot), value, map.value_size);
+  copy_value(map, value_at(map, index, map.slot_stride == 0 ? 0 : bee.slot), value);
   return 0;
 }
 

@@ -3,18 +3,20 @@
 // nothing to lock. The kernel's: kernel/bpf/bloom_filter.c.
 #include <atomic>
 
+#include "base/shared.h"
 #include "maps/hash_table.h"
 #include "maps/types.h"
 
 namespace skep::maps {
 namespace {
 
-std::atomic<uint64_t>& word_of(const MapHeader& map, const void* value, uint64_t n, uint64_t& bit) {
+hive::Shared<uint64_t>& word_of(const MapHeader& map, const void* value, uint64_t n,
+                                uint64_t& bit) {
   uint64_t hash =
       HashTable::hash_bytes(value, map.value_size, map.extra[0] + n * 0x9e3779b97f4a7c15) &
       map.index_mask;
   bit = uint64_t{1} << (hash & 63);
-  return reinterpret_cast<std::atomic<uint64_t>*>(map.values)[hash >> 6];
+  return reinterpret_cast<hive::Shared<uint64_t>*>(map.values)[hash >> 6];
 }
 
 int64_t push(const MapHeader& map, const void* value, uint64_t flags, Bee) {

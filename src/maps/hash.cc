@@ -2,6 +2,7 @@
 // survives being killed. The kernel's: kernel/bpf/hashtab.c (semantics and errno).
 #include "maps/hash_table.h"
 #include "maps/types.h"
+#include "maps/value_copy.h"
 
 namespace skep::maps {
 namespace {
@@ -11,23 +12,28 @@ constexpr uint32_t kAttempts = 64;  // an insertion and a removal of one key may
 
 int64_t check_flags(uint64_t flags) { return flags > BPF_EXIST ? kEinval : 0; }
 
+void clear_words(void* to, uint64_t size) {
+  hive::kill_point();
+  __builtin_memset(to, 0, size);
+}
+
 // What a per-CPU map's other slots hold of a key that is new to them.
 void fill_new(const HashTable& table, uint32_t index, const void* value, Bee bee,
               bool only_this_slot) {
   const MapHeader& map = table.map();
   if (!table.per_cpu()) {
-    copy_words(table.value(index, 0), value, map.value_size);
+    fill_value(map, table.value(index, 0), value);
     return;
   }
   uint64_t stride = round_up(map.value_size, 8);
   for (uint32_t slot = 0; slot < map.slots; ++slot) {
     if (!only_this_slot)
-      copy_words(table.value(index, slot), static_cast<const unsigned char*>(value) + slot * stride,
-                 map.value_size);
+      copy_value(map, table.value(index, slot),
+                 static_cast<const unsigned char*>(value) + slot * stride);
     else if (slot == bee.slot)
-      copy_words(table.value(index, slot), value, map.value_size);
+      copy_value(map, table.value(index, slot), value);
     else
-      __builtin_memset(table.value(index, slot), 0, map.value_size);
+      clear_words(table.value(index, slot), map.value_size);
   }
 }
 
@@ -36,6 +42,7 @@ void fill_key(const HashTable& table, uint32_t index, const void* key,
   Element& element = table.element(index);
   element.hash.store(hashed.low, std::memory_order_relaxed);
   element.referenced.store(0, std::memory_order_relaxed);
+  hive::kill_point();
   __builtin_memcpy(element.key(), key, table.map().key_size);
 }
 
@@ -55,6 +62,8 @@ int64_t replace(const HashTable& table, const void* key, const HashTable::Hashed
     table.element(fresh).referenced.store(1, std::memory_order_relaxed);
   table.put(place, hashed.tag, fresh, bee);
   lock.release();
+  if (table.map().fields != 0) [[unlikely]]
+    heap::empty_value(*fields_of(table.map()), table.value(place.index, 0));
   mine.spare.store(place.index + 1, std::memory_order_release);
   mine.transit.store(0, std::memory_order_release);
   return 0;
@@ -71,7 +80,7 @@ int64_t write_in_place(const HashTable& table, const void* key, const HashTable:
   if (table.geometry().lru != 0)
     table.element(place.index).referenced.store(1, std::memory_order_relaxed);
   if (only_this_slot)
-    copy_words(table.value(place.index, bee.slot), value, table.map().value_size);
+    copy_value(table.map(), table.value(place.index, bee.slot), value);
   else
     fill_new(table, place.index, value, bee, false);
   return 0;
@@ -107,14 +116,57 @@ int64_t insert(const HashTable& table, const void* key, const HashTable::Hashed&
   return result;
 }
 
+// Values of one machine word are replaced where they are: by one store, so they are whole at every instant, and
+// under the bucket's lock, so that the element is not another key's meanwhile. Longer ones are swapped in (replace).
+bool fits_one_store(const HashTable& table) {
+  uint32_t size = table.map().value_size;
+  return !table.per_cpu() && table.map().fields == 0 && size <= 8 && (size & (size - 1)) == 0;
+}
+void store_word(void* to, const void* from, uint32_t size) {
+  hive::kill_point();
+  switch (size) {
+    case 8: *static_cast<volatile uint64_t*>(to) = HashTable::load8(from); break;
+    case 4:
+      *static_cast<volatile uint32_t*>(to) = static_cast<uint32_t>(HashTable::load4(from));
+      break;
+    case 2: {
+      uint16_t half;
+      __builtin_memcpy(&half, from, sizeof half);
+      *static_cast<volatile uint16_t*>(to) = half;
+      break;
+    }
+    default: *static_cast<volatile uint8_t*>(to) = *static_cast<const uint8_t*>(from);
+  }
+}
+// -ENOENT where the key is not there.
+int64_t store_in_place(const HashTable& table, const void* key, const HashTable::Hashed& hashed,
+                       const void* value, uint64_t flags, Bee bee) {
+  BucketLock lock(table.bucket(hashed.bucket), bee);
+  if (!lock) return kEbusy;
+  HashTable::Place place = table.place_of_key(key, hashed);
+  if (place.index == kNone) return kEnoent;
+  if (flags == BPF_NOEXIST) return kEexist;
+  store_word(table.value(place.index, 0), value, table.map().value_size);
+  if (table.geometry().lru != 0)
+    table.element(place.index).referenced.store(1, std::memory_order_relaxed);
+  return 0;
+}
+
 int64_t update_any(const MapHeader& map, const void* key, const void* value, uint64_t flags,
                    Bee bee, bool only_this_slot) {
   if (int64_t wrong = check_flags(flags)) return wrong;
   HashTable table(map);
   if (int64_t wrong = table.settle(bee)) return wrong;
   HashTable::Hashed hashed = table.hash(key);
+  const bool in_place = fits_one_store(table);
   for (uint32_t attempt = 0; attempt < kAttempts; ++attempt) {
-    uint32_t index = table.find(key, hashed);
+    uint32_t index = kNone;
+    if (in_place) {
+      int64_t result = store_in_place(table, key, hashed, value, flags, bee);
+      if (result != kEnoent) return result;
+    } else {
+      index = table.find(key, hashed);
+    }
     if (index != kNone) {
       if (flags == BPF_NOEXIST) return kEexist;
       if (table.per_cpu()) {

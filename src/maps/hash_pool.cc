@@ -11,6 +11,7 @@
 // of that element then is told by the dead bee's transit word and the element's state, whose owner
 // nobody but the slot's next bee changes.
 #include "maps/hash_table.h"
+#include "maps/value_copy.h"
 
 namespace skep::maps {
 namespace {
@@ -123,6 +124,10 @@ int64_t HashTable::give_back(Bee bee) const {
   if (word == 0 || !in_range(word - 1)) {
     mine.transit.store(0, std::memory_order_relaxed);
     return 0;
+  }
+  if (map_.fields != 0) [[unlikely]] {
+    for (uint32_t slot = 0; slot < (per_cpu() ? map_.slots : 1); ++slot)
+      heap::empty_value(*fields_of(map_), value(word - 1, slot));
   }
   if (!lock_pool(mine, bee))
     return kEbusy;  // stays in transit: settled by this slot's next operation

@@ -1,6 +1,8 @@
 // Steps inside one bucket. See hash_table.h.
 #include "maps/hash_table.h"
 
+#include "base/shared.h"
+
 namespace skep::maps {
 
 uint32_t HashTable::find_in_overflow(const void* key, const Hashed& hashed) const {
@@ -25,13 +27,12 @@ uint32_t HashTable::find_in_overflow(const void* key, const Hashed& hashed) cons
 
 HashTable::Place HashTable::place_of_key(const void* key, const Hashed& hashed) const {
   Bucket& line = bucket(hashed.bucket);
-  for (auto& entry : line.entries) {
-    uint64_t word = entry.load(std::memory_order_relaxed);
-    uint32_t index = static_cast<uint32_t>(word) - 1;
-    if (static_cast<uint32_t>(word >> 32) == hashed.tag && in_range(index) && key_is(index, key))
-      return {&entry, nullptr, index};
+  for (uint32_t those = matches(line, hashed.tag); those != 0; those &= those - 1) {
+    auto& entry = line.entries[__builtin_ctz(those)];
+    uint32_t index = static_cast<uint32_t>(entry.load(std::memory_order_relaxed)) - 1;
+    if (in_range(index) && key_is(index, key)) return {&entry, nullptr, index};
   }
-  std::atomic<uint32_t>* link = &line.overflow;
+  hive::Shared<uint32_t>* link = &line.overflow;
   for (uint32_t steps = 0; steps < kMaxChain; ++steps) {
     uint32_t word = link->load(std::memory_order_relaxed);
     if (is_end(word) || !in_range(word - 1)) break;
@@ -47,7 +48,7 @@ HashTable::Place HashTable::place_of_element(uint32_t bucket_index, uint32_t ind
     uint64_t word = entry.load(std::memory_order_relaxed);
     if (word != 0 && static_cast<uint32_t>(word) == index + 1) return {&entry, nullptr, index};
   }
-  std::atomic<uint32_t>* link = &line.overflow;
+  hive::Shared<uint32_t>* link = &line.overflow;
   for (uint32_t steps = 0; steps < kMaxChain; ++steps) {
     uint32_t word = link->load(std::memory_order_relaxed);
     if (is_end(word) || !in_range(word - 1)) break;

@@ -20,14 +20,16 @@
 // free (in a pool's list), published (in a bucket; whoever holds that bucket's lock may take it
 // out), or one slot's own, which then names it in its `transit` or `spare` word. Where a bee was
 // killed, its slot's next owner decides from these what is left to be done (recover_transit). An
-// update never writes over a live value: it fills the slot's spare element, swaps it in by one
-// store, and the old one becomes the spare.
+// update never writes over a live value of more than a word: it fills the slot's spare element, swaps
+// it in by one store, and the old one becomes the spare.
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 
 #include "base/robust_lock.h"
+#include "base/shared.h"
 #include "maps/map_ops.h"
 #include "object/hash_layout.h"
 
@@ -37,8 +39,8 @@ inline constexpr uint32_t kMaxChain = 4096;  // steps along an overflow chain: s
 
 struct alignas(64) Bucket {
   hive::RobustLock lock;
-  std::atomic<uint32_t> overflow;  // element + 1, or a marker, or 0
-  std::atomic<uint64_t> entries[kBucketEntries];
+  hive::Shared<uint32_t> overflow;  // element + 1, or a marker, or 0
+  hive::Shared<uint64_t> entries[kBucketEntries];
 };
 static_assert(sizeof(Bucket) == 64);
 
@@ -48,11 +50,11 @@ inline constexpr uint16_t kPublished = 0xffff;
 constexpr uint16_t owned_by(uint32_t slot) { return static_cast<uint16_t>(slot + 1); }
 
 struct Element {
-  std::atomic<uint32_t> next;
-  std::atomic<uint32_t> free_next;  // element + 1, or 0
-  std::atomic<uint32_t> hash;       // the lower half: which bucket
-  std::atomic<uint16_t> state;
-  std::atomic<uint8_t> referenced;  // LRU: looked up since the hand last passed
+  hive::Shared<uint32_t> next;
+  hive::Shared<uint32_t> free_next;  // element + 1, or 0
+  hive::Shared<uint32_t> hash;       // the lower half: which bucket
+  hive::Shared<uint16_t> state;
+  hive::Shared<uint8_t> referenced;  // LRU: looked up since the hand last passed
   uint8_t reserved;
   unsigned char* key() { return reinterpret_cast<unsigned char*>(this + 1); }
 };
@@ -62,13 +64,13 @@ static_assert(sizeof(Element) == 16);
 // out.
 struct alignas(64) Pool {
   hive::RobustLock lock;
-  std::atomic<uint32_t> head;   // element + 1, or 0
-  std::atomic<uint32_t> fresh;  // next never-used element of this slot's share
-  std::atomic<uint32_t> fresh_end;
-  std::atomic<uint32_t>
+  hive::Shared<uint32_t> head;   // element + 1, or 0
+  hive::Shared<uint32_t> fresh;  // next never-used element of this slot's share
+  hive::Shared<uint32_t> fresh_end;
+  hive::Shared<uint32_t>
       transit;  // element + 1 that this slot's bee has in hand, or 0; only the owner writes
-  std::atomic<uint32_t> spare;  // element + 1: what the next update fills; only the owner writes
-  std::atomic<uint32_t> exhausted;  // how often its bees found no element
+  hive::Shared<uint32_t> spare;  // element + 1: what the next update fills; only the owner writes
+  hive::Shared<uint32_t> exhausted;  // how often its bees found no element
   uint32_t reserved[9];
 };
 static_assert(sizeof(Pool) == 64);
@@ -76,11 +78,12 @@ static_assert(sizeof(Pool) == 64);
 struct alignas(64) HashShared {
   // 0: a whole round of all pools found nothing, and nothing was given back since; 1: look;
   // 2 + slot: look, as that slot's bee does.
-  std::atomic<uint32_t> maybe_free;
-  alignas(64) std::atomic<uint32_t> hand;  // LRU
+  hive::Shared<uint32_t> maybe_free;
+  alignas(64) hive::Shared<uint32_t> hand;  // LRU
 };
 
 static_assert(sizeof(Bucket) == kBucketBytes && sizeof(Element) == kElementKey);
+static_assert(offsetof(Element, referenced) == kElementReferenced);
 
 class HashTable {
  public:
@@ -130,12 +133,21 @@ class HashTable {
   static uint32_t marker(uint32_t bucket) { return 0x80000000u | (bucket & 0x7fffffffu); }
   static bool is_end(uint32_t link) { return link == 0 || (link & 0x80000000u) != 0; }
 
+  // Which entries have the tag, a bit each. No branch depends on where it is: a processor that has guessed
+  // wrong stands still until the line has come from memory, and all that follows with it.
+  static uint32_t matches(const Bucket& line, uint32_t tag) {
+    uint32_t those = 0;
+    for (uint32_t i = 0; i < kBucketEntries; ++i) {
+      uint64_t word = line.entries[i].load(std::memory_order_relaxed);
+      those |= static_cast<uint32_t>(static_cast<uint32_t>(word >> 32) == tag) << i;
+    }
+    return those;
+  }
   // The element of the key, or kNone. Without a lock.
   [[nodiscard]] uint32_t find(const void* key, const Hashed& hashed) const {
     Bucket& line = bucket(hashed.bucket);
-    for (const auto& entry : line.entries) {
-      uint64_t word = entry.load(std::memory_order_acquire);
-      if (static_cast<uint32_t>(word >> 32) != hashed.tag) continue;
+    for (uint32_t those = matches(line, hashed.tag); those != 0; those &= those - 1) {
+      uint64_t word = line.entries[__builtin_ctz(those)].load(std::memory_order_acquire);
       uint32_t index = static_cast<uint32_t>(word) - 1;  // of an empty entry: out of range
       if (in_range(index) && key_is(index, key)) return index;
     }
@@ -145,8 +157,8 @@ class HashTable {
 
   // Where an element hangs in its bucket, for whoever holds the bucket's lock.
   struct Place {
-    std::atomic<uint64_t>* entry = nullptr;  // in the line …
-    std::atomic<uint32_t>* link = nullptr;   // … or the word that leads to it on the chain
+    hive::Shared<uint64_t>* entry = nullptr;  // in the line …
+    hive::Shared<uint32_t>* link = nullptr;   // … or the word that leads to it on the chain
     uint32_t index = kNone;
   };
   [[nodiscard]] Place place_of_key(const void* key, const Hashed& hashed) const;

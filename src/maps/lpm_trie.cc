@@ -2,23 +2,31 @@
 // prefix's bytes, network order. The kernel's: kernel/bpf/lpm_trie.c (semantics, errno, and
 // get_next_key's order: children before parents).
 //
+// Look-ups of whole keys do not begin at the root but at the key's first `root_bits` bits, which index a table: what
+// a walk from the root has found when it comes to nodes of at least that many bits, and the first of these. Its
+// words are made anew, from the trie, wherever a change may have touched them (repaint).
+//
+//   table[first bits]:   best u32 (node + 1: the longest entry shorter than root_bits, or 0) | next u32 (node + 1)
+//
 // Look-ups take no lock. Changes are made under the map's one robust lock, each visible by one
 // store (to a child word, or to a node's `intermediate`). Nodes are used again at once; `freed`
 // counts that, and a look-up during which it moved is made again. A lock taken over from the dead:
-// all nodes that can't be reached become free again, and entries are counted anew.
+// all nodes that can't be reached become free again, entries are counted anew, and
+// the whole table is made anew.
 #include <atomic>
 
 #include "base/robust_lock.h"
+#include "base/shared.h"
 #include "maps/types.h"
 
 namespace skep::maps {
 namespace {
 
 struct Node {
-  std::atomic<uint32_t> child[2];  // node + 1, or 0
-  std::atomic<uint16_t> prefix;    // bits: at most 2048
-  std::atomic<uint16_t> state;
-  std::atomic<uint32_t> free_next;
+  hive::Shared<uint32_t> child[2];  // node + 1, or 0
+  hive::Shared<uint16_t> prefix;    // bits: at most 2048
+  hive::Shared<uint16_t> state;
+  hive::Shared<uint32_t> free_next;
   unsigned char* data() { return reinterpret_cast<unsigned char*>(this + 1); }
 };
 static_assert(sizeof(Node) == 16);
@@ -26,11 +34,11 @@ constexpr uint16_t kUnused = 0, kEntry = 1, kIntermediate = 2;
 
 struct alignas(64) Shared {
   hive::RobustLock lock;
-  std::atomic<uint32_t> root;  // node + 1, or 0
-  std::atomic<uint32_t> freed;
-  std::atomic<uint32_t> entries;
-  std::atomic<uint32_t> free;   // node + 1
-  std::atomic<uint32_t> fresh;  // next node that was never used
+  hive::Shared<uint32_t> root;  // node + 1, or 0
+  hive::Shared<uint32_t> freed;
+  hive::Shared<uint32_t> entries;
+  hive::Shared<uint32_t> free;   // node + 1
+  hive::Shared<uint32_t> fresh;  // next node that was never used
 };
 
 // MapHeader::extra.
@@ -40,6 +48,8 @@ struct Geometry {
   uint64_t node_stride;
   uint64_t node_count;
   uint64_t value_offset;
+  uint64_t table;
+  uint64_t root_bits;  // at least 1, at most kMaxRootBits and the key's bits
 };
 
 uint32_t prefix_of(const void* key) {
@@ -98,6 +108,33 @@ class Trie {
     return at;
   }
 
+  [[nodiscard]] uint32_t root_bits() const { return static_cast<uint32_t>(geometry_.root_bits); }
+  [[nodiscard]] hive::Shared<uint64_t>& table_at(uint64_t index) const {
+    return reinterpret_cast<hive::Shared<uint64_t>*>(
+        geometry_.table)[index & ((uint64_t{1} << geometry_.root_bits) - 1)];
+  }
+  // The first root_bits bits: which word of the table.
+  [[nodiscard]] uint32_t first_bits(const unsigned char* data) const {
+    uint32_t number = 0;
+    if (bits_ >= 32) {
+      __builtin_memcpy(&number, data, 4);
+    } else {
+      for (uint32_t i = 0; i < bits_ / 8; ++i) number |= uint32_t{data[i]} << 8 * i;
+    }
+    return __builtin_bswap32(number) >> (32 - root_bits());
+  }
+  // Where a look-up begins, and what it has found by then.
+  struct Start {
+    uint32_t word;
+    Node* found;
+  };
+  [[nodiscard]] Start start(const void* key) const {
+    if (prefix_of(key) < root_bits())
+      return {shared().root.load(std::memory_order_acquire), nullptr};
+    uint64_t word = table_at(first_bits(bits_of(key))).load(std::memory_order_acquire);
+    return {static_cast<uint32_t>(word >> 32), node(static_cast<uint32_t>(word))};
+  }
+
   // The key's first eight bytes as a number, most significant first; nodes have at least as many.
   [[nodiscard]] uint64_t number_of(const unsigned char* data) const {
     uint64_t number = 0;
@@ -120,8 +157,7 @@ class Trie {
     const uint32_t limit = prefix_of(key);
     for (uint32_t attempt = 0;; ++attempt) {
       uint32_t freed = shared().freed.load(std::memory_order_acquire);
-      Node* found = nullptr;
-      uint32_t word = shared().root.load(std::memory_order_acquire);
+      auto [word, found] = start(key);
       for (uint32_t steps = 0; steps <= bits_ + 1; ++steps) {
         Node* at = node(word);
         if (at == nullptr) break;
@@ -145,8 +181,7 @@ class Trie {
     const unsigned char* data = bits_of(key);
     for (uint32_t attempt = 0;; ++attempt) {
       uint32_t freed = shared().freed.load(std::memory_order_acquire);
-      Node* found = nullptr;
-      uint32_t word = shared().root.load(std::memory_order_acquire);
+      auto [word, found] = start(key);
       for (uint32_t steps = 0; steps <= bits_ + 1; ++steps) {
         Node* at = node(word);
         if (at == nullptr) break;
@@ -188,6 +223,7 @@ class Trie {
     to->child[1].store(0, std::memory_order_relaxed);
     to->prefix.store(static_cast<uint16_t>(length), std::memory_order_relaxed);
     to->state.store(state, std::memory_order_relaxed);
+    hive::kill_point();
     __builtin_memcpy(to->data(), data, map_.key_size - 4);
   }
 
@@ -197,6 +233,27 @@ class Trie {
     return locked != hive::Locked::kBusy;
   }
   void unlock() const { shared().lock.unlock(); }
+
+  // Makes the table's words of all keys under the prefix anew.
+  void repaint(const unsigned char* data, uint32_t length) const {
+    const uint32_t depth = length < root_bits() ? length : root_bits();
+    const uint32_t width = root_bits() - depth;
+    const uint64_t from = uint64_t{first_bits(data)} >> width << width;
+    // Down to the first node that is not above all of them.
+    uint32_t best = 0;
+    uint32_t word = shared().root.load(std::memory_order_relaxed);
+    for (uint32_t steps = 0; steps <= root_bits(); ++steps) {
+      Node* at = node(word);
+      if (at == nullptr || prefix(at) >= depth) break;
+      if (match(at, data, prefix(at)) < prefix(at)) {
+        word = 0;
+        break;
+      }
+      if (at->state.load(std::memory_order_relaxed) == kEntry) best = word;
+      word = at->child[bit(data, prefix(at))].load(std::memory_order_relaxed);
+    }
+    paint(word, best, from, uint64_t{1} << width);
+  }
 
  private:
   // Marks what is reached from the root (through free_next as the stack of a depth-first walk),
@@ -244,7 +301,39 @@ class Trie {
     }
     shared().free.store(free, std::memory_order_relaxed);
     shared().entries.store(entries, std::memory_order_relaxed);
+    static constexpr unsigned char kNothing[256] = {};
+    repaint(kNothing, 0);
     shared().freed.fetch_add(1);
+  }
+
+  void fill_table(uint64_t from, uint64_t count, uint32_t best, uint32_t next) const {
+    const uint64_t made = uint64_t{next} << 32 | best;
+    for (uint64_t i = from; i < from + count; ++i)
+      if (table_at(i).load(std::memory_order_relaxed) != made)
+        table_at(i).store(made, std::memory_order_release);
+  }
+  // `count` words from `from` on: those of a prefix under which `word` is the first node. Each level halves them,
+  // so it ends whatever the nodes say.
+  void paint(uint32_t word, uint32_t best, uint64_t from, uint64_t count) const {
+    Node* at = node(word);
+    if (at == nullptr) return fill_table(from, count, best, 0);
+    const uint64_t first = first_bits(at->data());
+    const uint32_t length = prefix(at);
+    if (length >= root_bits()) {
+      fill_table(from, count, best, 0);
+      if (first >= from && first < from + count) fill_table(first, 1, best, word);
+      return;
+    }
+    const uint64_t covered = uint64_t{1} << (root_bits() - length);
+    const uint64_t begin = first & ~(covered - 1);
+    if (begin < from || begin + covered > from + count)  // scribbled
+      return fill_table(from, count, best, 0);
+    fill_table(from, begin - from, best, 0);
+    fill_table(begin + covered, from + count - begin - covered, best, 0);
+    if (at->state.load(std::memory_order_relaxed) == kEntry) best = word;
+    for (uint64_t side : {0, 1})
+      paint(at->child[side].load(std::memory_order_relaxed), best, begin + side * covered / 2,
+            covered / 2);
   }
 
   const MapHeader& map_;
@@ -263,7 +352,7 @@ int64_t insert_locked(const Trie& trie, const MapHeader& map, const void* key, c
                       uint64_t flags) {
   const unsigned char* data = bits_of(key);
   const uint32_t length = prefix_of(key);
-  std::atomic<uint32_t>* link = &trie.shared().root;
+  hive::Shared<uint32_t>* link = &trie.shared().root;
   Node* at = nullptr;
   uint32_t same = 0;
   for (uint32_t steps = 0; steps <= trie.bits() + 1; ++steps) {
@@ -310,6 +399,7 @@ int64_t insert_locked(const Trie& trie, const MapHeader& map, const void* key, c
     link->store(trie.word_of(fork), std::memory_order_release);
   }
   if (!exists) trie.shared().entries.store(entries + 1, std::memory_order_relaxed);
+  trie.repaint(data, length);
   trie.give_back(replaced);
   return 0;
 }
@@ -327,8 +417,8 @@ int64_t update(const MapHeader& map, const void* key, const void* value, uint64_
 int64_t remove_locked(const Trie& trie, const void* key) {
   const unsigned char* data = bits_of(key);
   const uint32_t length = prefix_of(key);
-  std::atomic<uint32_t>* link = &trie.shared().root;
-  std::atomic<uint32_t>* parent_link = nullptr;
+  hive::Shared<uint32_t>* link = &trie.shared().root;
+  hive::Shared<uint32_t>* parent_link = nullptr;
   Node* parent = nullptr;
   Node* at = nullptr;
   for (uint32_t steps = 0; steps <= trie.bits() + 1; ++steps) {
@@ -347,20 +437,24 @@ int64_t remove_locked(const Trie& trie, const void* key) {
                               std::memory_order_relaxed);
   uint32_t left = at->child[0].load(std::memory_order_relaxed);
   uint32_t right = at->child[1].load(std::memory_order_relaxed);
+  Node* useless = nullptr;  // a fork that is no longer one
   if (left != 0 && right != 0) {
     at->state.store(kIntermediate, std::memory_order_release);
+    at = nullptr;
   } else if (left == 0 && right == 0 && parent != nullptr &&
              parent->state.load(std::memory_order_relaxed) == kIntermediate) {
-    // The fork is no longer one: its other child takes its place.
+    // Its other child takes its place.
     uint32_t other = link == &parent->child[0] ? parent->child[1].load(std::memory_order_relaxed)
                                                : parent->child[0].load(std::memory_order_relaxed);
     parent_link->store(other, std::memory_order_release);
-    trie.give_back(parent);
-    trie.give_back(at);
+    useless = parent;
   } else {
     link->store(left != 0 ? left : right, std::memory_order_release);
-    trie.give_back(at);
   }
+  // The table names none of them any more when they become free.
+  trie.repaint(data, length);
+  trie.give_back(useless);
+  trie.give_back(at);
   return 0;
 }
 

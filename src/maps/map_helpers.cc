@@ -3,8 +3,12 @@
 #include "maps/map_helpers.h"
 
 #include "maps/hash_table.h"
+#include "maps/object_maps.h"
+#include "maps/port_helpers.h"
 #include "maps/ring_helpers.h"
+#include "maps/storage_helpers.h"
 #include "maps/types.h"
+#include "maps/value_copy.h"
 
 namespace skep::maps {
 namespace {
@@ -29,6 +33,9 @@ uint64_t update_elem(uint64_t map, uint64_t key, uint64_t value, uint64_t flags,
                      HelperContext* context) {
   const MapOps* ops = ops_at(map);
   if (ops == nullptr) return result(kEopnotsupp);
+  if ((flags & BPF_F_LOCK) != 0) [[unlikely]]
+    return result(
+        update_locked(map_at(map), memory(key), memory(value), flags, bee_in(context->slot)));
   return result(ops->update(map_at(map), memory(key), memory(value), flags, bee_in(context->slot)));
 }
 
@@ -119,31 +126,76 @@ uint64_t for_each_map_elem(uint64_t map_address, uint64_t callback, uint64_t cal
   }
 }
 
+// [37] long bpf_current_task_under_cgroup(map, index). Every program runs for a task of the hive's one cgroup, so
+// it is under whichever the element is.
+uint64_t current_task_under_cgroup(uint64_t map_address, uint64_t index, uint64_t, uint64_t,
+                                   uint64_t, HelperContext*) {
+  const MapHeader& map = map_at(map_address);
+  const auto at = static_cast<uint32_t>(index);
+  if (at >= map.max_entries) return result(kE2big);
+  const auto* element = reinterpret_cast<const uint64_t*>(map.values) + at;
+  return __atomic_load_n(element, __ATOMIC_ACQUIRE) == 0 ? result(kEagain) : 1;
+}
+// [33] long bpf_skb_under_cgroup(skb, map, index): a packet of the user engine has no socket.
+uint64_t skb_under_cgroup(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, HelperContext*) {
+  return result(kEnoent);
+}
+
 constexpr HelperBinding kBindings[] = {
     {1, lookup_elem},
     {2, update_elem},
     {3, delete_elem},
+    {23, redirect},
     {25, perf_event_output},
     {27, get_stackid},
+    {33, skb_under_cgroup},
+    {37, current_task_under_cgroup},
+    {51, redirect_map},
+    {81, get_local_storage},
     {87, push_elem},
     {88, pop_elem},
     {89, peek_elem},
-    {111, perf_event_output},  // skb_output
-    {121, perf_event_output},  // xdp_output
+    {107, socket_storage_get},
+    {108, socket_storage_delete},
     {130, ringbuf_output},
     {131, ringbuf_reserve},
     {132, ringbuf_submit},
     {133, ringbuf_discard},
     {134, ringbuf_query},
+    {145, inode_storage_get},
+    {146, inode_storage_delete},
+    {156, task_storage_get},
+    {157, task_storage_delete},
     {164, for_each_map_elem},
     {195, lookup_percpu_elem},
     {198, ringbuf_reserve_dynptr},
     {199, ringbuf_submit_dynptr},
     {200, ringbuf_discard_dynptr},
     {209, user_ringbuf_drain},
+    {210, cgroup_storage_get},
+    {211, cgroup_storage_delete},
 };
 
 }  // namespace
+
+int64_t update_locked(const MapHeader& map, const void* key, const void* value, uint64_t flags,
+                      Bee bee) {
+  const MapOps* ops = ops_of(static_cast<MapType>(map.type));
+  if (ops == nullptr || ops->lookup_slot == nullptr || map.fields == 0) return kEinval;
+  const uint64_t how = flags & ~uint64_t{BPF_F_LOCK};
+  if (how > BPF_EXIST) return kEinval;
+  for (int attempt = 0; attempt < 8; ++attempt) {
+    void* there = ops->lookup_slot(map, key, 0, bee);
+    if (there != nullptr && lock_of(map, there) == nullptr) return kEinval;
+    if (there != nullptr) {
+      return how == BPF_NOEXIST ? kEexist : copy_locked(map, there, there, value, bee);
+    }
+    if (how == BPF_EXIST) return kEnoent;
+    const int64_t made = ops->update(map, key, value, BPF_NOEXIST, bee);
+    if (made != kEexist || how == BPF_NOEXIST) return made;
+  }
+  return kEbusy;
+}
 
 std::span<const HelperBinding> map_helper_bindings() { return kBindings; }
 

@@ -34,6 +34,14 @@ constexpr Table make_table() {
   table[BPF_MAP_TYPE_STACK] = &kStackOps;
   table[BPF_MAP_TYPE_BLOOM_FILTER] = &kBloomFilterOps;
   table[BPF_MAP_TYPE_LPM_TRIE] = &kLpmTrieOps;
+  for (MapType type : {BPF_MAP_TYPE_TASK_STORAGE, BPF_MAP_TYPE_CGRP_STORAGE,
+                       BPF_MAP_TYPE_INODE_STORAGE, BPF_MAP_TYPE_SK_STORAGE})
+    table[type] = &kLocalStorageOps;
+  table[BPF_MAP_TYPE_DEVMAP] = table[BPF_MAP_TYPE_CPUMAP] = table[BPF_MAP_TYPE_XSKMAP] =
+      &kPortArrayOps;
+  table[BPF_MAP_TYPE_DEVMAP_HASH] = &kPortHashOps;
+  table[BPF_MAP_TYPE_CGROUP_STORAGE] = table[BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE] =
+      &kCgroupStorageOps;
   return table;
 }
 constexpr Table kTable = make_table();

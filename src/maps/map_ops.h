@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/shared.h"
 #include "base/slots.h"
 #include "object/map_header.h"
 #include "spec/types.h"
@@ -30,7 +31,7 @@ inline Bee bee_in(uint32_t slot) { return {slot, hive::bee_word(slot)}; }
 // errno values, negative as results carry them.
 inline constexpr int64_t kEnoent = -2, kE2big = -7, kEnomem = -12, kEfault = -14, kEbusy = -16,
                          kEexist = -17, kEinval = -22, kEnospc = -28, kEperm = -1, kEnotsupp = -524,
-                         kEopnotsupp = -95;
+                         kEopnotsupp = -95, kEagain = -11;
 
 struct MapOps {
   // The value's address (per-CPU maps: that of bee.slot), or null.
@@ -61,16 +62,21 @@ inline void copy_words(void* to, const void* from, uint64_t size) {
   while (size >= 8) {
     uint64_t word;
     __builtin_memcpy(&word, in, 8);
+    hive::kill_point();
     *reinterpret_cast<volatile uint64_t*>(out) = word;
     out += 8, in += 8, size -= 8;
   }
   if (size >= 4) {
     uint32_t word;
     __builtin_memcpy(&word, in, 4);
+    hive::kill_point();
     *reinterpret_cast<volatile uint32_t*>(out) = word;
     out += 4, in += 4, size -= 4;
   }
-  while (size-- > 0) *reinterpret_cast<volatile unsigned char*>(out++) = *in++;
+  while (size-- > 0) {
+    hive::kill_point();
+    *reinterpret_cast<volatile unsigned char*>(out++) = *in++;
+  }
 }
 
 }  // namespace skep::maps

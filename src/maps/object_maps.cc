@@ -10,6 +10,7 @@
 
 #include <atomic>
 
+#include "base/shared.h"
 #include "maps/hash_table.h"
 #include "maps/types.h"
 
@@ -28,7 +29,7 @@ void* inner_at(const MapHeader& map, const void* key, Bee) {
   void* at = element(map, key);
   if (at == nullptr) return nullptr;
   return reinterpret_cast<void*>(
-      static_cast<std::atomic<uint64_t>*>(at)->load(std::memory_order_acquire));
+      static_cast<hive::Shared<uint64_t>*>(at)->load(std::memory_order_acquire));
 }
 
 void* object_lookup(const MapHeader&, const void*, Bee) {

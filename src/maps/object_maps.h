@@ -5,13 +5,14 @@
 #include <atomic>
 #include <cstdint>
 
+#include "base/shared.h"
 #include "object/map_header.h"
 
 namespace skep::maps {
 
 struct ObjectHashEntry {
-  std::atomic<uint64_t> object;  // hive address; 0 = not there
-  std::atomic<uint64_t> used;    // 1 once the key is written: probing goes on past it for ever
+  hive::Shared<uint64_t> object;  // hive address; 0 = not there
+  hive::Shared<uint64_t> used;    // 1 once the key is written: probing goes on past it for ever
   unsigned char* key() { return reinterpret_cast<unsigned char*>(this + 1); }
 };
 

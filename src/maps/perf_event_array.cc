@@ -20,6 +20,7 @@ struct Writer {
     const auto* in = static_cast<const unsigned char*>(from);
     uint64_t at = position & mask;
     uint64_t first = size < mask + 1 - at ? size : mask + 1 - at;
+    hive::kill_point();
     __builtin_memcpy(data + at, in, first);
     __builtin_memcpy(data, in + first, size - first);
     position += size;

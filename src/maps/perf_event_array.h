@@ -15,6 +15,7 @@
 #include <atomic>
 #include <cstdint>
 
+#include "base/shared.h"
 #include "object/map_header.h"
 
 namespace skep::maps {
@@ -25,19 +26,19 @@ inline constexpr uint64_t kPerfSampleHeader = 8 + 8 + 4;  // up to the raw bytes
 
 struct PerfPage {
   unsigned char reserved[1024];
-  std::atomic<uint64_t> head;
-  std::atomic<uint64_t> tail;
+  hive::Shared<uint64_t> head;
+  hive::Shared<uint64_t> tail;
   uint64_t data_offset, data_size;
   unsigned char more[2048 - 1024 - 32];
-  std::atomic<uint64_t> lost;  // ours
+  hive::Shared<uint64_t> lost;  // ours
 };
 static_assert(offsetof(PerfPage, head) == 1024 && offsetof(PerfPage, lost) == 2048 &&
               sizeof(PerfPage) <= kPerfPage);
 
 // MapHeader::extra.
 struct PerfGeometry {
-  uint64_t ring_size;             // bytes of data; a power of two
-  std::atomic<uint64_t> readers;  // 0: output is -ENOENT, as with no event in the array
+  uint64_t ring_size;              // bytes of data; a power of two
+  hive::Shared<uint64_t> readers;  // 0: output is -ENOENT, as with no event in the array
 };
 
 inline const PerfGeometry& perf_geometry(const MapHeader& map) {

@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include "base/robust_lock.h"
+#include "base/shared.h"
 #include "maps/types.h"
 
 namespace skep::maps {
@@ -12,8 +13,8 @@ namespace {
 // At MapHeader::extra[0].
 struct alignas(64) Ends {
   hive::RobustLock lock;
-  std::atomic<uint32_t> head;  // where the next push goes
-  std::atomic<uint32_t> tail;  // the oldest
+  hive::Shared<uint32_t> head;  // where the next push goes
+  hive::Shared<uint32_t> tail;  // the oldest
 };
 
 struct Held {

@@ -7,6 +7,7 @@
 // protects nothing else and needs no repair.
 #include "maps/ringbuf.h"
 
+#include "base/shared.h"
 #include "maps/ring_helpers.h"
 #include "maps/types.h"
 #include "object/dynptr.h"
@@ -49,7 +50,7 @@ void commit(const MapHeader& map, uint64_t sample, uint64_t flags, bool discard,
   if (discard) length |= kRingDiscard;
   // Both words by one store: a consumer that saw the page where a bee was, and the record busy still, would take the
   // producer for dead and skip the record.
-  auto& header = *reinterpret_cast<std::atomic<uint64_t>*>(record);
+  auto& header = *reinterpret_cast<hive::Shared<uint64_t>*>(record);
   const uint64_t done = length | (offset + 2 * kRingPage) / kRingPage << 32;
   if ((flags & kNoWakeup) != 0) {
     header.store(done, std::memory_order_release);
@@ -115,6 +116,7 @@ uint64_t ringbuf_output(uint64_t map, uint64_t data, uint64_t size, uint64_t fla
   if ((flags & ~(kNoWakeup | kForceWakeup)) != 0) return static_cast<uint64_t>(kEinval);
   uint64_t sample = reserve(*map_at(map), size, bee_in(context->slot));
   if (sample == 0) return static_cast<uint64_t>(int64_t{-11});  // EAGAIN
+  hive::kill_point();
   __builtin_memcpy(reinterpret_cast<void*>(sample), reinterpret_cast<const void*>(data), size);
   commit(*map_at(map), sample, flags, false, context);
   return 0;

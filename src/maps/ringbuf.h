@@ -22,6 +22,7 @@
 #include <cstdint>
 
 #include "base/robust_lock.h"
+#include "base/shared.h"
 #include "object/map_header.h"
 
 namespace skep::maps {
@@ -32,19 +33,19 @@ inline constexpr uint64_t kRingHeader = 8;
 inline constexpr uint64_t kRingPage = 4096;
 
 struct RingConsumerPage {
-  std::atomic<uint64_t> position;
+  hive::Shared<uint64_t> position;
 };
 struct RingProducerPage {
-  std::atomic<uint64_t> position;
+  hive::Shared<uint64_t> position;
   uint64_t reserved[7];
   hive::RobustLock lock;
   uint32_t unused;
-  std::atomic<uint64_t>
+  hive::Shared<uint64_t>
       consumed;  // the consumer's position as last seen under the lock: it may be behind
 };
 struct RingRecord {
-  std::atomic<uint32_t> length;
-  std::atomic<uint32_t> page_or_bee;
+  hive::Shared<uint32_t> length;
+  hive::Shared<uint32_t> page_or_bee;
 };
 static_assert(sizeof(RingRecord) == kRingHeader);
 

@@ -21,6 +21,7 @@ uint32_t frame_size(const MapHeader& map) {
 
 void write_frames(const MapHeader& map, unsigned char* to, const uint64_t* frames, uint32_t count) {
   if (frame_size(map) == 8) {
+    hive::kill_point();
     __builtin_memcpy(to, frames, uint64_t{count} * 8);
     return;
   }
@@ -28,6 +29,7 @@ void write_frames(const MapHeader& map, unsigned char* to, const uint64_t* frame
   // itself, as the kernel gives where it can't read the file's note.
   constexpr uint32_t kStatusIp = 2;
   for (uint32_t i = 0; i < count; ++i, to += kBuildIdFrame) {
+    hive::kill_point();
     __builtin_memset(to, 0, kBuildIdFrame);
     __builtin_memcpy(to, &kStatusIp, 4);
     __builtin_memcpy(to + 24, &frames[i], 8);

@@ -6,15 +6,16 @@
 #include <cstdint>
 
 #include "base/robust_lock.h"
+#include "base/shared.h"
 #include "object/map_header.h"
 
 namespace skep::maps {
 
 struct StackBucket {
   hive::RobustLock lock;
-  std::atomic<uint32_t>
+  hive::Shared<uint32_t>
       current;  // 0: empty; else 1 + number of the buffer (8) | frames (8) | times stored (16)
-  std::atomic<uint32_t> hash;
+  hive::Shared<uint32_t> hash;
   uint32_t reserved;
 };
 

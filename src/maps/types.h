@@ -16,6 +16,9 @@ extern constinit const MapOps kQueueOps, kStackOps;                        // qu
 extern constinit const MapOps kBloomFilterOps;                             // bloom_filter.cc
 extern constinit const MapOps kLpmTrieOps;                                 // lpm_trie.cc
 
+extern const MapOps kPortArrayOps, kPortHashOps;          // ports.cc
+extern const MapOps kLocalStorageOps, kCgroupStorageOps;  // local_storage.cc
+
 // Per-CPU hashes from the user side: `values` has round_up(value_size, 8) bytes for each slot.
 int64_t hash_update_all_slots(const MapHeader& map, const void* key, const void* values,
                               uint64_t flags, Bee bee);

@@ -11,13 +11,17 @@
 namespace skep {
 
 struct Dynptr {
-  static constexpr uint32_t kLargest = 0xff'ffff, kLocal = 1u << 28, kRingbuf = 2u << 28;
+  static constexpr uint32_t kLargest = 0xff'ffff, kLocal = 1u << 28, kRingbuf = 2u << 28,
+                            kSkb = 3u << 28, kXdp = 4u << 28;
 
   uint64_t data;
   uint32_t offset;
   uint32_t size_and_kind;
   [[nodiscard]] uint32_t size() const { return size_and_kind & kLargest; }
   [[nodiscard]] bool read_only() const { return (size_and_kind >> 31) != 0; }
+  [[nodiscard]] uint32_t kind() const { return size_and_kind & 7u << 28; }
+  // `data` is the run's PacketView, and offsets count from where the packet begins now.
+  [[nodiscard]] bool of_packet() const { return kind() == kSkb || kind() == kXdp; }
   // `length` bytes at `at` lie inside.
   [[nodiscard]] bool holds(uint64_t at, uint64_t length) const {
     return length <= size() && at <= size() - length;

@@ -25,9 +25,10 @@ struct HashGeometry {
 static_assert(sizeof(HashGeometry) <= sizeof(MapHeader::extra));
 
 // A bucket: 64 bytes, of which `overflow` says whether there is more than the entries; an entry is the tag, the upper
-// half of the hash, over the element's number + 1.
+// half of the hash, over the element's number + 1. `referenced`, a byte, is
+// set by look-ups in LRU maps.
 inline constexpr uint32_t kBucketEntries = 7, kBucketBytes = 64, kBucketOverflow = 4,
-                          kBucketFirstEntry = 8, kElementKey = 16;
+                          kBucketFirstEntry = 8, kElementKey = 16, kElementReferenced = 14;
 
 // fold(a, b): the halves of the 128-bit product, xor'ed. The hash is fold(key ^ seed, kHashFactor ^ seed << 1): its
 // lower half, masked, is the bucket.

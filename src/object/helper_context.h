@@ -98,6 +98,9 @@ struct HelperContext {
   const void* ring = nullptr;
   uint64_t socket_cookie =
       0;  // bpf_get_socket_cookie: of the socket that the program runs for; 0: none
+  // What host->task_struct() gave last in this run: a pointer to it can be read without care.
+  const void* current_task = nullptr;
+  uint64_t timer = 0;  // in a timer's callback: the bpf_timer's address
   void* seq =
       nullptr;  // iterators: the published::seq_file that bpf_seq_write() and its kin write to
 };

@@ -34,6 +34,7 @@ struct alignas(64) MapHeader {
   uint32_t btf_key_type_id;
   uint32_t btf_value_type_id;
   uint32_t reserved;
+  uint64_t fields;  // ValueFields (object/value_fields.h) of the values; 0: they are plain bytes
 };
 
 inline constexpr uint32_t kMapMagic = 0x70616d73;  // "smap"

@@ -35,6 +35,7 @@ struct alignas(64) ProgHeader {
   uint64_t second_code_size;
   uint64_t second_fault_table;
   uint64_t second_fault_count;
+  uint64_t object_types;  // ObjectTypes (object/value_fields.h) that it may make; 0: none
 };
 
 struct alignas(64) ProgStats {

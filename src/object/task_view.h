@@ -4,10 +4,20 @@
 // Its parent's pid and tgid are true, and nothing more of the parent is known. Freestanding.
 #pragma once
 
+#include "base/hive_control.h"
 #include "btf/user_engine/published.h"
 #include "object/helper_context.h"
 
 namespace skep {
+
+// The cgroup of all tasks of a hive, at hive::Root::kCgroup: filled once, in the control segment.
+struct CgroupView {
+  static constexpr uint64_t kId = 1;
+  published::css_set css_set;
+  published::cgroup cgroup;
+  published::kernfs_node node;
+  char name[8];
+};
 
 struct TaskView {
   published::task_struct task, leader, parent;
@@ -15,6 +25,7 @@ struct TaskView {
 };
 
 inline uint64_t fill_task_view(TaskView& view, const TaskInfo& info) {
+  auto* cgroup = reinterpret_cast<CgroupView*>(hive::root(hive::Root::kCgroup));
   auto fill = [&](published::task_struct& task, uint32_t pid, uint32_t tgid) {
     task.exit_code = 0;
     task.pid = static_cast<int>(pid);
@@ -22,6 +33,7 @@ inline uint64_t fill_task_view(TaskView& view, const TaskInfo& info) {
     task.real_parent = task.parent = &view.parent;
     task.start_time = task.start_boottime = info.start_time;
     task.real_cred = task.cred = &view.cred;
+    task.cgroups = cgroup != nullptr ? &cgroup->css_set : nullptr;
     for (unsigned i = 0; i < sizeof task.comm; ++i) task.comm[i] = info.comm[i];
   };
   view.cred.uid.val = view.cred.euid.val = view.cred.suid.val = view.cred.fsuid.val = info.uid;

@@ -52,6 +52,8 @@ struct Subprogram {
   bool is_callback = false;  // its address is taken (BPF_PSEUDO_FUNC)
   bool has_tail_call = false;
   bool has_ld_abs = false;
+  // A timer's or workqueue's callback: indexes into maps() of those whose elements it was verified for.
+  std::vector<uint32_t> async_maps;
   std::string name;
 };
 
@@ -75,6 +77,13 @@ class VerifiedProgram {
   // Instructions that the verifier walked, all paths together.
   [[nodiscard]] uint64_t insns_processed() const { return insns_processed_; }
   [[nodiscard]] const AccessBounds& accesses() const { return accesses_; }
+  // Types of the program's BTF that it makes objects of (bpf_obj_new), and whether of each slot (bpf_percpu_obj_new).
+  struct MadeType {
+    uint32_t type_id = 0;
+    bool percpu = false;
+    friend bool operator==(const MadeType&, const MadeType&) = default;
+  };
+  [[nodiscard]] std::span<const MadeType> made_types() const { return made_types_; }
 
  private:
   friend class VerifiedProgramMaker;  // verifier/ (and tests/verifier's unsafe maker for raw
@@ -86,6 +95,7 @@ class VerifiedProgram {
   std::vector<Subprogram> subprograms_;
   uint64_t insns_processed_ = 0;
   AccessBounds accesses_;
+  std::vector<MadeType> made_types_;
 };
 
 }  // namespace skep

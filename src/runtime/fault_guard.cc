@@ -1,13 +1,13 @@
 #include "runtime/fault_guard.h"
 
 #include <signal.h>
-#include <ucontext.h>
 
 #include <algorithm>
 #include <cstdint>
 #include <mutex>
 
 #include "base/hive_control.h"
+#include "base/signal_context.h"
 #include "object/prog_header.h"
 #include "vm/fault_table.h"
 
@@ -48,13 +48,7 @@ uint64_t find_fixup(uint64_t rip) {
 }
 
 void on_fault(int signal, siginfo_t*, void* raw) {
-#if defined(__x86_64__)
-  auto& rip = static_cast<ucontext_t*>(raw)->uc_mcontext.gregs[REG_RIP];
-  if (uint64_t fixup = find_fixup(static_cast<uint64_t>(rip))) {
-    rip = static_cast<greg_t>(fixup);
-    return;
-  }
-#endif
+  if (uint64_t fixup = find_fixup(signal_pc(raw))) return set_signal_pc(raw, fixup);
   // Not ours: as if we were not here. The instruction faults again.
   ::sigaction(signal, signal == SIGSEGV ? &shared().before_segv : &shared().before_bus, nullptr);
 }

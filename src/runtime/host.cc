@@ -92,7 +92,10 @@ const TaskInfo* task(HelperContext* context) {
 // Behind the run's TaskInfo (RunTask of run.cc).
 uint64_t task_struct(HelperContext* context) {
   auto* view = static_cast<TaskView*>(context->host_data);
-  return view == nullptr ? 0 : fill_task_view(*view, *task(context));
+  if (view == nullptr) return 0;
+  const uint64_t made = fill_task_view(*view, *task(context));
+  context->current_task = &view->task;
+  return made;
 }
 
 void wake(HelperContext*, const void*) { hive::wake_consumers(); }

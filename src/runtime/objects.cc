@@ -6,7 +6,7 @@
 #include <atomic>
 #include <cstring>
 
-#include "base/sha1.h"
+#include "base/sha256.h"
 #include "runtime/runtime.h"
 
 namespace skep::runtime {
@@ -17,8 +17,14 @@ BtfObject::BtfObject(Runtime& runtime, uint32_t id, std::shared_ptr<const btf::B
 
 BtfObject::~BtfObject() {
   runtime_.hive().unpublish_object(hive::ObjectKind::kBtf, id_);
-  runtime_.hive().defer(
-      [&hive = runtime_.hive(), memory = published_] { hive.free_object(memory); });
+  runtime_.hive().defer([&hive = runtime_.hive(), memory = published_, types = object_types_] {
+    for (const auto& [id, type] : types) {
+      auto* object = const_cast<ObjectType*>(type);
+      std::atomic_ref(object->magic).store(0);
+      hive.free_object(object);
+    }
+    hive.free_object(memory);
+  });
 }
 
 MapObject::MapObject(Runtime& runtime, MapHeader* header, MapCreation creation)
@@ -29,7 +35,15 @@ MapObject::MapObject(Runtime& runtime, MapHeader* header, MapCreation creation)
   std::atomic_ref(header_->btf_id).store(creation_.btf->id(), std::memory_order_release);
 }
 
-MapObject::~MapObject() { maps::destroy_map(runtime_.hive(), header_); }
+MapObject::~MapObject() {
+  if (static_cast<MapType>(header_->type) == MapType::BPF_MAP_TYPE_TASK_STORAGE) {
+    // Without room for a shorter list the longer one stays: the header is freed then all the same, and its slot in
+    // the list must not be read any more.
+    if (!runtime_.note_task_storage(header_, false))
+      runtime_.hive().set_root(hive::Root::kTaskStorages, nullptr);
+  }
+  maps::destroy_map(runtime_.hive(), header_);
+}
 
 void MapObject::hold(ByteSpan key, std::shared_ptr<void> object) {
   std::string name(reinterpret_cast<const char*>(key.data()), key.size());
@@ -59,10 +73,12 @@ std::shared_ptr<void> MapObject::user_reference() {
   if (auto reference = user_reference_.lock()) return reference;
   std::shared_ptr<void> reference(this, [](void* self) {
     auto* map = static_cast<MapObject*>(self);
-    if (static_cast<MapType>(map->header_->type) != MapType::BPF_MAP_TYPE_PROG_ARRAY) return;
     std::map<std::string, std::shared_ptr<void>> gone;  // released outside the lock
+    std::vector<std::shared_ptr<void>> programs;
     std::lock_guard guard(map->mutex_);
     if (!map->user_reference_.expired()) return;  // opened again meanwhile
+    programs.swap(map->timer_programs_);
+    if (static_cast<MapType>(map->header_->type) != MapType::BPF_MAP_TYPE_PROG_ARRAY) return;
     gone.swap(map->held_);
     for (const auto& [key, program] : gone) {
       // It fails only where the element is empty already.
@@ -71,7 +87,17 @@ std::shared_ptr<void> MapObject::user_reference() {
     }
   });
   user_reference_ = reference;
+  for (const auto& known : known_timer_programs_) {
+    if (auto program = known.lock()) timer_programs_.push_back(std::move(program));
+  }
   return reference;
+}
+
+void MapObject::hold_timer_program(std::shared_ptr<void> program) {
+  std::lock_guard lock(mutex_);
+  std::erase_if(known_timer_programs_, [](const auto& known) { return known.expired(); });
+  known_timer_programs_.push_back(program);
+  if (!user_reference_.expired()) timer_programs_.push_back(std::move(program));
 }
 
 MapDescriptor MapObject::describe() const {
@@ -107,7 +133,8 @@ ProgObject::ProgObject(Runtime& runtime, ProgLoad load, VerifiedProgram verified
       original_insns_(std::move(load.program.insns)),
       maps_(std::move(load.maps)),
       btf_(std::move(load.btf)),
-      uid_(load.uid.value_or(::getuid())) {
+      uid_(load.uid.value_or(::getuid())),
+      tag_(load.tag) {
   timespec now{};
   ::clock_gettime(CLOCK_BOOTTIME, &now);
   load_time_ns_ =
@@ -118,12 +145,39 @@ ProgObject::~ProgObject() {
   Hive& hive = runtime_.hive();
   if (header_ != nullptr) hive.unpublish_object(hive::ObjectKind::kProg, header_->id);
   CodeBlock second = optimised_ ? optimised_->block : CodeBlock{};
-  hive.defer([&hive, header = header_, stats = stats_, block = native_.block, second] {
+  hive.defer([&hive, header = header_, stats = stats_, block = native_.block, second,
+              types = object_types_] {
+    if (types != nullptr) hive.free_object(types);
     if (header != nullptr) hive.free_object(header);
     if (stats != nullptr) hive.free_data(stats);
     if (block.size != 0) hive.code_memory().free(block);
     if (second.size != 0) hive.code_memory().free(second);
   });
+}
+
+std::optional<uint32_t> ProgObject::callback_at(uint64_t entry) const {
+  const auto subprograms = verified_.subprograms();
+  auto callback = [&](size_t index) -> std::optional<uint32_t> {
+    if (index >= subprograms.size() || !subprograms[index].is_callback) return std::nullopt;
+    return static_cast<uint32_t>(index);
+  };
+  auto in_code = [&](const jit::NativeCode& code) -> std::optional<uint32_t> {
+    for (size_t i = 0; i < code.subprograms.size(); ++i)
+      if (code.block.address + code.subprograms[i] == entry) return callback(i);
+    return std::nullopt;
+  };
+  if (auto found = in_code(native_)) return found;
+  if (const jit::NativeCode* second = optimised())
+    if (auto found = in_code(*second)) return found;
+  std::optional<uint32_t> insn;
+  {
+    std::lock_guard lock(mutex_);
+    if (interpreter_) insn = interpreter_->insn_of(entry);
+  }
+  if (!insn) return std::nullopt;
+  for (size_t i = 0; i < subprograms.size(); ++i)
+    if (subprograms[i].start == *insn) return callback(i);
+  return std::nullopt;
 }
 
 uint64_t ProgObject::out_of_fuel() const {
@@ -145,14 +199,11 @@ std::array<uint8_t, 8> program_tag(std::span<const Insn> insns) {
   std::vector<Insn> copy(insns.begin(), insns.end());
   for (size_t i = 0; i < copy.size(); ++i) {
     if (!isa::is_ld_imm64(copy[i])) continue;
-    // Descriptors became indexes: in the tag they are descriptors, and 0.
-    if (copy[i].src == isa::BPF_PSEUDO_MAP_IDX) copy[i].src = isa::BPF_PSEUDO_MAP_FD;
-    if (copy[i].src == isa::BPF_PSEUDO_MAP_IDX_VALUE) copy[i].src = isa::BPF_PSEUDO_MAP_VALUE;
     bool is_map = copy[i].src == isa::BPF_PSEUDO_MAP_FD || copy[i].src == isa::BPF_PSEUDO_MAP_VALUE;
     if (is_map && i + 1 < copy.size()) copy[i].imm = copy[i + 1].imm = 0;
     ++i;
   }
-  auto digest = sha1(bytes_of(copy));
+  auto digest = sha256(bytes_of(copy));
   std::array<uint8_t, 8> tag;
   std::memcpy(tag.data(), digest.data(), tag.size());
   return tag;

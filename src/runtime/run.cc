@@ -139,6 +139,10 @@ void Frame::point_at_packet() {
 void Frame::take(RunOutput& output) const {
   auto first = ctx_.begin();
   output.ctx.assign(first, first + uapi_size_);
+  if (shape_ == Shape::xdp) {
+    const auto& xdp = *reinterpret_cast<const spec::XdpContext*>(ctx_.data());
+    output.redirect = {xdp.redirect_map, xdp.redirect_key, xdp.redirect_flags};
+  }
   if (shape_ == Shape::bytes) return;
   // The whole frame, from the Ethernet header where that is still in front.
   const uint8_t* begin =

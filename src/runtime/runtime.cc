@@ -6,7 +6,9 @@
 
 #include "btf/user_engine/user_engine.h"
 #include "helpers/bindings.h"
+#include "helpers/kfuncs.h"
 #include "maps/map_helpers.h"
+#include "object/task_view.h"
 
 namespace skep::runtime {
 namespace {
@@ -48,6 +50,9 @@ Result<std::unique_ptr<Runtime>> Runtime::create(const RuntimeOptions& options) 
       for (const HelperBinding& row : maps::map_helper_bindings()) {
         page.helpers[row.id] = reinterpret_cast<uint64_t>(row.fn);
       }
+      uint32_t number = 0;
+      for (HelperFn body : helpers::kfunc_bodies())
+        page.kfuncs[number++] = reinterpret_cast<uint64_t>(body);
     }));
   }
   runtime->kernel_btf_ = btf::user_engine_btf();
@@ -60,11 +65,17 @@ Result<std::unique_ptr<Runtime>> Runtime::create(const RuntimeOptions& options) 
   SKEP_TRY(ring, maps::create_map(*runtime->hive_, printk));
   runtime->printk_ring_ = ring;
   runtime->hive_->set_root(hive::Root::kPrintk, ring);
+  SKEP_CHECK(runtime->publish_cgroup());
   return runtime;
 }
 
 Runtime::~Runtime() {
+  timers_.reset();
   kernel_btf_object_.reset();
+  if (cgroup_ != nullptr) {
+    hive_->set_root(hive::Root::kCgroup, nullptr);
+    hive_->defer([hive = hive_.get(), memory = cgroup_] { hive->free_object(memory); });
+  }
   if (printk_ring_ == nullptr) return;
   hive_->set_root(hive::Root::kPrintk, nullptr);
   maps::destroy_map(*hive_, printk_ring_);
@@ -95,11 +106,49 @@ Result<std::shared_ptr<BtfObject>> Runtime::publish_btf(std::shared_ptr<const bt
 
 Result<std::shared_ptr<MapObject>> Runtime::create_map(MapCreation creation) {
   hive_->run_deferred();
-  SKEP_TRY(header, maps::create_map(*hive_, creation.attributes));
+  auto fields = value_fields(creation);
+  if (!fields) return fail(fields, "map {}", creation.attributes.name);
+  if (fields->count != 0) SKEP_CHECK(ensure_heap());
+  creation.attributes.fields = &*fields;
+  auto made = maps::create_map(*hive_, creation.attributes);
+  creation.attributes.fields = nullptr;
+  if (!made) return fail(made);
+  MapHeader* header = *made;
   auto object = std::make_shared<MapObject>(*this, header, std::move(creation));
+  if (static_cast<MapType>(header->type) == MapType::BPF_MAP_TYPE_TASK_STORAGE)
+    SKEP_CHECK(note_task_storage(header, true));
   std::lock_guard lock(mutex_);
   enter(maps_, object->id(), object);
   return object;
+}
+
+void Runtime::start_timers() {
+  std::lock_guard lock(mutex_);
+  if (!timers_) timers_ = std::make_unique<TimerRunner>(*this);
+}
+
+Result<> Runtime::note_task_storage(const MapHeader* map, bool there) {
+  std::lock_guard lock(mutex_);
+  if (there)
+    task_storages_.push_back(map);
+  else
+    std::erase(task_storages_, map);
+  return maps::publish_task_storages(*hive_, task_storages_);
+}
+
+// The one cgroup that all programs run in: the root of a hierarchy of its own.
+Result<> Runtime::publish_cgroup() {
+  SKEP_TRY(memory, hive_->allocate_object(sizeof(CgroupView)));
+  cgroup_ = memory;
+  auto& view = *static_cast<CgroupView*>(memory);
+  view.node.id = CgroupView::kId;
+  view.node.name = view.name;
+  view.cgroup.self.cgroup = &view.cgroup;
+  view.cgroup.kn = &view.node;
+  view.cgroup.ancestors[0] = &view.cgroup;
+  view.css_set.dfl_cgrp = &view.cgroup;
+  hive_->set_root(hive::Root::kCgroup, &view);
+  return {};
 }
 
 Result<Runtime::Loaded> Runtime::load_program(ProgLoad load) {
@@ -119,11 +168,17 @@ Result<Runtime::Loaded> Runtime::load_program(ProgLoad load) {
   auto program =
       std::make_shared<ProgObject>(*this, std::move(load), std::move(*loaded.report.verified));
   loaded.report.verified.reset();
+  SKEP_CHECK(check_bound(program->verified()));
+  SKEP_CHECK(prepare_types(*program));
   SKEP_CHECK(compile(*program));
   {
     std::lock_guard lock(mutex_);
     if (run_times_ > 0) program->header_->flags = kProgRunTimes;
     enter(programs_, program->id(), program);
+  }
+  for (const Subprogram& sub : program->verified().subprograms()) {
+    for (uint32_t map : sub.async_maps)
+      if (map < program->maps_.size()) program->maps_[map]->hold_timer_program(program);
   }
   loaded.program = std::move(program);
   return loaded;
@@ -155,7 +210,8 @@ Result<> Runtime::compile(ProgObject& object) {
   header->fault_table = object.native_.fault_table;
   header->fault_count = object.native_.faults.size();
   header->fuel = options.fuel;
-  auto tag = program_tag(object.original_insns_);
+  header->object_types = reinterpret_cast<uint64_t>(object.object_types_);
+  auto tag = object.tag_ ? *object.tag_ : program_tag(object.original_insns_);
   std::memcpy(header->tag, tag.data(), tag.size());
   std::memcpy(header->name, program.name.data(),
               std::min(program.name.size(), sizeof header->name - 1));

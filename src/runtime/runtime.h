@@ -26,6 +26,7 @@
 #include "object/program.h"
 #include "object/verified_program.h"
 #include "runtime/native_cache.h"
+#include "runtime/timers.h"
 #include "verifier/verifier.h"
 #include "vm/interpreter.h"
 #include "vm/jit/jit.h"
@@ -46,8 +47,12 @@ class BtfObject {
   [[nodiscard]] const std::shared_ptr<const btf::Btf>& btf() const { return btf_; }
   // The engine's own "vmlinux".
   [[nodiscard]] bool is_kernel() const { return kernel_; }
+  // What programs make of one of its structs; lives as long as this.
+  [[nodiscard]] Result<const ObjectType*> object_type(uint32_t type_id, bool percpu);
 
  private:
+  std::mutex mutex_;
+  std::map<std::pair<uint32_t, bool>, const ObjectType*> object_types_;  // mutex_
   Runtime& runtime_;
   uint32_t id_;
   std::shared_ptr<const btf::Btf> btf_;
@@ -83,6 +88,8 @@ class MapObject {
   // Held by whatever of the user's keeps the map: descriptors and pins. When the last of these goes, a prog array is
   // emptied, since its programs may hold the map in turn. The map must outlive it.
   [[nodiscard]] std::shared_ptr<void> user_reference();
+  // Its values have timers or workqueues that this program arms: they fire as long as a user keeps the map.
+  void hold_timer_program(std::shared_ptr<void> program);
 
  private:
   Runtime& runtime_;
@@ -92,6 +99,8 @@ class MapObject {
   std::map<std::string, std::shared_ptr<void>> held_;
   std::optional<std::pair<ProgType, AttachType>> owner_;
   std::weak_ptr<void> user_reference_;
+  std::vector<std::weak_ptr<void>> known_timer_programs_;
+  std::vector<std::shared_ptr<void>> timer_programs_;  // while there is a user reference
 };
 
 struct ProgLoad {
@@ -100,6 +109,8 @@ struct ProgLoad {
   std::shared_ptr<BtfObject> btf;
   verifier::Options verify;     // its kernel_btf is the runtime's to set
   std::optional<uint32_t> uid;  // whose program it is; none: this process's
+  std::optional<std::array<uint8_t, 8>>
+      tag;  // of the instructions as they were given; none: of `program`'s
 };
 
 class ProgObject {
@@ -127,6 +138,9 @@ class ProgObject {
   [[nodiscard]] uint32_t uid() const { return uid_; }
   // What the interpreter runs; the same one for all runs.
   [[nodiscard]] Result<const vm::Interpreter*> interpreter() const;
+  // The subprogram that `entry` begins, where that is a callback; `entry` as ld_imm64 put it into a register, in
+  // native code or in the interpreter. Any number may be asked.
+  [[nodiscard]] std::optional<uint32_t> callback_at(uint64_t entry) const;
   // As they were given to the verifier.
   [[nodiscard]] const std::vector<Insn>& original_insns() const { return original_insns_; }
 
@@ -141,6 +155,7 @@ class ProgObject {
   bool optimising_failed_ = false;            // mutex_
   ProgHeader* header_ = nullptr;
   void* stats_ = nullptr;
+  void* object_types_ = nullptr;
   std::vector<Insn> original_insns_;
   mutable std::mutex mutex_;
   mutable std::optional<vm::Interpreter> interpreter_;  // made at the first run that wants it
@@ -148,9 +163,11 @@ class ProgObject {
   std::shared_ptr<BtfObject> btf_;
   uint64_t load_time_ns_ = 0;
   uint32_t uid_ = 0;
+  std::optional<std::array<uint8_t, 8>> tag_;
 };
 
-// The kernel's tag: the first 8 bytes of SHA-1 over the instructions with map references zeroed.
+// The kernel's tag: the first 8 bytes of SHA-256 (Linux up to 6.17: SHA-1) over the instructions with map
+// descriptors zeroed.
 [[nodiscard]] std::array<uint8_t, 8> program_tag(std::span<const Insn> insns);
 
 // While one lives, run times are added up beside run counts (BPF_ENABLE_STATS).
@@ -188,6 +205,11 @@ struct RunOutput {
   std::vector<std::byte> ctx;   // the context afterwards, UAPI form
   uint64_t mean_ns = 0;         // of one run
   bool out_of_fuel = false;     // the last run ended where its fuel did; retval is 0
+  // XDP that returned XDP_REDIRECT: where to. A map by its id, or 0 and an interface as the key.
+  struct Redirect {
+    uint32_t map_id = 0, key = 0;
+    uint64_t flags = 0;
+  } redirect;
 };
 
 struct RuntimeOptions {
@@ -270,6 +292,15 @@ class Runtime {
   Result<std::shared_ptr<BtfObject>> publish_btf(std::shared_ptr<const btf::Btf> btf, bool kernel);
   Result<uint64_t> interpret(const ProgObject& program, HelperContext& context);
   void set_run_times(bool on);
+  // A task storage came (`there`) or goes: the agents are told of those that there are.
+  Result<> note_task_storage(const MapHeader* map, bool there);
+  Result<> publish_cgroup();
+  // value_types.cc
+  Result<ValueFields> value_fields(const MapCreation& creation) const;
+  Result<> check_bound(const VerifiedProgram& program) const;
+  Result<> prepare_types(ProgObject& program);
+  Result<> ensure_heap();
+  void start_timers();
   template <class T>
   using Table = std::map<uint32_t, std::weak_ptr<T>>;
 
@@ -286,6 +317,9 @@ class Runtime {
   Table<ProgObject> programs_;
   uint32_t run_times_ = 0;  // RunTimes that live
   MapHeader* printk_ring_ = nullptr;
+  std::vector<const MapHeader*> task_storages_;  // mutex_
+  void* cgroup_ = nullptr;                       // CgroupView
+  std::unique_ptr<TimerRunner> timers_;          // mutex_
 };
 
 }  // namespace skep::runtime

@@ -339,10 +339,10 @@ SKEP_EXPORT ssize_t readlink(const char* path, char* to, size_t size) noexcept {
   if (length < 8 || !ours || std::string_view(to, 8) != "socket:[") return length;
   ClientEngine* through = engine();
   if (through == nullptr) return length;
-  auto kind = through->describe(std::atoi(asked.substr(asked.rfind('/') + 1).data()));
+  const std::string number(asked.substr(asked.rfind('/') + 1));
+  auto kind = through->describe(std::atoi(number.c_str()));
   const char* name = kind ? link_name(*kind) : nullptr;
   if (name == nullptr) return length;
-  size_t fits = std::min(size, std::strlen(name));
-  std::memcpy(to, name, fits);
-  return static_cast<ssize_t>(fits);
+  const std::string_view text = name;
+  return static_cast<ssize_t>(text.copy(to, size));  // readlink(2) ends it with no NUL
 }

@@ -33,6 +33,9 @@ struct XdpContext {  // xdp_md
   uint32_t data32, data_end32, data_meta32, ingress_ifindex, rx_queue_index, egress_ifindex;
   // hidden
   uint64_t data, data_end, data_meta;
+  // What bpf_redirect_map() or bpf_redirect() said last: a map by its id, 0 for an interface.
+  uint32_t redirect_map, redirect_key;
+  uint64_t redirect_flags;
 };
 static_assert(offsetof(XdpContext, data) == 24);
 

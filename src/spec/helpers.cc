@@ -153,7 +153,7 @@ constexpr Helper kHelpers[] = {
      .arguments = {{{A::const_map_ptr}, {A::anything}}}, .prog_types = kBase, .map_types = maps(M::BPF_MAP_TYPE_PERF_EVENT_ARRAY),
      .gpl_only = true, .user_reason = kNoPmu},
     {.id = BPF_FUNC_redirect, .name = "redirect", .since = v(4, 4), .prototype = "long bpf_redirect(__u32 ifindex, __u64 flags)",
-     .arguments = {{{A::anything}, {A::anything}}}, .prog_types = kTc | kXdp | kLwtXmit, .user_reason = kNoForwarding},
+     .arguments = {{{A::anything}, {A::anything}}}, .prog_types = kTc | kXdp | kLwtXmit, .user = kWorks},
     {.id = BPF_FUNC_get_route_realm, .name = "get_route_realm", .since = v(4, 4), .prototype = "__u32 bpf_get_route_realm(struct __sk_buff *skb)",
      .arguments = {{{A::ctx}}}, .prog_types = kLwt | kTc, .user_reason = kNoForwarding},
     {.id = BPF_FUNC_perf_event_output, .name = "perf_event_output", .since = v(4, 4), .prototype = "long bpf_perf_event_output(void *ctx, void *map, __u64 flags, void *data, __u64 size)",
@@ -184,7 +184,7 @@ constexpr Helper kHelpers[] = {
      .arguments = {{{A::ctx}, {A::anything}}}, .prog_types = kTc, .user = kWorks},
     {.id = BPF_FUNC_skb_under_cgroup, .name = "skb_under_cgroup", .since = v(4, 8), .prototype = "long bpf_skb_under_cgroup(struct __sk_buff *skb, void *map, __u32 index)",
      .arguments = {{{A::ctx}, {A::const_map_ptr}, {A::anything}}}, .prog_types = kLwt | kTc, .map_types =
-     maps(M::BPF_MAP_TYPE_CGROUP_ARRAY), .user_reason = kNoCgroups},
+     maps(M::BPF_MAP_TYPE_CGROUP_ARRAY), .user = kWorks},
     {.id = BPF_FUNC_get_hash_recalc, .name = "get_hash_recalc", .since = v(4, 8), .prototype = "__u32 bpf_get_hash_recalc(struct __sk_buff *skb)",
      .arguments = {{{A::ctx}}}, .prog_types = kLwt | kTc, .user = kWorks},
     {.id = BPF_FUNC_get_current_task, .name = "get_current_task", .since = v(4, 8), .prototype = "__u64 bpf_get_current_task(void)",
@@ -194,7 +194,7 @@ constexpr Helper kHelpers[] = {
      kWorks},
     {.id = BPF_FUNC_current_task_under_cgroup, .name = "current_task_under_cgroup", .since = v(4, 9), .prototype = "long bpf_current_task_under_cgroup(void *map, __u32 index)",
      .arguments = {{{A::const_map_ptr}, {A::anything}}}, .prog_types = kBase, .map_types = maps(M::BPF_MAP_TYPE_CGROUP_ARRAY),
-     .user_reason = kNoCgroups},
+     .user = kWorks},
     {.id = BPF_FUNC_skb_change_tail, .name = "skb_change_tail", .since = v(4, 9), .prototype = "long bpf_skb_change_tail(struct __sk_buff *skb, __u32 len, __u64 flags)",
      .arguments = {{{A::ctx}, {A::anything}, {A::anything}}}, .prog_types = kTc | kLwtXmit | kSkSkb, .changes_packet = true, .user =
      kWorks},
@@ -224,7 +224,7 @@ constexpr Helper kHelpers[] = {
      .arguments = {{{A::ctx}}}, .prog_types = kTc | kSocketFilter | kCgroupSkb | kSkSkb, .user = kWorks},
     {.id = BPF_FUNC_set_hash, .name = "set_hash", .since = v(4, 13), .prototype = "long bpf_set_hash(struct __sk_buff *skb, __u32 hash)",
      .arguments = {{{A::ctx}, {A::anything}}}, .prog_types = kTc, .user = kWorks},
-    {.id = BPF_FUNC_setsockopt, .name = "setsockopt", .since = v(4, 13), .prototype = "long bpf_setsockopt(void *bpf_socket, int level, int optname, void *optval, int optlen)",
+    {.id = BPF_FUNC_setsockopt, .name = "setsockopt", .since = v(7, 0), .prototype = "long bpf_setsockopt(void *bpf_socket, int level, int optname, void *optval, int optlen)",
      .arguments = {{{A::ctx}, {A::anything}, {A::anything}, {A::mem, kReadOnly}, {A::mem_size}}}, .prog_types = kCgroupSock,
      .attach_types = set_of(AttachType::BPF_CGROUP_INET_SOCK_CREATE), .user_reason = kNoSockets},
     {.id = BPF_FUNC_setsockopt, .name = "setsockopt", .since = v(4, 13), .prototype = "long bpf_setsockopt(void *bpf_socket, int level, int optname, void *optval, int optlen)",
@@ -242,12 +242,15 @@ constexpr Helper kHelpers[] = {
     {.id = BPF_FUNC_setsockopt, .name = "setsockopt", .since = v(4, 13), .prototype = "long bpf_setsockopt(void *bpf_socket, int level, int optname, void *optval, int optlen)",
      .arguments = {{{A::btf_id_sock_common}, {A::anything}, {A::anything}, {A::mem, kReadOnly}, {A::mem_size}}}, .prog_types = kLsm,
      .attach_types = set_of(AttachType::BPF_LSM_CGROUP), .user_reason = kNoSockets},
+    {.id = BPF_FUNC_setsockopt, .name = "setsockopt", .since = v(5, 16), .prototype = "long bpf_setsockopt(void *bpf_socket, int level, int optname, void *optval, int optlen)",
+     .arguments = {{{A::btf_id_sock_common}, {A::anything}, {A::anything}, {A::mem, kReadOnly}, {A::mem_size}}}, .prog_types = kTracing,
+     .attach_types = set_of(AttachType::BPF_TRACE_ITER), .user_reason = kNoSockets},
     {.id = BPF_FUNC_skb_adjust_room, .name = "skb_adjust_room", .since = v(4, 13), .prototype = "long bpf_skb_adjust_room(struct __sk_buff *skb, __s32 len_diff, __u32 mode, __u64 flags)",
      .arguments = {{{A::ctx}, {A::anything}, {A::anything}, {A::anything}}}, .prog_types = kTc | kSkSkb, .changes_packet = true,
      .user_reason = kNotYet},
     {.id = BPF_FUNC_redirect_map, .name = "redirect_map", .since = v(4, 14), .prototype = "long bpf_redirect_map(void *map, __u64 key, __u64 flags)",
      .arguments = {{{A::const_map_ptr}, {A::anything}, {A::anything}}}, .prog_types = kXdp, .map_types = maps(M::BPF_MAP_TYPE_DEVMAP,
-     M::BPF_MAP_TYPE_DEVMAP_HASH, M::BPF_MAP_TYPE_CPUMAP, M::BPF_MAP_TYPE_XSKMAP), .user_reason = kNoForwarding},
+     M::BPF_MAP_TYPE_DEVMAP_HASH, M::BPF_MAP_TYPE_CPUMAP, M::BPF_MAP_TYPE_XSKMAP), .user = kWorks},
     {.id = BPF_FUNC_sk_redirect_map, .name = "sk_redirect_map", .since = v(4, 14), .prototype = "long bpf_sk_redirect_map(struct __sk_buff *skb, void *map, __u32 key, __u64 flags)",
      .arguments = {{{A::ctx}, {A::const_map_ptr}, {A::anything}, {A::anything}}}, .prog_types = kSkSkb, .map_types =
      maps(M::BPF_MAP_TYPE_SOCKMAP), .user_reason = kNoForwarding},
@@ -262,7 +265,7 @@ constexpr Helper kHelpers[] = {
     {.id = BPF_FUNC_perf_prog_read_value, .name = "perf_prog_read_value", .since = v(4, 15), .prototype = "long bpf_perf_prog_read_value(struct bpf_perf_event_data *ctx, struct bpf_perf_event_value *buf, __u32 buf_size)",
      .arguments = {{{A::ctx}, {A::mem, kUninit | kWrite}, {A::mem_size}}}, .prog_types = kPerfEvent, .gpl_only = true, .user_reason =
      kNoPmu},
-    {.id = BPF_FUNC_getsockopt, .name = "getsockopt", .since = v(4, 15), .prototype = "long bpf_getsockopt(void *bpf_socket, int level, int optname, void *optval, int optlen)",
+    {.id = BPF_FUNC_getsockopt, .name = "getsockopt", .since = v(7, 0), .prototype = "long bpf_getsockopt(void *bpf_socket, int level, int optname, void *optval, int optlen)",
      .arguments = {{{A::ctx}, {A::anything}, {A::anything}, {A::mem, kUninit | kWrite}, {A::mem_size}}}, .prog_types = kCgroupSock,
      .attach_types = set_of(AttachType::BPF_CGROUP_INET_SOCK_CREATE), .user_reason = kNoSockets},
     {.id = BPF_FUNC_getsockopt, .name = "getsockopt", .since = v(4, 15), .prototype = "long bpf_getsockopt(void *bpf_socket, int level, int optname, void *optval, int optlen)",
@@ -280,6 +283,9 @@ constexpr Helper kHelpers[] = {
     {.id = BPF_FUNC_getsockopt, .name = "getsockopt", .since = v(4, 15), .prototype = "long bpf_getsockopt(void *bpf_socket, int level, int optname, void *optval, int optlen)",
      .arguments = {{{A::btf_id_sock_common}, {A::anything}, {A::anything}, {A::mem, kUninit | kWrite}, {A::mem_size}}}, .prog_types =
      kLsm, .attach_types = set_of(AttachType::BPF_LSM_CGROUP), .user_reason = kNoSockets},
+    {.id = BPF_FUNC_getsockopt, .name = "getsockopt", .since = v(5, 16), .prototype = "long bpf_getsockopt(void *bpf_socket, int level, int optname, void *optval, int optlen)",
+     .arguments = {{{A::btf_id_sock_common}, {A::anything}, {A::anything}, {A::mem, kUninit | kWrite}, {A::mem_size}}}, .prog_types = kTracing,
+     .attach_types = set_of(AttachType::BPF_TRACE_ITER), .user_reason = kNoSockets},
     {.id = BPF_FUNC_override_return, .name = "override_return", .since = v(4, 16), .prototype = "long bpf_override_return(struct pt_regs *regs, __u64 rc)",
      .arguments = {{{A::ctx}, {A::anything}}}, .prog_types = kKprobe, .gpl_only = true, .user_reason = kKernelOnly},
     {.id = BPF_FUNC_sock_ops_cb_flags_set, .name = "sock_ops_cb_flags_set", .since = v(4, 16), .prototype = "long bpf_sock_ops_cb_flags_set(struct bpf_sock_ops *bpf_sock, int argval)",
@@ -340,15 +346,15 @@ constexpr Helper kHelpers[] = {
     {.id = BPF_FUNC_skb_cgroup_id, .name = "skb_cgroup_id", .since = v(4, 18), .prototype = "__u64 bpf_skb_cgroup_id(struct __sk_buff *skb)",
      .arguments = {{{A::ctx}}}, .prog_types = kTc | kCgroupSkb, .user_reason = kNoCgroups},
     {.id = BPF_FUNC_get_current_cgroup_id, .name = "get_current_cgroup_id", .since = v(4, 18), .prototype = "__u64 bpf_get_current_cgroup_id(void)",
-     .prog_types = kBase, .user_reason = kNoCgroups},
+     .prog_types = kBase, .user = kWorks},
     {.id = BPF_FUNC_get_local_storage, .name = "get_local_storage", .since = v(4, 19), .prototype = "void *bpf_get_local_storage(void *map, __u64 flags)",
      .returns = R::map_value, .arguments = {{{A::const_map_ptr}, {A::anything}}}, .prog_types = kCgroupSkb | kCgroupSock | kSockOps |
      kCgroupDevice | kCgroupSockAddr | kCgroupSysctl | kCgroupSockopt, .map_types = maps(M::BPF_MAP_TYPE_CGROUP_STORAGE,
-     M::BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE), .user_reason = kNoCgroups},
+     M::BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE), .user = kWorks},
     {.id = BPF_FUNC_get_local_storage, .name = "get_local_storage", .since = v(4, 19), .prototype = "void *bpf_get_local_storage(void *map, __u64 flags)",
      .returns = R::map_value, .arguments = {{{A::const_map_ptr}, {A::anything}}}, .prog_types = kLsm, .attach_types =
      set_of(AttachType::BPF_LSM_CGROUP), .map_types = maps(M::BPF_MAP_TYPE_CGROUP_STORAGE, M::BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE),
-     .user_reason = kNoCgroups},
+     .user = kWorks},
     {.id = BPF_FUNC_sk_select_reuseport, .name = "sk_select_reuseport", .since = v(4, 19), .prototype = "long bpf_sk_select_reuseport(struct sk_reuseport_md *reuse, void *map, void *key, __u64 flags)",
      .arguments = {{{A::ctx}, {A::const_map_ptr}, {A::map_key}, {A::anything}}}, .prog_types = kSkReuseport, .map_types =
      maps(M::BPF_MAP_TYPE_REUSEPORT_SOCKARRAY, M::BPF_MAP_TYPE_SOCKMAP, M::BPF_MAP_TYPE_SOCKHASH), .user_reason = kNoSockets},
@@ -431,20 +437,20 @@ constexpr Helper kHelpers[] = {
     {.id = BPF_FUNC_sk_storage_get, .name = "sk_storage_get", .since = v(5, 2), .prototype = "void *bpf_sk_storage_get(void *map, void *sk, void *value, __u64 flags)",
      .returns = R::map_value, .return_flags = kMaybeNull, .arguments = {{{A::const_map_ptr}, {A::btf_id_sock_common}, {A::map_value,
      kMaybeNull}, {A::anything}}}, .prog_types = kTc | kCgroupSkb | kSockOps | kSkMsg | kCgroupSockAddr | kCgroupSockopt | kStructOps
-     | kLsm, .map_types = maps(M::BPF_MAP_TYPE_SK_STORAGE), .user_reason = kNoSockets},
+     | kLsm, .map_types = maps(M::BPF_MAP_TYPE_SK_STORAGE), .user = kWorks},
     {.id = BPF_FUNC_sk_storage_get, .name = "sk_storage_get", .since = v(5, 2), .prototype = "void *bpf_sk_storage_get(void *map, void *sk, void *value, __u64 flags)",
      .returns = R::map_value, .return_flags = kMaybeNull, .arguments = {{{A::const_map_ptr}, {A::btf_id, kMaybeNull, 0,
      "sock_common"}, {A::map_value, kMaybeNull}, {A::anything}}}, .prog_types = kTracing | kSyscall, .map_types =
-     maps(M::BPF_MAP_TYPE_SK_STORAGE), .user_reason = kNoSockets},
+     maps(M::BPF_MAP_TYPE_SK_STORAGE), .user = kWorks},
     {.id = BPF_FUNC_sk_storage_get, .name = "sk_storage_get", .since = v(5, 2), .prototype = "void *bpf_sk_storage_get(void *map, void *sk, void *value, __u64 flags)",
      .returns = R::map_value, .return_flags = kMaybeNull, .arguments = {{{A::const_map_ptr}, {A::ctx}, {A::map_value, kMaybeNull},
-     {A::anything}}}, .prog_types = kCgroupSock, .map_types = maps(M::BPF_MAP_TYPE_SK_STORAGE), .user_reason = kNoSockets},
+     {A::anything}}}, .prog_types = kCgroupSock, .map_types = maps(M::BPF_MAP_TYPE_SK_STORAGE), .user = kWorks},
     {.id = BPF_FUNC_sk_storage_delete, .name = "sk_storage_delete", .since = v(5, 2), .prototype = "long bpf_sk_storage_delete(void *map, void *sk)",
      .arguments = {{{A::const_map_ptr}, {A::btf_id_sock_common}}}, .prog_types = kTc | kCgroupSkb | kSockOps | kSkMsg |
-     kCgroupSockAddr | kCgroupSockopt | kStructOps | kLsm, .map_types = maps(M::BPF_MAP_TYPE_SK_STORAGE), .user_reason = kNoSockets},
+     kCgroupSockAddr | kCgroupSockopt | kStructOps | kLsm, .map_types = maps(M::BPF_MAP_TYPE_SK_STORAGE), .user = kWorks},
     {.id = BPF_FUNC_sk_storage_delete, .name = "sk_storage_delete", .since = v(5, 2), .prototype = "long bpf_sk_storage_delete(void *map, void *sk)",
      .arguments = {{{A::const_map_ptr}, {A::btf_id, kMaybeNull, 0, "sock_common"}}}, .prog_types = kTracing | kSyscall, .map_types =
-     maps(M::BPF_MAP_TYPE_SK_STORAGE), .user_reason = kNoSockets},
+     maps(M::BPF_MAP_TYPE_SK_STORAGE), .user = kWorks},
     {.id = BPF_FUNC_send_signal, .name = "send_signal", .since = v(5, 3), .prototype = "long bpf_send_signal(__u32 sig)",
      .arguments = {{{A::anything}}}, .prog_types = kBase, .user = kWorks},
     {.id = BPF_FUNC_tcp_gen_syncookie, .name = "tcp_gen_syncookie", .since = v(5, 4), .prototype = "__s64 bpf_tcp_gen_syncookie(void *sk, void *iph, __u32 iph_len, struct tcphdr *th, __u32 th_len)",
@@ -466,7 +472,7 @@ constexpr Helper kHelpers[] = {
      .arguments = {{{A::mem, kUninit | kWrite}, {A::mem_size_or_zero}, {A::anything}}}, .prog_types = kBase, .gpl_only = true, .user =
      kWorks},
     {.id = BPF_FUNC_tcp_send_ack, .name = "tcp_send_ack", .since = v(5, 6), .prototype = "long bpf_tcp_send_ack(void *tp, __u32 rcv_nxt)",
-     .arguments = {{{A::btf_id, 0, 0, "?tcp_sock_id"}, {A::anything}}}, .prog_types = kStructOps, .user_reason = kNoSockets},
+     .arguments = {{{A::btf_id, 0, 0, "tcp_sock"}, {A::anything}}}, .prog_types = kStructOps, .user_reason = kNoSockets},
     {.id = BPF_FUNC_send_signal_thread, .name = "send_signal_thread", .since = v(5, 6), .prototype = "long bpf_send_signal_thread(__u32 sig)",
      .arguments = {{{A::anything}}}, .prog_types = kBase, .user = kWorks},
     {.id = BPF_FUNC_jiffies64, .name = "jiffies64", .since = v(5, 6), .prototype = "__u64 bpf_jiffies64(void)",
@@ -483,7 +489,7 @@ constexpr Helper kHelpers[] = {
      .arguments = {{{A::ctx, kMaybeNull}}}, .prog_types = kTc | kSocketFilter | kCgroupSkb | kCgroupSock | kSockOps | kSkMsg |
      kCgroupSockAddr | kCgroupSockopt, .user_reason = kNoSockets},
     {.id = BPF_FUNC_get_current_ancestor_cgroup_id, .name = "get_current_ancestor_cgroup_id", .since = v(5, 7), .prototype = "__u64 bpf_get_current_ancestor_cgroup_id(int ancestor_level)",
-     .arguments = {{{A::anything}}}, .prog_types = kBase, .user_reason = kNoCgroups},
+     .arguments = {{{A::anything}}}, .prog_types = kBase, .user = kWorks},
     {.id = BPF_FUNC_sk_assign, .name = "sk_assign", .since = v(5, 7), .prototype = "long bpf_sk_assign(struct __sk_buff *skb, void *sk, __u64 flags)",
      .arguments = {{{A::ctx}, {A::btf_id_sock_common}, {A::anything}}}, .prog_types = kTc, .user_reason = kNoSockets},
     {.id = BPF_FUNC_sk_assign, .name = "sk_assign", .since = v(5, 7), .prototype = "long bpf_sk_assign(struct __sk_buff *skb, void *sk, __u64 flags)",
@@ -543,11 +549,10 @@ constexpr Helper kHelpers[] = {
      .arguments = {{{A::ctx}, {A::anything}, {A::anything}}}, .prog_types = kSockOps, .user_reason = kNoSockets},
     {.id = BPF_FUNC_inode_storage_get, .name = "inode_storage_get", .since = v(5, 10), .prototype = "void *bpf_inode_storage_get(void *map, void *inode, void *value, __u64 flags)",
      .returns = R::map_value, .return_flags = kMaybeNull, .arguments = {{{A::const_map_ptr}, {A::btf_id, kMaybeNull, 0, "inode"},
-     {A::map_value, kMaybeNull}, {A::anything}}}, .prog_types = kLsm, .map_types = maps(M::BPF_MAP_TYPE_INODE_STORAGE), .user_reason =
-     kKernelOnly},
+     {A::map_value, kMaybeNull}, {A::anything}}}, .prog_types = kLsm, .map_types = maps(M::BPF_MAP_TYPE_INODE_STORAGE), .user = kWorks},
     {.id = BPF_FUNC_inode_storage_delete, .name = "inode_storage_delete", .since = v(5, 10), .prototype = "int bpf_inode_storage_delete(void *map, void *inode)",
      .arguments = {{{A::const_map_ptr}, {A::btf_id, kMaybeNull, 0, "inode"}}}, .prog_types = kLsm, .map_types =
-     maps(M::BPF_MAP_TYPE_INODE_STORAGE), .user_reason = kKernelOnly},
+     maps(M::BPF_MAP_TYPE_INODE_STORAGE), .user = kWorks},
     {.id = BPF_FUNC_d_path, .name = "d_path", .since = v(5, 10), .prototype = "long bpf_d_path(const struct path *path, char *buf, __u32 sz)",
      .arguments = {{{A::btf_id, 0, 0, "path"}, {A::mem, kWrite}, {A::mem_size_or_zero}}}, .prog_types = kTrampoline, .user_reason =
      kKernelOnly},
@@ -567,19 +572,18 @@ constexpr Helper kHelpers[] = {
      .user_reason = kNoForwarding},
     {.id = BPF_FUNC_per_cpu_ptr, .name = "per_cpu_ptr", .since = v(5, 10), .prototype = "void *bpf_per_cpu_ptr(const void *percpu_ptr, __u32 cpu)",
      .returns = R::mem_or_btf_id, .return_flags = kMaybeNull | kReadOnly, .arguments = {{{A::percpu_btf_id}, {A::anything}}},
-     .prog_types = kBase, .user_reason = kKernelOnly},
+     .prog_types = kBase, .user = kWorks},
     {.id = BPF_FUNC_this_cpu_ptr, .name = "this_cpu_ptr", .since = v(5, 10), .prototype = "void *bpf_this_cpu_ptr(const void *percpu_ptr)",
-     .returns = R::mem_or_btf_id, .return_flags = kReadOnly, .arguments = {{{A::percpu_btf_id}}}, .prog_types = kBase, .user_reason =
-     kKernelOnly},
+     .returns = R::mem_or_btf_id, .return_flags = kReadOnly, .arguments = {{{A::percpu_btf_id}}}, .prog_types = kBase, .user = kWorks},
     {.id = BPF_FUNC_redirect_peer, .name = "redirect_peer", .since = v(5, 10), .prototype = "long bpf_redirect_peer(__u32 ifindex, __u64 flags)",
      .arguments = {{{A::anything}, {A::anything}}}, .prog_types = kTc, .user_reason = kNoForwarding},
     {.id = BPF_FUNC_task_storage_get, .name = "task_storage_get", .since = v(5, 11), .prototype = "void *bpf_task_storage_get(void *map, struct task_struct *task, void *value, __u64 flags)",
      .returns = R::map_value, .return_flags = kMaybeNull, .arguments = {{{A::const_map_ptr}, {A::btf_id, kMaybeNull, 0,
      "task_struct"}, {A::map_value, kMaybeNull}, {A::anything}}}, .prog_types = kBase, .map_types =
-     maps(M::BPF_MAP_TYPE_TASK_STORAGE), .user_reason = kNotYet},
+     maps(M::BPF_MAP_TYPE_TASK_STORAGE), .user = kWorks},
     {.id = BPF_FUNC_task_storage_delete, .name = "task_storage_delete", .since = v(5, 11), .prototype = "long bpf_task_storage_delete(void *map, struct task_struct *task)",
      .arguments = {{{A::const_map_ptr}, {A::btf_id, kMaybeNull, 0, "task_struct"}}}, .prog_types = kBase, .map_types =
-     maps(M::BPF_MAP_TYPE_TASK_STORAGE), .user_reason = kNotYet},
+     maps(M::BPF_MAP_TYPE_TASK_STORAGE), .user = kWorks},
     {.id = BPF_FUNC_get_current_task_btf, .name = "get_current_task_btf", .since = v(5, 11), .prototype = "struct task_struct *bpf_get_current_task_btf(void)",
      .returns = R::btf_id, .return_flags = kTrusted, .return_btf_type = "task_struct", .prog_types = kBase, .gpl_only = true, .user =
      kWorks},
@@ -611,13 +615,13 @@ constexpr Helper kHelpers[] = {
     {.id = BPF_FUNC_sys_close, .name = "sys_close", .since = v(5, 14), .prototype = "long bpf_sys_close(__u32 fd)",
      .arguments = {{{A::anything}}}, .prog_types = kSyscall, .might_sleep = true, .user_reason = kKernelOnly},
     {.id = BPF_FUNC_timer_init, .name = "timer_init", .since = v(5, 15), .prototype = "long bpf_timer_init(struct bpf_timer *timer, void *map, __u64 flags)",
-     .arguments = {{{A::timer}, {A::const_map_ptr}, {A::anything}}}, .prog_types = kBase, .gpl_only = true, .user_reason = kNotYet},
+     .arguments = {{{A::timer}, {A::const_map_ptr}, {A::anything}}}, .prog_types = kBase, .gpl_only = true, .user = kWorks},
     {.id = BPF_FUNC_timer_set_callback, .name = "timer_set_callback", .since = v(5, 15), .prototype = "long bpf_timer_set_callback(struct bpf_timer *timer, void *callback_fn)",
-     .arguments = {{{A::timer}, {A::func}}}, .prog_types = kBase, .gpl_only = true, .user_reason = kNotYet},
+     .arguments = {{{A::timer}, {A::func}}}, .prog_types = kBase, .gpl_only = true, .user = kWorks},
     {.id = BPF_FUNC_timer_start, .name = "timer_start", .since = v(5, 15), .prototype = "long bpf_timer_start(struct bpf_timer *timer, __u64 nsecs, __u64 flags)",
-     .arguments = {{{A::timer}, {A::anything}, {A::anything}}}, .prog_types = kBase, .gpl_only = true, .user_reason = kNotYet},
+     .arguments = {{{A::timer}, {A::anything}, {A::anything}}}, .prog_types = kBase, .gpl_only = true, .user = kWorks},
     {.id = BPF_FUNC_timer_cancel, .name = "timer_cancel", .since = v(5, 15), .prototype = "long bpf_timer_cancel(struct bpf_timer *timer)",
-     .arguments = {{{A::timer}}}, .prog_types = kBase, .gpl_only = true, .user_reason = kNotYet},
+     .arguments = {{{A::timer}}}, .prog_types = kBase, .gpl_only = true, .user = kWorks},
     {.id = BPF_FUNC_get_func_ip, .name = "get_func_ip", .since = v(5, 15), .prototype = "__u64 bpf_get_func_ip(void *ctx)",
      .arguments = {{{A::ctx}}}, .prog_types = kTracingBase, .gpl_only = true, .user = kWorks},
     {.id = BPF_FUNC_get_attach_cookie, .name = "get_attach_cookie", .since = v(5, 15), .prototype = "__u64 bpf_get_attach_cookie(void *ctx)",
@@ -705,7 +709,7 @@ constexpr Helper kHelpers[] = {
      .user_reason = kKernelOnly},
     {.id = BPF_FUNC_kptr_xchg, .name = "kptr_xchg", .since = v(5, 19), .prototype = "void *bpf_kptr_xchg(void *dst, void *ptr)",
      .returns = R::btf_id, .return_flags = kMaybeNull, .arguments = {{{A::kptr_xchg_dest}, {A::btf_id, kMaybeNull | kRelease}}},
-     .prog_types = kBase, .acquires = true, .user_reason = kNotYet},
+     .prog_types = kBase, .acquires = true, .user = kWorks},
     {.id = BPF_FUNC_map_lookup_percpu_elem, .name = "map_lookup_percpu_elem", .since = v(5, 19), .prototype = "void *bpf_map_lookup_percpu_elem(void *map, const void *key, __u32 cpu)",
      .returns = R::map_value, .return_flags = kMaybeNull, .arguments = {{{A::const_map_ptr}, {A::map_key}, {A::anything}}},
      .prog_types = kBase, .map_types = maps(M::BPF_MAP_TYPE_PERCPU_ARRAY, M::BPF_MAP_TYPE_PERCPU_HASH,
@@ -751,11 +755,10 @@ constexpr Helper kHelpers[] = {
      maps(M::BPF_MAP_TYPE_USER_RINGBUF), .user = kWorks},
     {.id = BPF_FUNC_cgrp_storage_get, .name = "cgrp_storage_get", .since = v(6, 2), .prototype = "void *bpf_cgrp_storage_get(void *map, struct cgroup *cgroup, void *value, __u64 flags)",
      .returns = R::map_value, .return_flags = kMaybeNull, .arguments = {{{A::const_map_ptr}, {A::btf_id, kMaybeNull, 0, "cgroup"},
-     {A::map_value, kMaybeNull}, {A::anything}}}, .prog_types = kBase, .map_types = maps(M::BPF_MAP_TYPE_CGRP_STORAGE), .user_reason =
-     kNoCgroups},
+     {A::map_value, kMaybeNull}, {A::anything}}}, .prog_types = kBase, .map_types = maps(M::BPF_MAP_TYPE_CGRP_STORAGE), .user = kWorks},
     {.id = BPF_FUNC_cgrp_storage_delete, .name = "cgrp_storage_delete", .since = v(6, 2), .prototype = "long bpf_cgrp_storage_delete(void *map, struct cgroup *cgroup)",
      .arguments = {{{A::const_map_ptr}, {A::btf_id, kMaybeNull, 0, "cgroup"}}}, .prog_types = kBase, .map_types =
-     maps(M::BPF_MAP_TYPE_CGRP_STORAGE), .user_reason = kNoCgroups},
+     maps(M::BPF_MAP_TYPE_CGRP_STORAGE), .user = kWorks},
 };
 // clang-format on
 

@@ -52,7 +52,7 @@ constexpr ProgTypeRow kRows[] = {
      .can_sleep = true, .test_run = true, .user = kWorks},
     {.type = BPF_PROG_TYPE_CGROUP_SOCK_ADDR, .name = "BPF_PROG_TYPE_CGROUP_SOCK_ADDR", .short_name = "cgroup_sock_addr", .since = v(4, 17), .context = "struct bpf_sock_addr", .returns = kZeroOrOne,
      .attach_type_required = true, .user = kWorks},
-    {.type = BPF_PROG_TYPE_LWT_SEG6LOCAL, .name = "BPF_PROG_TYPE_LWT_SEG6LOCAL", .short_name = "lwt_seg6local", .since = v(4, 18), .context = "struct __sk_buff", .direct_packet_access = true, .test_run = true, .user_reason = kNoDevices},
+    {.type = BPF_PROG_TYPE_LWT_SEG6LOCAL, .name = "BPF_PROG_TYPE_LWT_SEG6LOCAL", .short_name = "lwt_seg6local", .since = v(4, 18), .context = "struct __sk_buff", .direct_packet_access = true, .user_reason = kNoDevices},
     {.type = BPF_PROG_TYPE_LIRC_MODE2, .name = "BPF_PROG_TYPE_LIRC_MODE2", .short_name = "lirc_mode2", .since = v(4, 18), .context = "__u32", .user_reason = "it runs on infrared receivers, which only the kernel reads"},
     {.type = BPF_PROG_TYPE_SK_REUSEPORT, .name = "BPF_PROG_TYPE_SK_REUSEPORT", .short_name = "sk_reuseport", .since = v(4, 19), .context = "struct sk_reuseport_md",
      .attach_type_required = true, .direct_packet_access = true, .user_reason = kNoSockets},
@@ -69,7 +69,7 @@ constexpr ProgTypeRow kRows[] = {
     {.type = BPF_PROG_TYPE_LSM, .name = "BPF_PROG_TYPE_LSM", .short_name = "lsm", .since = v(5, 7), .context = "void", .needs_attach_btf = true, .can_sleep = true, .user_reason = kNoKernel},
     {.type = BPF_PROG_TYPE_SK_LOOKUP, .name = "BPF_PROG_TYPE_SK_LOOKUP", .short_name = "sk_lookup", .since = v(5, 9), .context = "struct bpf_sk_lookup", .returns = kZeroOrOne,
      .attach_type_required = true, .test_run = true, .user_reason = kNoSockets},
-    {.type = BPF_PROG_TYPE_SYSCALL, .name = "BPF_PROG_TYPE_SYSCALL", .short_name = "syscall", .since = v(5, 14), .context = "void", .can_sleep = true, .test_run = true, .user_reason = kNotYet},
+    {.type = BPF_PROG_TYPE_SYSCALL, .name = "BPF_PROG_TYPE_SYSCALL", .short_name = "syscall", .since = v(5, 14), .context = "void", .can_sleep = true, .test_run = true, .user = kWorks},
     {.type = BPF_PROG_TYPE_NETFILTER, .name = "BPF_PROG_TYPE_NETFILTER", .short_name = "netfilter", .since = v(6, 4), .context = "struct bpf_nf_ctx", .returns = kZeroOrOne,
      .attach_type_required = true, .test_run = true, .user_reason = kNoDevices},
 };

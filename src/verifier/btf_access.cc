@@ -177,7 +177,12 @@ bool Verifier::check_btf_access(unsigned number, int32_t off, unsigned size, Acc
   const bool writes = access == Access::write;
   const bool allocated = (reg.flags & kAlloc) != 0;
   if (writes && ((reg.flags & kUntrusted) != 0 ||
-                 (!allocated && program_.type != ProgType::BPF_PROG_TYPE_STRUCT_OPS)))
+                 (!allocated && program_.type != ProgType::BPF_PROG_TYPE_STRUCT_OPS &&
+                  program_.type != ProgType::BPF_PROG_TYPE_XDP &&
+                  program_.type != ProgType::BPF_PROG_TYPE_SCHED_CLS)))
+    return reject(Rule::btf_access, EACCES, "only read is supported");
+  // A store is not made so that it can't fault.
+  if (writes && !allocated && profile_.version >= kernel_version(7, 0) && !is_trusted(reg))
     return reject(Rule::btf_access, EACCES, "only read is supported");
   if (writes && !allocated) return check_kernel_write(reg, number, off, size);
   if (of == BtfOf::attach || (reg.flags & kUntrusted) != 0) aux_[insn_].probe = true;

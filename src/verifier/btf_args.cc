@@ -166,8 +166,9 @@ bool Verifier::check_struct_ops_target() {
                   "attach to invalid member {}(@idx {}) of struct {}", member.name, member_number,
                   ops.name());
   }
-  // bpf_tcp_ca leaves these to the kernel.
-  if (ops.name() == "tcp_congestion_ops" && member.name == "get_info") {
+  // bpf_tcp_ca leaves the one to the kernel; the other is there to be refused.
+  if ((ops.name() == "tcp_congestion_ops" && member.name == "get_info") ||
+      (ops.name() == "bpf_testmod_ops" && member.name == "unsupported_ops")) {
     return reject(Rule::bad_attach_target, EOPNOTSUPP,
                   "attach to unsupported member {} of struct {}", member.name, ops.name());
   }
@@ -363,6 +364,15 @@ bool Verifier::context_argument(int32_t off, unsigned size, Access access, RegSt
     mark_pointer(result, Base::buf, iterator->flags);
     return true;
   }
+  // A queueing discipline is given a list of packets to drop behind a type of its own.
+  if (struct_ops_name_ == "Qdisc_ops" && attach_name_ == "enqueue" && number == 2) {
+    if (const auto list = btf.find("bpf_sk_buff_ptr", Kind::Struct)) {
+      mark_pointer(result, Base::btf_id, kTrusted);
+      result.btf_type = *list;
+      result.map_uid = static_cast<uint32_t>(BtfOf::attach);
+      return true;
+    }
+  }
   const Pointee to = pointee_of(btf, type);
   if (!to.type.is_composite()) return true;  // pointers to numbers are numbers here
   if (iterator != nullptr) {
@@ -375,7 +385,8 @@ bool Verifier::context_argument(int32_t off, unsigned size, Access access, RegSt
     const uint64_t bits = tracepoint_mask(attach_name_) >> (number * 4);
     if ((bits & 2) != 0) return true;  // an error may hide in it: a number
     if ((bits & 1) != 0) flags |= kMaybeNull;
-    if (btf.base() != nullptr && tracepoint_mask(attach_name_) == 0) flags |= kMaybeNull;
+    // Of a module's nothing is known.
+    if (btf.base() != nullptr && program_.attach_btf_id >= btf.type_begin()) flags |= kMaybeNull;
   }
   mark_pointer(result, Base::btf_id, flags);
   result.btf_type = to.type.id();
@@ -390,7 +401,7 @@ bool Verifier::context_argument(int32_t off, unsigned size, Access access, RegSt
   return true;
 }
 
-// struct_ops programs may write some fields of what they are given.
+// Programs may write some fields of what they are given.
 bool Verifier::check_kernel_write(const RegState& reg, unsigned number, int32_t off,
                                   unsigned size) {
   const btf::Btf& btf = *kernel_btf_;
@@ -411,9 +422,21 @@ bool Verifier::check_kernel_write(const RegState& reg, unsigned number, int32_t 
   constexpr Field kSched[] = {{"task_struct", "scx", "slice"},
                               {"task_struct", "scx", "dsq_vtime"},
                               {"task_struct", "scx", "disallow"}};
+  constexpr Field kQdisc[] = {
+      {"Qdisc", "limit", ""}, {"Qdisc", "q", "qlen"}, {"Qdisc", "qstats", ""}};
+  constexpr Field kConnection[] = {{"nf_conn", "mark", ""}};
   std::span<const Field> fields;
-  if (struct_ops_name_ == "tcp_congestion_ops" && name == "tcp_sock") fields = kTcp;
-  if (struct_ops_name_ == "sched_ext_ops" && name == "task_struct") fields = kSched;
+  const std::string_view ops = struct_ops_name_;
+  if (ops == "tcp_congestion_ops" && name == "tcp_sock") fields = kTcp;
+  if (ops == "sched_ext_ops" && name == "task_struct") fields = kSched;
+  if (ops == "Qdisc_ops" && name == "Qdisc") fields = kQdisc;
+  const bool packets = program_.type == ProgType::BPF_PROG_TYPE_XDP ||
+                       program_.type == ProgType::BPF_PROG_TYPE_SCHED_CLS;
+  if (packets && (name == "nf_conn" || name == "nf_conn___init")) fields = kConnection;
+  // The kernel's own tests hand over a struct of theirs to write to.
+  const bool all = (ops == "bpf_dummy_ops" && name == "bpf_dummy_ops_state") ||
+                   (ops == "bpf_testmod_st_ops" && name == "st_ops_args");
+  if (all && off >= 0 && int64_t{off} + size <= btf.size_of(reg.btf_type).value_or(0)) return true;
   if (fields.empty()) return reject(Rule::btf_access, EACCES, "only read is supported");
   const auto find = [&](btf::Type in, std::string_view field, int64_t& at, int64_t& bytes) {
     for (uint32_t i = 0; i < in.vlen(); ++i) {

@@ -51,6 +51,8 @@ bool Verifier::set_callback_arguments(CallbackOf what, const CallMeta& meta,
       const RegState& value = caller.regs[what == CallbackOf::timer ? 1 : 3];
       const bool is_value = value.is(Base::map_value) || value.is(Base::const_map);
       if (!is_value) return reject(Rule::internal, EFAULT, "callback without its map");
+      std::vector<uint32_t>& maps = subs_[meta.subprogram].async_maps;
+      if (std::ranges::find(maps, value.map) == maps.end()) maps.push_back(value.map);
       map_element(static_cast<int32_t>(value.map), value.map_uid);
       callee.return_max = 0;
       if (what == CallbackOf::task_work) {

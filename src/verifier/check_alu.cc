@@ -79,7 +79,8 @@ bool Verifier::adjust_pointer(const Insn& insn, const RegState& pointer_in,
   }
   if (pointer.is(Base::mem) && (pointer.flags & kUntrusted) != 0 &&
       (insn.op() == BPF_ADD || insn.op() == BPF_SUB)) {
-    dst = pointer;  // where it points is not kept track of
+    // Where it points is not kept track of; before 7.0 `number += pointer` stayed the number.
+    if (profile_.version >= kernel_version(7, 0) || !pointer_is_source) dst = pointer;
     return true;
   }
   const bool known = scalar.number.is_constant();
@@ -239,7 +240,7 @@ bool Verifier::check_alu_values(const Insn& insn) {
   const RegState* src;
   const bool from_arena = insn.uses_src_reg() && regs()[insn.src].is(Base::arena);
   const bool with_arena = dst.is(Base::arena) || from_arena;
-  if (arena_ >= 0 && is64) {
+  if (arena_ >= 0 && is64 && profile_.version >= kernel_version(7, 0)) {
     // The instruction becomes one of 32 bits where an arena pointer is worked on.
     Base& used_with = aux_[insn_].pointer;
     if (used_with != Base::not_init && (used_with == Base::arena) != with_arena) {

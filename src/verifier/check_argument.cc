@@ -209,7 +209,11 @@ bool Verifier::check_helper_memory(unsigned number, int size, Access access, boo
       return check_stack_initialized(number, reg.off, size, zero_size_allowed, false, meta, access);
     case Base::ctx:
       if (!variable_context()) break;
-      return check_region(number, reg.off, size, kSyscallContext, zero_size_allowed);
+      if (!check_region(number, reg.off, size, kSyscallContext, zero_size_allowed)) return false;
+      accesses_.context = std::max(
+          accesses_.context, static_cast<uint32_t>(static_cast<uint64_t>(int64_t{reg.off}) +
+                                                   reg.number.umax + static_cast<uint64_t>(size)));
+      return true;
     case Base::btf_id:
       return check_btf_access(number, reg.off, static_cast<unsigned>(size), access, -1);
     default: break;

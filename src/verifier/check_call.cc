@@ -277,6 +277,14 @@ bool Verifier::check_helper_call(const Insn& insn) {
       !in_set(found->attach_types, program_.expected_attach_type)) {
     found = nullptr;
   }
+  // Some programs of a type have fewer: sockets that are let go take no options, and of iterators only those over
+  // sockets do.
+  if (found != nullptr && (id == spec::BPF_FUNC_setsockopt || id == spec::BPF_FUNC_getsockopt)) {
+    const bool released = struct_ops_name_ == "tcp_congestion_ops" && attach_name_ == "release";
+    const bool iterates = program_.type == ProgType::BPF_PROG_TYPE_TRACING;
+    const bool sockets = attach_name_ == "bpf_iter_tcp" || attach_name_ == "bpf_iter_unix";
+    if (released || (iterates && !sockets)) found = nullptr;
+  }
   if (found != nullptr && found->since > profile_.version) {
     return reject(Rule::feature_not_in_kernel, EINVAL, "invalid func bpf_{}#{}", found->name, id);
   }
@@ -441,7 +449,6 @@ Step Verifier::finish_tail_call() {
 }
 
 Step Verifier::check_call(const Insn& insn) {
-  ++jumps_processed_;
   if (insn.src == BPF_PSEUDO_CALL) return check_function_call(insn);
   if (insn.src == BPF_PSEUDO_KFUNC_CALL) return check_kfunc_call(insn);
   if (!check_helper_call(insn)) return Step::failed;

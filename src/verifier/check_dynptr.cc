@@ -1,6 +1,8 @@
 // Dynptrs: two slots of kind `dynptr`, the upper one with what it is made of (DynptrKind), its own id, which slices of it
 // carry, and, where giving it back is a duty (ringbuf, file), a reference that its clones share. Writing over the
 // slots unmakes it and all slices; where the reference would be lost with it, that is refused.
+#include <algorithm>
+
 #include "verifier/env.h"
 #include "verifier/text.h"
 
@@ -104,9 +106,10 @@ bool Verifier::check_dynptr(unsigned number, bool uninit, bool release, DynptrKi
     FuncState& of = frame_of(reg);
     if (!destroy_dynptr(of, slot) || !destroy_dynptr(of, slot - 1)) return false;
     if (kind == DynptrKind::none) return reject(Rule::internal, EFAULT, "dynptr of no kind");
-    uint32_t ref = 0;
+    uint32_t ref = 0, of_ref = meta.ref_id;
     if (meta.dynptr != DynptrKind::none) {
       ref = meta.dynptr_ref;  // a clone
+      of_ref = meta.dynptr_of;
     } else if (is_owned(kind)) {
       ref = acquire_reference(insn_);
     }
@@ -117,6 +120,7 @@ bool Verifier::check_dynptr(unsigned number, bool uninit, bool release, DynptrKi
       s.spilled.word = static_cast<uint32_t>(kind) | (i == 0 ? kFirstSlot : 0);
       s.spilled.id = id;
       s.spilled.ref_id = ref;
+      s.spilled.dynptr_id = of_ref;
       s.bytes.fill(SlotByte::dynptr);
     }
     use_stack_object(of, slot, kSlots, true);
@@ -139,6 +143,7 @@ bool Verifier::check_dynptr(unsigned number, bool uninit, bool release, DynptrKi
   meta.dynptr = kind_of(*state);
   meta.dynptr_id = state->id;
   meta.dynptr_ref = state->ref_id;
+  meta.dynptr_of = state->dynptr_id;
   if (reg.is(Base::stack)) {
     const int64_t off = reg.off + static_cast<int64_t>(reg.number.constant());
     use_stack_object(frame_of(reg), slot_of(static_cast<int>(off)), kSlots, false);
@@ -146,6 +151,30 @@ bool Verifier::check_dynptr(unsigned number, bool uninit, bool release, DynptrKi
   if (release) {
     meta.release_dynptr = true;
     meta.release_register = static_cast<int>(number);
+  }
+  return true;
+}
+
+// What they were of is given back: they and their slices go with it; one that must be given back itself is lost.
+bool Verifier::release_dynptrs_of(uint32_t ref) {
+  for (unsigned f = 0; f <= cur_->current; ++f) {
+    FuncState& of = *cur_->frames[f];
+    for (unsigned s = 0; s < of.stack.size(); ++s) {
+      StackSlot& slot = of.stack[s];
+      if (slot.bytes[7] != SlotByte::dynptr || slot.spilled.dynptr_id != ref) continue;
+      if (is_owned(kind_of(slot.spilled))) {
+        const auto& all = cur_->references;
+        const auto it = std::ranges::find(all, slot.spilled.ref_id, &Reference::id);
+        return reject(Rule::reference_leaked, EINVAL,
+                      "Leaking reference id={} alloc_insn={}. Release it first.",
+                      slot.spilled.ref_id, it != all.end() ? it->insn : 0);
+      }
+      const uint32_t gone = slot.spilled.id;
+      mark_not_init(slot.spilled);
+      slot.bytes.fill(SlotByte::invalid);
+      if (&of == &frame()) scratch_slot(s);
+      invalidate_slices(gone);
+    }
   }
   return true;
 }

@@ -244,7 +244,6 @@ void Verifier::mark_or_null(VerifierState& state, unsigned number, bool is_null)
 }
 
 Step Verifier::check_jump(const Insn& insn) {
-  ++jumps_processed_;
   const uint32_t here = insn_;
   InsnAux& aux = aux_[here];
   const auto target = static_cast<uint32_t>(int64_t{here} + 1 + insn.off);

@@ -38,8 +38,7 @@ bool allowed_with_lock(const Kfunc& kfunc) {
     case SpecialKfunc::rcu_read_unlock: return false;
     default:
       return kfunc.name == "bpf_iter_num_new" || kfunc.name == "bpf_iter_num_next" ||
-             kfunc.name == "bpf_iter_num_destroy" || kfunc.name == "bpf_arena_alloc_pages" ||
-             kfunc.name == "bpf_arena_free_pages" || kfunc.name == "bpf_arena_reserve_pages";
+             kfunc.name == "bpf_iter_num_destroy";
   }
 }
 
@@ -63,8 +62,12 @@ const Kfunc* Verifier::kfunc_of(const Insn& insn) {
     return nullptr;
   }
   const spec::Kfunc* row = kfunc->row;
+  // Before 7.0 raw tracepoints were given only what every type is.
+  const bool plain_raw_tp = program_.type == ProgType::BPF_PROG_TYPE_RAW_TRACEPOINT &&
+                            profile_.version < kernel_version(7, 0);
   const bool allowed =
-      row != nullptr && in_set(row->prog_types, program_.type) &&
+      row != nullptr && (!plain_raw_tp || row->prog_types == ~ProgTypeSet{0}) &&
+      in_set(row->prog_types, program_.type) &&
       (row->attach_types == 0 || in_set(row->attach_types, program_.expected_attach_type));
   if (!allowed) {
     if (row == nullptr) explain("The verifier's tables have no such kfunc.");
@@ -160,6 +163,9 @@ bool Verifier::set_special_kfunc_result(KfuncMeta& meta, bool& done) {
       if (!record.problem.empty()) {
         return reject(Rule::bad_kfunc, EINVAL, "struct {}: {}", type.name(), record.problem);
       }
+      if (const VerifiedProgram::MadeType made{id, percpu};
+          std::ranges::find(made_types_, made) == made_types_.end())
+        made_types_.push_back(made);
       typed(percpu ? kAlloc | kPercpu : kAlloc, BtfOf::program, id);
       return true;
     }
@@ -368,9 +374,8 @@ Step Verifier::check_kfunc_call(const Insn& insn) {
     }
   }
   if (kfunc.special == SpecialKfunc::list_push || kfunc.special == SpecialKfunc::rbtree_add) {
-    // bpf_list_add's first node is already in.
-    const unsigned node = kfunc.name == "bpf_list_add" ? 2 : 2;
-    give_to_graph(regs()[node].ref_id);
+    constexpr unsigned kNewNode = 2;  // the second argument of all of them
+    give_to_graph(regs()[kNewNode].ref_id);
   }
   if (kfunc.special == SpecialKfunc::throw_) {
     if (!check_throw()) return Step::failed;

@@ -253,11 +253,21 @@ bool Verifier::fill_stack(FuncState& of, int off, int size) {
 // Zero if all bytes are, else a number.
 void Verifier::read_stack_mixed(FuncState& of, int min, int max, int value) {
   bool zero = true;
+  SlotMask spilled = 0;  // where it is because the number spilled there is
   for (int i = min; i < max && zero; ++i) {
-    zero = slot(of, slot_of(i)).bytes[byte_of(i)] == SlotByte::zero;
+    const unsigned index = slot_of(i);
+    const StackSlot& s = slot(of, index);
+    const SlotByte b = s.bytes[byte_of(i)];
+    zero = b == SlotByte::zero;
+    if (b == SlotByte::spill && s.spilled.is_null() && profile_.version >= kernel_version(7, 0)) {
+      zero = true;
+      spilled |= slot_bit(index);
+    }
   }
   RegState& reg = regs()[value];
   if (zero) {
+    for (; spilled != 0; spilled &= spilled - 1)
+      mark_precise_slot(of.frame, static_cast<unsigned>(std::countr_zero(spilled)));
     mark_constant(reg, 0);
     reg.precise = !capable_;
   } else {

@@ -39,6 +39,9 @@ bool Verifier::check_context_access(const RegState& reg, unsigned number, int32_
   const bool syscall = program_.type == ProgType::BPF_PROG_TYPE_SYSCALL;
   if (variable_context()) {
     if (!check_region(number, int64_t{off} + reg.off, size, kSyscallContext, false)) return false;
+    // Inside it, so nothing wraps around: whoever runs the program must have as much.
+    const uint64_t end = static_cast<uint64_t>(int64_t{off} + reg.off) + reg.number.umax + size;
+    accesses_.context = std::max(accesses_.context, static_cast<uint32_t>(end));
     if (access == Access::read && value >= 0) mark_unknown(regs()[value]);
     return true;
   }

@@ -2,6 +2,7 @@
 // proved of each (object/verified_program.h).
 #include <algorithm>
 
+#include "spec/kfunc_numbers.h"
 #include "verifier/env.h"
 
 namespace skep {
@@ -11,13 +12,15 @@ class VerifiedProgramMaker {
  public:
   static VerifiedProgram make(Program program, std::vector<InsnFacts> facts,
                               std::vector<Subprogram> subprograms, uint64_t insns_processed,
-                              const AccessBounds& accesses) {
+                              const AccessBounds& accesses,
+                              std::vector<VerifiedProgram::MadeType> made_types) {
     VerifiedProgram made;
     made.program_ = std::move(program);
     made.facts_ = std::move(facts);
     made.subprograms_ = std::move(subprograms);
     made.insns_processed_ = insns_processed;
     made.accesses_ = accesses;
+    made.made_types_ = std::move(made_types);
     return made;
   }
 };
@@ -92,6 +95,11 @@ void Verifier::finalize(Report& report) {
       if (insn.imm == spec::BPF_FUNC_tail_call) fact.tail_call_is_constant = key_known;
       fact.constant_key = key_known ? aux.key : 0;
     }
+    if (const Kfunc* kfunc = known_kfunc(insn)) {
+      // The user engine's number; one that it has not keeps a number that no table has.
+      insn.imm = static_cast<int32_t>(spec::kfunc_number(kfunc->name));
+      insn.off = 0;
+    }
     if (insn.cls() == BPF_ALU || insn.cls() == BPF_ALU64) {
       if (insn.op() == BPF_DIV || insn.op() == BPF_MOD)
         // A register's value may have been cut to what some path had: no state keeps a divisor precise.
@@ -113,12 +121,13 @@ void Verifier::finalize(Report& report) {
     made.is_callback = sub.is_callback;
     made.has_tail_call = sub.has_tail_call;
     made.has_ld_abs = sub.has_ld_abs;
+    made.async_maps = sub.async_maps;
     made.name = sub.name;
     subprograms.push_back(std::move(made));
   }
   report.verified =
       VerifiedProgramMaker::make(std::move(program), std::move(facts), std::move(subprograms),
-                                 stats_.insns_processed, accesses_);
+                                 stats_.insns_processed, accesses_, made_types_);
 }
 
 }  // namespace verifier

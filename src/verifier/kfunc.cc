@@ -145,6 +145,7 @@ bool Verifier::read_kfunc_argument(Kfunc& kfunc, const btf::Type& proto, uint32_
     if (ends_in(name, "__k")) return done(KfuncArgKind::constant);
     if (ends_in(name, "__szk")) return done(KfuncArgKind::const_mem_size);
     if (ends_in(name, "__sz")) return done(KfuncArgKind::mem_size);
+    argument.readonly = name == "rdonly_buf_size";
     if (name == "rdonly_buf_size" || name == "rdwr_buf_size")
       return done(KfuncArgKind::result_size);
     if (ends_in(name, "__ign")) return done(KfuncArgKind::ignored);
@@ -220,7 +221,14 @@ bool Verifier::read_kfunc(uint32_t id, Kfunc& kfunc) {
   kfunc.id = id;
   kfunc.name = func.name();
   kfunc.row = spec::find_kfunc(kfunc.name);
+  for (const spec::Kfunc& row : options_.module_kfuncs) {
+    if (kfunc.row == nullptr && row.name == kfunc.name) kfunc.row = &row;
+  }
   if (kfunc.row != nullptr) kfunc.flags = kfunc.row->flags;
+  if (profile_.version < kernel_version(7, 0) && kfunc.name.starts_with("bpf_arena_")) {
+    kfunc.flags |= spec::kKfuncSleepable;
+    kfunc.flags &= ~uint32_t{spec::kKfuncSpinLockSafe};
+  }
   kfunc.special = special_kfunc(kfunc.name);
   // Not one of the tables is not one that may be called; the call says so.
   if (kfunc.row == nullptr) return true;

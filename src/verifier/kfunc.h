@@ -48,6 +48,7 @@ struct KfuncArgument {
   bool nullable = false;
   bool uninit = false;         // __uninit
   bool non_owning_ok = false;  // __nonown_allowed
+  bool readonly = false;       // result_size: of memory that may only be read
   bool any_map = false;        // __map: a struct bpf_map, or what holds a map
   bool plain_struct = false;   // structure: of numbers only, so memory will do
   btf::TypeId type = 0;        // of what a pointer points to

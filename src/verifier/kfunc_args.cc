@@ -141,6 +141,8 @@ bool Verifier::check_kfunc_struct(unsigned number, const KfuncArgument& argument
   const Kfunc& kfunc = *meta.kfunc;
   BtfOf of{};
   btf::TypeId id = 0;
+  if (argument.any_map && meta.map >= 0 && reg.is(Base::const_map))
+    return check_same_map(number, meta);
   if (!pointed_type(reg, of, id)) {
     if (argument.plain_struct) return check_kfunc_memory(number, argument.size, meta);
     std::string_view also;
@@ -259,6 +261,10 @@ bool Verifier::check_kfunc_argument(unsigned number, const KfuncArgument& argume
   if (argument.kind == K::ignored) return true;
   if (!check_read(number)) return false;
   RegState& reg = regs()[number];
+  if (argument.kind == K::arena && arena_ < 0) {
+    return reject(Rule::bad_argument_type, EINVAL,
+                  "R{} arena pointer requires a program with an associated arena", number);
+  }
   const bool is_number = argument.kind == K::number || argument.kind == K::constant ||
                          argument.kind == K::result_size || argument.kind == K::mem_size ||
                          argument.kind == K::const_mem_size;
@@ -314,6 +320,13 @@ bool Verifier::check_kfunc_argument(unsigned number, const KfuncArgument& argume
       case Base::btf_id:
         if (!check_fixed_pointer(reg, number, argument.kind != K::refcounted)) return false;
         break;
+      case Base::ctx:
+        // What user space hands over is memory like any other.
+        if (variable_context() &&
+            (argument.kind == K::mem || argument.kind == K::sized_mem || argument.plain_struct)) {
+          break;
+        }
+        [[fallthrough]];
       default:
         if (!check_fixed_pointer(reg, number, false)) return false;
         break;
@@ -333,6 +346,7 @@ bool Verifier::check_kfunc_argument(unsigned number, const KfuncArgument& argume
       }
       mark_precise(number);
       meta.memory_known = true;
+      meta.memory_readonly = argument.readonly;
       meta.mem_size = static_cast<uint32_t>(reg.number.constant());
       return true;
     case K::const_mem_size:
@@ -365,10 +379,6 @@ bool Verifier::check_kfunc_argument(unsigned number, const KfuncArgument& argume
       return true;
     }
     case K::arena:
-      if (arena_ < 0) {
-        return reject(Rule::bad_argument_type, EINVAL,
-                      "R{} arena pointer requires a program with an associated arena", number);
-      }
       if (reg.is(Base::arena) || reg.is_scalar()) return true;
       return reject(Rule::bad_argument_type, EINVAL, "R{} is not a pointer to arena or scalar",
                     number);

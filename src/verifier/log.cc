@@ -166,6 +166,17 @@ void Verifier::print_slot(std::string& out, const FuncState& of, unsigned index)
     bytes += kSlotChars[static_cast<unsigned>(b)];
   }
   if (!valid) return;
+  const RegState& top = s.spilled;
+  if (s.bytes[7] == SlotByte::iterator && kernel_btf_ != nullptr) {
+    if (top.ref_id == 0) return;  // the first of its slots tells of all
+    const bool drained = top.map_uid == static_cast<uint32_t>(IteratorState::drained);
+    std::string_view name = kernel_btf_->name(top.btf_type);
+    if (name.starts_with("bpf_")) name.remove_prefix(4);
+    out += fmt::format(" fp{}={}({}={},state={},depth={})", -8 * (static_cast<int>(index) + 1),
+                       name, profile_.version >= kernel_version(7, 0) ? "id" : "ref_id", top.ref_id,
+                       drained ? "drained" : "active", top.off);
+    return;
+  }
   out += fmt::format(" fp{}=", -8 * (static_cast<int>(index) + 1));
   if (!s.is_spill()) {
     out += bytes;
@@ -295,7 +306,75 @@ std::string Verifier::insn_text(uint32_t insn) const {
                ? std::string_view(kNames[static_cast<size_t>(id)])
                : std::string_view();
   };
-  return isa::disassemble(insns_, insn, options);
+  std::string text = isa::disassemble(insns_, insn, options);
+  if (const Kfunc* kfunc = known_kfunc(insns_[insn])) {
+    const size_t at = text.find("kfunc[");
+    if (at != std::string::npos) {
+      text.resize(at);
+      text += fmt::format("{}#{}", kfunc->name, kfunc->id);
+    }
+  }
+  return text;
+}
+
+// Functions, each after those that it calls.
+void Verifier::log_call_order() {
+  enum : uint8_t { kNew, kOpen, kDone };
+  // A function's instructions, each after those that follow it.
+  const auto postorder = [&](const SubprogramInfo& sub) {
+    std::vector<uint32_t> order, stack{sub.start};
+    std::vector<uint8_t> edge(sub.end - sub.start, 0);
+    std::vector<bool> seen(sub.end - sub.start, false);
+    seen[0] = true;
+    while (!stack.empty()) {
+      const uint32_t at = stack.back();
+      const Successors next = successors(insns_, at);
+      uint8_t& taken = edge[at - sub.start];
+      if (taken == next.count) {
+        order.push_back(at);
+        stack.pop_back();
+        continue;
+      }
+      const uint32_t to = next.next[taken++];
+      if (to < sub.start || to >= sub.end || seen[to - sub.start]) continue;
+      seen[to - sub.start] = true;
+      stack.push_back(to);
+    }
+    return order;
+  };
+  std::vector<uint8_t> state(subs_.size(), kNew);
+  std::vector<std::vector<uint32_t>> orders(subs_.size());
+  std::vector<size_t> position(subs_.size(), 0);
+  std::vector<uint32_t> stack;
+  unsigned number = 0;
+  for (uint32_t root = 0; root < subs_.size(); ++root) {
+    if (state[root] != kNew) continue;
+    stack.push_back(root);
+    while (!stack.empty()) {
+      const uint32_t sub = stack.back();
+      if (state[sub] == kNew) {
+        state[sub] = kOpen;
+        orders[sub] = postorder(subs_[sub]);
+      }
+      int callee = -1;
+      while (callee < 0 && position[sub] < orders[sub].size()) {
+        const uint32_t i = orders[sub][position[sub]++];
+        const Insn& insn = insns_[i];
+        const bool calls =
+            insn.opcode == (isa::BPF_JMP | isa::BPF_CALL) && insn.src == isa::BPF_PSEUDO_CALL;
+        if (!calls && !(isa::is_ld_imm64(insn) && insn.src == isa::BPF_PSEUDO_FUNC)) continue;
+        callee = subprogram_at(static_cast<uint32_t>(int64_t{i} + 1 + insn.imm));
+        if (callee >= 0 && state[static_cast<size_t>(callee)] != kNew) callee = -1;
+      }
+      if (callee >= 0) {
+        stack.push_back(static_cast<uint32_t>(callee));
+        continue;
+      }
+      state[sub] = kDone;
+      stack.pop_back();
+      log("topo_order[{}] = {}\n", number++, subs_[sub].name);
+    }
+  }
 }
 
 // ---- rejections

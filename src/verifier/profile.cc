@@ -1,8 +1,8 @@
 // The kernels that we know how to be. To add one: a row, in order; tests/verifier/profile_test.cc
 // checks that features never go away.
-#include "verifier/profile.h"
-
 #include <array>
+
+#include "verifier/any_profile.h"
 
 namespace skep::verifier {
 namespace {
@@ -60,5 +60,9 @@ const KernelProfile* find_kernel_profile(std::string_view name) {
 }
 
 const KernelProfile& newest_profile() { return kProfiles.back(); }
+
+KernelProfile kernel_profile_of(KernelVersion version) {
+  return row("", version >> 8, version & 0xff);
+}
 
 }  // namespace skep::verifier

@@ -314,10 +314,12 @@ void Verifier::leave_scc(CachedState& cached) {
 }
 
 const VerifierState* Verifier::previous_entry(const VerifierState& from, uint32_t insn) const {
-  const auto& list = cached_[insn];
+  const auto& list = cached_[bucket_of(from, insn)];
   for (size_t i = list.size(); i-- > 0;) {
     const VerifierState& state = list[i]->state;
-    if (state.branches == 0 || state.depth >= from.depth || state.current != from.current) continue;
+    if (state.insn != insn || state.branches == 0 || state.depth >= from.depth ||
+        state.current != from.current)
+      continue;
     bool same = true;
     for (unsigned f = 0; f <= from.current; ++f) {
       same &= state.frames[f]->callsite == from.frames[f]->callsite;
@@ -396,7 +398,7 @@ void Verifier::remember_state() {
   cur_->first_insn = insn_;
   cur_->depth = cached->state.depth + 1;
   cur_->history.clear();
-  cached_[insn_].push_back(cached);
+  cached_[bucket_of(*cur_, insn_)].push_back(cached);
   ++cached_count_;
   ++stats_.states;
   stats_.peak_states = std::max(stats_.peak_states, cached_count_);
@@ -405,7 +407,7 @@ void Verifier::remember_state() {
 }
 
 Verifier::Visit Verifier::visit_state() {
-  auto& list = cached_[insn_];
+  auto& list = cached_[bucket_of(*cur_, insn_)];
   const InsnAux& aux = aux_[insn_];
   const bool force_new =
       options_.test_state_freq || aux.force_checkpoint || cur_->history.size() > 40;
@@ -419,6 +421,8 @@ Verifier::Visit Verifier::visit_state() {
   uint64_t seen = 0;
   for (size_t i = list.size(); i-- > 0;) {
     CachedState& old = *list[i];
+    // What another call of this function left here is no miss: it would only drive out what may match.
+    if (old.state.insn != insn_ || old.state.frame().callsite != frame().callsite) continue;
     ++seen;
     bool hit = false, loop = false;
     if (old.state.branches != 0) {

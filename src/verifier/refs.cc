@@ -18,7 +18,7 @@ bool Verifier::release_reference(uint32_t id) {
   const auto erased = std::erase_if(cur_->references, [&](const Reference& r) {
     return r.kind == ReferenceKind::pointer && r.id == id;
   });
-  if (erased == 0) return false;
+  if (erased == 0 || !release_dynptrs_of(id)) return false;
   for_each_register(*cur_, [&](FuncState&, RegState& reg) {
     // What is left is an address: a number to those who may know it, nothing to the others.
     if (reg.ref_id == id) mark_invalid(reg);

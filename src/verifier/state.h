@@ -96,7 +96,8 @@ struct RegState {
   uint32_t ref_id = 0;  // the acquired resource that this points into
   union {
     uint32_t frame = 0;  // stack: whose
-    uint32_t dynptr_id;  // mem: the dynptr that it is a slice of; 0: none
+    uint32_t
+        dynptr_id;  // mem: the dynptr that it is a slice of; dynptr: the reference to what it is of; 0: none
   };
 
   [[nodiscard]] bool is(Base b) const { return base == b; }

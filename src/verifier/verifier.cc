@@ -70,7 +70,21 @@ Report Verifier::run() {
       maps_[i].inner = static_cast<int32_t>(maps_.size());
       maps_.push_back(std::move(inner));
     }
+    // Of maps that the program does not name nothing is asked.
+    std::vector<bool> named(maps_.size(), false);
+    for (uint32_t i = 0; i < count_; ++i) {
+      const Insn& insn = insns_[i];
+      if (!isa::is_ld_imm64(insn)) continue;
+      ++i;
+      const bool map =
+          insn.src == isa::BPF_PSEUDO_MAP_IDX || insn.src == isa::BPF_PSEUDO_MAP_IDX_VALUE;
+      if (!map || insn.imm < 0 || static_cast<size_t>(insn.imm) >= program_.maps.size()) continue;
+      named[static_cast<size_t>(insn.imm)] = true;
+      if (const int32_t inner = maps_[static_cast<size_t>(insn.imm)].inner; inner >= 0)
+        named[static_cast<size_t>(inner)] = true;
+    }
     for (size_t i = 0; i < maps_.size(); ++i) {
+      if (!named[i]) continue;
       if (!maps_[i].problem.empty()) {
         return reject(Rule::bad_map_for_program, EINVAL, "map '{}': {}", maps_[i].map->name,
                       maps_[i].problem);
@@ -85,6 +99,7 @@ Report Verifier::run() {
       arena_ = static_cast<int>(i);
     }
     if (!check_text()) return false;
+    if (logging_all() && profile_.version >= kernel_version(7, 0)) log_call_order();
     find_throwers();
     find_packet_changers();
     find_loops();

@@ -21,12 +21,14 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "object/program.h"
 #include "object/verified_program.h"
+#include "spec/kfuncs.h"
 #include "verifier/profile.h"
 
 namespace skep::verifier {
@@ -64,6 +66,9 @@ struct Options {
   Observer* observer = nullptr;
   // Types that helpers return (task_struct, …), where the program is not attached through BTF itself.
   std::shared_ptr<const btf::Btf> kernel_btf;
+  // kfuncs that the tables don't have: those of modules, whose functions kernel_btf has too (it may be split BTF).
+  // Alive for as long as the call.
+  std::span<const spec::Kfunc> module_kfuncs;
 };
 
 // What was broken. One value a rule; explanations and suggestions are rows by it (rules.cc).

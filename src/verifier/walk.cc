@@ -271,11 +271,11 @@ Step Verifier::step() {
       return check_ld_abs(insn);
     default: break;
   }
+  ++jumps_processed_;  // calls and exits too, as remembering states goes by them
   switch (insn.op()) {
     case BPF_CALL: return check_call(insn);
     case BPF_EXIT: return check_exit();
     case BPF_JA:
-      ++jumps_processed_;
       insn_ = static_cast<uint32_t>(int64_t{insn_} + 1 +
                                     (insn.cls() == BPF_JMP32 ? insn.imm : insn.off));
       return Step::jumped;

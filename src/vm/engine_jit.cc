@@ -1,7 +1,7 @@
 // The fast JIT tier as an Engine. Code lies in memory of this process only, helper addresses beside it.
 #include "vm/engine.h"
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) || defined(__aarch64__)
 #include "vm/jit/jit.h"
 #include "vm/jit/optimiser.h"
 

@@ -17,6 +17,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -83,11 +84,19 @@ class Interpreter {
   // fuel left) or where frames nest deeper than the verifier allows (ELOOP).
   [[nodiscard]] Result<uint64_t> run(void* ctx, HelperContext* context) const;
 
+  // A callback by itself: its first instruction, r1 to r5.
+  [[nodiscard]] Result<uint64_t> call(uint32_t insn, const uint64_t (&arguments)[5],
+                                      HelperContext* context) const;
+  // What ld_imm64 of a function put into a register, as an instruction; none where it is no address of this.
+  [[nodiscard]] std::optional<uint32_t> insn_of(uint64_t entry) const;
+
   [[nodiscard]] const VerifiedProgram& program() const { return *program_; }
 
  private:
   friend struct Machine;
   Interpreter() = default;
+  Result<uint64_t> enter(uint32_t insn, const uint64_t (&arguments)[5],
+                         HelperContext* context) const;
 
   const VerifiedProgram* program_ = nullptr;
   InterpreterOptions options_;

@@ -362,6 +362,22 @@ uint64_t Machine::call_back(HelperContext* context, uint64_t entry, uint64_t r1,
 }
 
 Result<uint64_t> Interpreter::run(void* ctx, HelperContext* context) const {
+  return enter(0, {reinterpret_cast<uint64_t>(ctx), 0, 0, 0, 0}, context);
+}
+Result<uint64_t> Interpreter::call(uint32_t insn, const uint64_t (&arguments)[5],
+                                   HelperContext* context) const {
+  return enter(insn, arguments, context);
+}
+std::optional<uint32_t> Interpreter::insn_of(uint64_t entry) const {
+  const auto begin = reinterpret_cast<uint64_t>(ops_.get());
+  if (entry < begin || (entry - begin) % sizeof(Op) != 0) return std::nullopt;
+  const uint64_t index = (entry - begin) / sizeof(Op);
+  return index < program_->insns().size() ? std::optional(static_cast<uint32_t>(index))
+                                          : std::nullopt;
+}
+
+Result<uint64_t> Interpreter::enter(uint32_t insn, const uint64_t (&arguments)[5],
+                                    HelperContext* context) const {
   Machine machine(options_, context);
   machine.frames[0].program = this;
   machine.frames[0].may_goto_left = kMayGotoPasses;
@@ -371,10 +387,10 @@ Result<uint64_t> Interpreter::run(void* ctx, HelperContext* context) const {
   context->call_bpf = instrumented ? &Machine::call_back<true> : &Machine::call_back<false>;
   context->engine_data = &machine;
   uint64_t r[isa::kRegisters] = {};
-  r[1] = reinterpret_cast<uint64_t>(ctx);
+  for (unsigned i = 0; i < 5; ++i) r[1 + i] = arguments[i];
   r[10] = machine.stack_end(0);
-  const uint64_t result =
-      instrumented ? machine.loop<true>(ops_.get(), r) : machine.loop<false>(ops_.get(), r);
+  const uint64_t result = instrumented ? machine.loop<true>(ops_.get() + insn, r)
+                                       : machine.loop<false>(ops_.get() + insn, r);
   context->call_bpf = outer_call;
   context->engine_data = outer_data;
   if (machine.error) return std::unexpected<Error>(std::move(*machine.error));

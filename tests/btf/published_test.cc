@@ -4,8 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <cstddef>
+#include <set>
+#include <string_view>
 
 #include "btf/user_engine/user_engine.h"
+#include "spec/kfunc_numbers.h"
+#include "spec/kfuncs.h"
 
 namespace skep::btf {
 namespace {
@@ -29,6 +33,9 @@ TEST(Published, structures_are_laid_out_as_the_btf_says) {
   EXPECT_MEMBER(task_struct, real_parent);
   EXPECT_MEMBER(task_struct, start_boottime);
   EXPECT_MEMBER(task_struct, comm);
+  EXPECT_MEMBER(task_struct, cgroups);
+  EXPECT_MEMBER(cgroup, kn);
+  EXPECT_MEMBER(kernfs_node, id);
   EXPECT_MEMBER(cred, euid);
   EXPECT_MEMBER(pt_regs, orig_ax);
   EXPECT_MEMBER(trace_event_raw_sys_exit, ret);
@@ -37,6 +44,30 @@ TEST(Published, structures_are_laid_out_as_the_btf_says) {
   EXPECT_MEMBER(bpf_sock_addr, msg_src_ip4);
   EXPECT_MEMBER(__sk_buff, data_end);
 #undef EXPECT_MEMBER
+}
+
+TEST(Published, kfuncs_are_those_that_the_table_says_work) {
+  const auto btf = user_engine_btf();
+  std::set<std::string_view> published;
+  for (TypeId id = 1; id < btf->type_end(); ++id) {
+    const Type tag = btf->type(id);
+    if (tag.kind() != Kind::DeclTag || tag.name() != "bpf_kfunc") continue;
+    const Type function = btf->type(tag.referenced());
+    EXPECT_TRUE(published.insert(function.name()).second) << function.name();
+    const spec::Kfunc* row = spec::find_kfunc(function.name());
+    ASSERT_NE(row, nullptr) << function.name();
+    EXPECT_EQ(row->user, spec::UserStatus::works) << row->name;
+    EXPECT_LT(spec::kfunc_number(row->name), spec::kKfuncs);
+    // The verifier goes by the parameters' names, too.
+    const Type prototype = btf->type(function.referenced());
+    for (uint32_t i = 0; i < prototype.vlen(); ++i)
+      EXPECT_NE(row->prototype.find(prototype.parameter(i).name), std::string_view::npos)
+          << row->name << ": " << prototype.parameter(i).name;
+  }
+  for (const spec::Kfunc& row : spec::kfuncs())
+    EXPECT_EQ(published.contains(row.name), row.user == spec::UserStatus::works) << row.name;
+  EXPECT_EQ(published.size(), size_t{spec::kKfuncs});
+  EXPECT_EQ(spec::kfunc_number("no_such_function"), uint32_t{spec::kKfuncs});
 }
 
 }  // namespace

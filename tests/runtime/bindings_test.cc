@@ -5,6 +5,7 @@
 
 #include <set>
 
+#include "helpers/kfuncs.h"
 #include "maps/map_helpers.h"
 #include "spec/helpers.h"
 #include "spec/prog_types.h"
@@ -44,6 +45,11 @@ TEST(HelperBindings, of_maps_are_those_that_helpers_leaves_to_them) {
   for (uint32_t id : helpers::bound_elsewhere()) {
     EXPECT_TRUE(id == spec::BPF_FUNC_tail_call || maps.contains(id)) << spec::find_helper(id)->name;
   }
+}
+
+TEST(KfuncBindings, have_a_body_for_each_number) {
+  for (HelperFn body : helpers::kfunc_bodies()) EXPECT_NE(body, nullptr);
+  EXPECT_EQ(helpers::kfunc_bodies().size(), size_t{spec::kKfuncs});
 }
 
 }  // namespace

@@ -72,28 +72,50 @@ class InlinedLookup : public testing::TestWithParam<bool> {
 };
 
 TEST_P(InlinedLookup, of_a_hash_finds_what_the_helper_finds) {
-  for (uint32_t key_size : {4u, 8u})
-    for (uint32_t entries : {1u, 16u, 3000u}) {
-      auto hash = map(MapType::BPF_MAP_TYPE_HASH, key_size, entries);
-      auto prog = program(hash);
-      ASSERT_TRUE(prog);
-      auto key = [&](uint64_t i) {
-        uint64_t spread = i * 0x9e3779b97f4a7c15;
-        return key_size == 4 ? spread & 0xffffffff : spread;
-      };
-      for (uint64_t i = 0; i < entries; i++) {
-        uint64_t k = key(i), value = i * 3 + 1;
-        ASSERT_TRUE(maps::update_elem(hash->header(), bytes(k, key_size), bytes(value, 8)));
+  using enum MapType;
+  for (MapType type : {BPF_MAP_TYPE_HASH, BPF_MAP_TYPE_PERCPU_HASH, BPF_MAP_TYPE_LRU_HASH,
+                       BPF_MAP_TYPE_LRU_PERCPU_HASH})
+    for (uint32_t key_size : {4u, 8u})
+      for (uint32_t entries : {1u, 16u, 1000u}) {
+        SCOPED_TRACE(fmt::format("type {}, keys of {} bytes, {} entries",
+                                 static_cast<uint32_t>(type), key_size, entries));
+        auto hash = map(type, key_size, entries);
+        auto prog = program(hash);
+        ASSERT_TRUE(prog);
+        auto key = [&](uint64_t i) {
+          uint64_t spread = i * 0x9e3779b97f4a7c15;
+          return key_size == 4 ? spread & 0xffffffff : spread;
+        };
+        for (uint64_t i = 0; i < entries; i++) {
+          uint64_t k = key(i);
+          // Per-CPU maps: the same in every slot.
+          std::vector<uint64_t> value(maps::user_value_size(hash->header()) / 8, i * 3 + 1);
+          ASSERT_TRUE(maps::update_elem(hash->header(), bytes(k, key_size),
+                                        std::as_bytes(std::span(value))));
+        }
+        for (uint64_t i = 0; i < entries; i += 3)
+          ASSERT_TRUE(maps::delete_elem(hash->header(), bytes(key(i), key_size)));
+        for (uint64_t i = 0; i < entries + 50; i++) {
+          uint64_t expected = i < entries && i % 3 != 0 ? i * 3 + 1 : ~uint64_t{0};
+          ASSERT_EQ(value_of(*prog, key(i), Via::jit), expected) << i;
+          ASSERT_EQ(value_of(*prog, key(i), Via::interpreter), expected) << i;
+        }
       }
-      for (uint64_t i = 0; i < entries; i += 3)
-        ASSERT_TRUE(maps::delete_elem(hash->header(), bytes(key(i), key_size)));
-      for (uint64_t i = 0; i < entries + 50; i++) {
-        uint64_t expected = i < entries && i % 3 != 0 ? i * 3 + 1 : ~uint64_t{0};
-        ASSERT_EQ(value_of(*prog, key(i), Via::jit), expected)
-            << key_size << " " << entries << " " << i;
-        ASSERT_EQ(value_of(*prog, key(i), Via::interpreter), expected);
-      }
-    }
+}
+
+TEST_P(InlinedLookup, of_an_lru_map_keeps_what_it_looks_at) {
+  auto hash = map(MapType::BPF_MAP_TYPE_LRU_HASH, 8, 64);
+  auto prog = program(hash);
+  ASSERT_TRUE(prog);
+  const uint64_t kept = 7;
+  auto put = [&](uint64_t key) {
+    ASSERT_TRUE(maps::update_elem(hash->header(), bytes(key, 8), bytes(key, 8)));
+  };
+  for (uint64_t key = 0; key < 64; ++key) put(key);
+  for (uint64_t key = 1000; key < 2000; ++key) {
+    ASSERT_EQ(value_of(*prog, kept, Via::jit), kept) << "evicted before " << key;
+    put(key);
+  }
 }
 
 TEST_P(InlinedLookup, of_arrays_is_bounded) {

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "base/fd.h"
+#include "btf/builder.h"
 #include "isa/assembler.h"
 #include "vm/jit/optimiser.h"
 
@@ -111,6 +112,17 @@ TEST_F(OptimiseTest, takes_the_place_of_the_first_code_while_the_program_runs) {
 
 // A tp_btf program follows pointers that need not lead anywhere; in each kind of code such a load reads 0.
 TEST_F(OptimiseTest, a_load_that_faults_in_a_tp_btf_program_reads_0) {
+  // struct node { …; long at; };  (of 136 bytes) typedef void (*btf_trace_test)(void*, struct node*);
+  btf::BtfBuilder types;
+  const auto word = types.add_int("long", 8, true);
+  const auto node = types.add_composite(btf::Kind::Struct, "node", 136,
+                                        {{.name = "at", .type = word, .bit_offset = 128 * 8}});
+  const auto proto = types.add_prototype(0, {{.name = "", .type = types.add_pointer(0)},
+                                             {.name = "", .type = types.add_pointer(node)}});
+  const auto target = types.add_typedef("btf_trace_test", types.add_pointer(proto));
+  auto made = types.finish();
+  ASSERT_TRUE(made) << made.error().text();
+  std::shared_ptr<const btf::Btf> btf = *made;
   auto tracing = [&] {
     ProgLoad load;
     load.program.insns =
@@ -118,9 +130,8 @@ TEST_F(OptimiseTest, a_load_that_faults_in_a_tp_btf_program_reads_0) {
     load.program.type = ProgType::BPF_PROG_TYPE_TRACING;
     load.program.expected_attach_type = AttachType::BPF_TRACE_RAW_TP;
     load.program.license = "GPL";
-    load.program.attach_btf = runtime_->kernel_btf();
-    load.program.attach_btf_id =
-        runtime_->kernel_btf()->find("btf_trace_sys_enter", btf::Kind::Typedef).value_or(0);
+    load.program.attach_btf = btf;
+    load.program.attach_btf_id = target;
     auto loaded = runtime_->load_program(std::move(load));
     EXPECT_TRUE(loaded && loaded->program)
         << (loaded ? loaded->report.rejection->message : loaded.error().text());
@@ -128,10 +139,10 @@ TEST_F(OptimiseTest, a_load_that_faults_in_a_tp_btf_program_reads_0) {
   };
   void* nothing = ::mmap(nullptr, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   ASSERT_NE(nothing, MAP_FAILED);
-  std::array<uint64_t, 32> regs{};
-  regs[16] = 40;  // ip
+  std::array<uint64_t, 17> there{};
+  there[16] = 40;
   auto check = [&](const ProgObject& program, const char* what) {
-    EXPECT_EQ(run(program, reinterpret_cast<uint64_t>(regs.data())), 43u) << what;
+    EXPECT_EQ(run(program, reinterpret_cast<uint64_t>(there.data())), 43u) << what;
     EXPECT_EQ(run(program, reinterpret_cast<uint64_t>(nothing)), 3u) << what;
     EXPECT_EQ(run(program, uint64_t{0x8000} << 48), 3u) << what << ", an address that can't be";
   };

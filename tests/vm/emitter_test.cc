@@ -100,6 +100,7 @@ TEST_F(EmitterTest, register_forms_are_as_asmjits) {
             "imul imm32", [&](auto& e) { e.imul_imm(w, d, s, 1000); },
             [&](auto& x) { x.imul(D, S, 1000); });
         check("cmov", [&](auto& e) { e.cmov(kA, w, d, s); }, [&](auto& x) { x.cmova(D, S); });
+        check("tzcnt", [&](auto& e) { e.tzcnt(w, d, s); }, [&](auto& x) { x.tzcnt(D, S); });
         check("rorx", [&](auto& e) { e.rorx(w, d, s, 13); }, [&](auto& x) { x.rorx(D, S, 13); });
         for (unsigned c : {0u, 5u, 9u, 15u}) {
           check(

@@ -2,13 +2,13 @@
 
 #include <gtest/gtest.h>
 #include <sys/mman.h>
-#include <ucontext.h>
 
 #include <array>
 #include <csetjmp>
 #include <csignal>
 #include <cstring>
 
+#include "base/signal_context.h"
 #include "isa/assembler.h"
 #include "support/unsafe_program.h"
 #include "vm/fault_table.h"
@@ -245,10 +245,9 @@ TEST(Probe, a_load_that_faults_gives_0_and_the_program_goes_on) {
 }
 
 void skip_known_faults(int, siginfo_t*, void* context) {
-  auto& rip = static_cast<ucontext_t*>(context)->uc_mcontext.gregs[REG_RIP];
-  const uint64_t next = fix_fault(static_cast<uint64_t>(rip));
+  const uint64_t next = fix_fault(signal_pc(context));
   if (next == 0) _exit(99);
-  rip = static_cast<greg_t>(next);
+  set_signal_pc(context, next);
 }
 
 struct FaultHandler : testing::Test {

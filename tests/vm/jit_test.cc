@@ -5,16 +5,17 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <ucontext.h>
 
 #include <algorithm>
 #include <cstring>
 #include <fstream>
 
+#include "base/signal_context.h"
 #include "isa/assembler.h"
 #include "object/helper_context.h"
 #include "object/map_header.h"
 #include "object/prog_header.h"
+#include "support/aarch64_words.h"
 #include "support/unsafe_program.h"
 #include "vm/fault_table.h"
 #include "vm/jit/optimiser.h"
@@ -95,7 +96,7 @@ TEST_F(JitTest, code_is_never_writable_where_it_executes_nor_executable_where_it
 TEST_F(JitTest, freed_code_is_used_again_and_holds_traps) {
   NativeCode first = compiled(program("r0 = 1\nexit"));
   memory_->free(first.block);
-  EXPECT_EQ(std::to_integer<int>(*first.block.writable), 0xcc);
+  EXPECT_EQ(std::to_integer<int>(*first.block.writable), kTrapByte);
   NativeCode second = compiled(program("r0 = 2\nexit"));
   EXPECT_EQ(second.entry, first.entry);
   EXPECT_EQ(run(second), 2u);
@@ -115,11 +116,16 @@ TEST(PrivateCodeMemory, says_when_it_is_full_and_merges_what_is_freed) {
   EXPECT_TRUE((*memory)->allocate(4096));
 }
 
-bool holds_bytes(const NativeCode& code, const void* bytes, size_t size) {
+// Whether the code has it as an immediate.
+bool holds(const NativeCode& code, uint32_t number) {
+#if defined(__aarch64__)
+  return aarch64::moves_number(aarch64::words_of(code), number);
+#else
   const auto* begin = reinterpret_cast<const uint8_t*>(code.block.writable);
-  const auto* what = static_cast<const uint8_t*>(bytes);
+  const auto* what = reinterpret_cast<const uint8_t*>(&number);
   const auto* end = begin + code.code_size;
-  return std::search(begin, end, what, what + size) != end;
+  return std::search(begin, end, what, what + sizeof number) != end;
+#endif
 }
 
 TEST_F(JitTest, blinded_code_holds_no_immediate_of_the_program) {
@@ -141,8 +147,8 @@ TEST_F(JitTest, blinded_code_holds_no_immediate_of_the_program) {
                                  0x42424243, 0x13572468, 0x2468ace0, 0x00010203};
   unsigned seen = 0;
   for (uint32_t immediate : immediates) {
-    seen += holds_bytes(plain, &immediate, 4);
-    EXPECT_FALSE(holds_bytes(blinded, &immediate, 4)) << std::hex << immediate;
+    seen += holds(plain, immediate);
+    EXPECT_FALSE(holds(blinded, immediate)) << std::hex << immediate;
   }
   EXPECT_GE(seen, 8u);  // the search finds what is there
   uint64_t numbers[4] = {0x123456789abcdef0, ~uint64_t{0}, 0x5a5a5a5a, 77};
@@ -156,13 +162,12 @@ TEST_F(JitTest, blinded_code_holds_no_immediate_of_the_program) {
 const NativeCode* faulting = nullptr;
 unsigned faults = 0;
 void on_fault(int, siginfo_t*, void* context) {
-  auto& rip = static_cast<ucontext_t*>(context)->uc_mcontext.gregs[REG_RIP];
   uint64_t next = vm::find_fixup(reinterpret_cast<const vm::FaultPair*>(faulting->fault_table),
                                  faulting->faults.size(), faulting->block.address,
-                                 faulting->code_size, static_cast<uint64_t>(rip));
+                                 faulting->code_size, signal_pc(context));
   if (next == 0) _exit(99);
   faults++;
-  rip = static_cast<greg_t>(next);
+  set_signal_pc(context, next);
 }
 
 // Each size of load that may fault, its result added up.
@@ -518,6 +523,43 @@ TEST_F(JitTest, may_goto_lets_a_loop_run_eight_million_times) {
   NativeCode code = compiled(
       program("r0 = 0\n again:\n may_goto out\n r0 += 1\n goto again\n out:\n may_goto +0\n exit"));
   EXPECT_EQ(run(code), 8u << 20);
+}
+
+// AArch64's conditional branches and adr reach a megabyte; x86's short jumps much less.
+TEST_F(JitTest, branches_over_megabytes_of_code_reach) {
+  using namespace isa;
+  memory_ = std::move(*make_private_code_memory(8 << 20));
+  constexpr int kLoads = 15000;
+  const Insn load{.opcode = BPF_LD | BPF_IND | BPF_B, .src = 7};
+  constexpr auto kOver = static_cast<int16_t>(2 * kLoads + 2);
+  std::vector<Insn> insns{
+      {.opcode = BPF_LDX | BPF_MEM | BPF_DW, .dst = 7, .src = 1},
+      {.opcode = BPF_LDX | BPF_MEM | BPF_DW, .dst = 8, .src = 1, .off = 8},
+      {.opcode = BPF_ALU64 | BPF_MOV | BPF_K, .dst = 9},
+      {.opcode = BPF_JMP | BPF_JEQ | BPF_K,
+       .dst = 8,
+       .off = kOver},  // to the end; back here from there
+      {.opcode = BPF_ALU64 | BPF_ADD | BPF_K, .dst = 8, .imm = -1},
+  };
+  for (int i = 0; i < kLoads; ++i) {
+    insns.push_back(load);
+    insns.push_back({.opcode = BPF_ALU64 | BPF_ADD | BPF_X, .dst = 9, .src = 0});
+  }
+  insns.push_back({.opcode = BPF_JMP | BPF_JSGE | BPF_K, .dst = 8, .off = -kOver - 1});
+  insns.push_back({.opcode = BPF_ALU64 | BPF_MOV | BPF_X, .dst = 0, .src = 9});
+  insns.push_back({.opcode = BPF_JMP | BPF_EXIT});
+  NativeCode code = compiled(VerifiedProgramMaker::unverified(std::move(insns)));
+  EXPECT_GT(code.code_size, 1u << 20);
+  uint8_t bytes[2] = {0, 5};
+  PacketView packet{.data = bytes, .data_end = bytes + 2};
+  context_.packet = &packet;
+  uint64_t offset_and_rounds[2] = {1, 3};
+  EXPECT_EQ(run(code, offset_and_rounds), 3u * 5 * kLoads);
+  offset_and_rounds[1] = 0;
+  EXPECT_EQ(run(code, offset_and_rounds), 0u);
+  offset_and_rounds[0] = 2, offset_and_rounds[1] = 1;  // outside: it ends
+  EXPECT_EQ(run(code, offset_and_rounds), 0u);
+  context_.packet = nullptr;
 }
 
 TEST_F(JitTest, the_line_table_names_the_instruction_of_each_byte) {

@@ -7,6 +7,7 @@
 
 #include "object/object.h"
 #include "object/program.h"
+#include "spec/kfuncs.h"
 #include "verifier/verifier.h"
 
 namespace skep::corpus {
@@ -45,6 +46,9 @@ struct Case {
 // UAPI structs come from.
 [[nodiscard]] Result<std::vector<Case>> read_raw_cases(
     const std::string& path, std::span<const std::shared_ptr<const btf::Btf>> btfs);
+
+// What a module's BTF says of its kfuncs by declaration tags (main.cc's --module).
+[[nodiscard]] std::vector<spec::Kfunc> module_kfuncs(const btf::Btf& module);
 
 [[nodiscard]] std::string feature_of(const std::string& file);
 

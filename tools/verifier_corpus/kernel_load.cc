@@ -1,5 +1,6 @@
 #include "kernel_load.h"
 
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -23,38 +24,55 @@ int64_t bpf(Cmd cmd, Attr& attr) {
 
 uint64_t address_of(const void* pointer) { return reinterpret_cast<uint64_t>(pointer); }
 
-// Externs are the linker's business, and the kernel refuses them: functions become global ones with named parameters,
-// variables are allocated, and .ksyms, which has no size, becomes a struct.
+// Externs are the linker's business, and the kernel refuses them: functions become global ones, variables are
+// allocated, those of .ksyms as integers, and their sections get a size. Parameters of naked functions have no names,
+// which the kernel wants.
 std::vector<std::byte> for_kernel(const btf::Btf& btf) {
   std::vector<std::byte> bytes(btf.bytes().begin(), btf.bytes().end());
   const std::byte* old = btf.bytes().data();
+  const auto at = [&](const btf::Type& type) {
+    return bytes.data() + (type.record().data() - old);
+  };
   uint32_t integer = 0;
   for (btf::TypeId id = 1; id < btf.type_end() && integer == 0; ++id) {
     if (btf.type(id).kind() == btf::Kind::Int && btf.type(id).size() == 4) integer = id;
   }
   for (btf::TypeId id = 1; id < btf.type_end(); ++id) {
     const btf::Type type = btf.type(id);
-    std::byte* at = bytes.data() + (type.record().data() - old);
-    const uint32_t info = load<uint32_t>(at + 4);
-    if (type.kind() == btf::Kind::Func && type.linkage() == btf::Linkage::Extern) {
-      store<uint32_t>(at + 4, (info & ~0xffffu) | 1);
+    const uint32_t info = load<uint32_t>(at(type) + 4);
+    if (type.kind() == btf::Kind::Func) {
+      if (type.linkage() == btf::Linkage::Extern)
+        store<uint32_t>(at(type) + 4, (info & ~0xffffu) | 1);
       const btf::Type proto = btf.type(type.referenced());
-      std::byte* parameters = bytes.data() + (proto.record().data() - old) + 12;
       for (uint32_t p = 0; p < proto.vlen(); ++p) {
         if (proto.parameter(p).type != 0 && proto.parameter(p).name.empty())
-          store<uint32_t>(parameters + 8 * p, type.name_offset());
+          store<uint32_t>(at(proto) + 12 + 8 * p, type.name_offset());
       }
     } else if (type.kind() == btf::Kind::Var && type.linkage() == btf::Linkage::Extern) {
-      store<uint32_t>(at + 12, 1u);
-      store<uint32_t>(at + 8, integer);
+      store<uint32_t>(at(type) + 12, 1u);
     } else if (type.kind() == btf::Kind::Datasec && (type.name() == ".ksyms" || type.size() == 0)) {
-      store<uint32_t>(at, 0u);
-      store<uint32_t>(at + 4, (4u << 24) | (info & 0xffff));
-      store<uint32_t>(at + 8, 4 * type.vlen());
+      uint32_t offset = 0;
       for (uint32_t v = 0; v < type.vlen(); ++v) {
-        store<uint32_t>(at + 12 + 12 * v, 0u);
-        store<uint32_t>(at + 16 + 12 * v, integer);
-        store<uint32_t>(at + 20 + 12 * v, 32 * v);
+        const btf::Type var = btf.type(type.sec_var(v).type);
+        uint32_t size = 4;
+        if (type.name() != ".ksyms") {
+          size = btf.size_of(var.referenced()).value_or(4);
+        } else if (var.kind() == btf::Kind::Var) {
+          store<uint32_t>(at(var) + 8, integer);
+        }
+        store<uint32_t>(at(type) + 16 + 12 * v, offset);
+        store<uint32_t>(at(type) + 20 + 12 * v, size);
+        offset += (size + 7) / 8 * 8;
+      }
+      // .ksyms names functions, too, which are no variables: a struct can hold either.
+      store<uint32_t>(at(type) + 8, offset);
+      if (type.name() != ".ksyms") continue;
+      store<uint32_t>(at(type), 0u);
+      store<uint32_t>(at(type) + 4, (4u << 24) | (info & 0xffff));
+      for (uint32_t v = 0; v < type.vlen(); ++v) {
+        store<uint32_t>(at(type) + 12 + 12 * v, 0u);
+        store<uint32_t>(at(type) + 16 + 12 * v, integer);
+        store<uint32_t>(at(type) + 20 + 12 * v, 64 * v);
       }
     }
   }
@@ -85,14 +103,28 @@ bool takes_btf(MapType type) {
   }
 }
 
+uint32_t default_entries(MapType type) {
+  switch (type) {
+    case MapType::BPF_MAP_TYPE_RINGBUF:
+    case MapType::BPF_MAP_TYPE_USER_RINGBUF: return 4096;
+    case MapType::BPF_MAP_TYPE_SK_STORAGE:
+    case MapType::BPF_MAP_TYPE_INODE_STORAGE:
+    case MapType::BPF_MAP_TYPE_TASK_STORAGE:
+    case MapType::BPF_MAP_TYPE_CGRP_STORAGE:
+    case MapType::BPF_MAP_TYPE_CGROUP_STORAGE:
+    case MapType::BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE: return 0;
+    default: return 2;
+  }
+}
+
 int64_t create_map(const MapDescriptor& map, int btf, int inner) {
   engine::MapCreateAttr attr;
   attr.map_type = static_cast<uint32_t>(map.type);
   attr.key_size = map.key_size;
   attr.value_size = map.value_size;
   attr.max_entries = map.max_entries;
-  if (map.max_entries == 0 && map.type == MapType::BPF_MAP_TYPE_PERF_EVENT_ARRAY)
-    attr.max_entries = 2;
+  // What user space sets before it loads.
+  if (map.max_entries == 0) attr.max_entries = default_entries(map.type);
   attr.map_flags = map.map_flags;
   attr.map_extra = map.map_extra;
   attr.inner_map_fd = inner >= 0 ? static_cast<uint32_t>(inner) : 0;
@@ -127,6 +159,12 @@ std::string& log_buffer() {
   return buffer;
 }
 
+std::string last_line(std::string_view text) {
+  while (text.ends_with('\n')) text.remove_suffix(1);
+  const size_t newline = text.rfind('\n');
+  return std::string(newline == std::string_view::npos ? text : text.substr(newline + 1));
+}
+
 }  // namespace
 
 Result<> kernel_available() {
@@ -151,7 +189,14 @@ KernelLoader::KernelLoader(const Case& first) {
     if (fd >= 0) {
       btf_.reset(static_cast<int>(fd));
     } else {
-      map_problems_.push_back("BPF_BTF_LOAD: " + errno_text(static_cast<int>(-fd)));
+      std::string& log = log_buffer();
+      log[0] = '\0';
+      attr.btf_log_buf = address_of(log.data());
+      attr.btf_log_size = static_cast<uint32_t>(log.size());
+      attr.btf_log_level = 1;
+      (void)bpf(Cmd::BPF_BTF_LOAD, attr);
+      map_problems_.push_back(fmt::format("BPF_BTF_LOAD: {}: {}", errno_text(static_cast<int>(-fd)),
+                                          last_line(log.c_str())));
     }
   }
   for (size_t i = 0; i < program.maps.size(); ++i) {
@@ -167,6 +212,19 @@ KernelLoader::KernelLoader(const Case& first) {
     maps_.emplace_back(fd >= 0 ? static_cast<int>(fd) : -1);
     map_problems_.push_back(
         fd >= 0 ? "" : fmt::format("map {}: {}", map.name, errno_text(static_cast<int>(-fd))));
+    if (fd >= 0 && map.type == MapType::BPF_MAP_TYPE_ARENA) {
+      // Its address in user space must be chosen before programs use it.
+      const size_t bytes = size_t{map.max_entries} * static_cast<size_t>(::getpagesize());
+      void* at = ::mmap(reinterpret_cast<void*>(map.map_extra), bytes, PROT_READ | PROT_WRITE,
+                        map.map_extra != 0 ? MAP_SHARED | MAP_FIXED_NOREPLACE : MAP_SHARED,
+                        static_cast<int>(fd), 0);
+      if (at == MAP_FAILED) {
+        map_problems_.back() = fmt::format("map {}: not mapped: {}", map.name, errno_text(errno));
+        maps_.back().reset();
+      } else {
+        mappings_.emplace_back(at, bytes);
+      }
+    }
     const bool frozen = map.frozen && fd >= 0;
     if (!frozen || map.constant_value.empty()) continue;
     uint32_t key = 0;
@@ -179,6 +237,10 @@ KernelLoader::KernelLoader(const Case& first) {
     freeze.map_fd = static_cast<uint32_t>(fd);
     (void)bpf(Cmd::BPF_MAP_FREEZE, freeze);
   }
+}
+
+KernelLoader::~KernelLoader() {
+  for (const auto& [at, bytes] : mappings_) ::munmap(at, bytes);
 }
 
 KernelVerdict KernelLoader::load(const Program& program, uint32_t log_level) {

@@ -23,12 +23,16 @@ struct KernelVerdict {
 class KernelLoader {
  public:
   explicit KernelLoader(const Case& first);
+  ~KernelLoader();
+  KernelLoader(const KernelLoader&) = delete;
+  KernelLoader& operator=(const KernelLoader&) = delete;
   [[nodiscard]] KernelVerdict load(const Program& program, uint32_t log_level);
 
  private:
   Fd btf_;
   std::vector<Fd> maps_;
   std::vector<std::string> map_problems_;
+  std::vector<std::pair<void*, size_t>> mappings_;  // of arenas
 };
 
 // ENOSYS, EPERM: bpf(2) is not to be had.

@@ -3,7 +3,10 @@
 //
 //   --kernel PROFILE      whose rules (newest)
 //   --btf FILE            BTF of that kernel's vmlinux (else the one of the kernel here, where there is one)
-//   --against WHAT        annotations (default) or kernel
+//   --module FILE         split BTF of a module, on that one; declaration tags "kfunc:TYPES:FLAGS" say which of its
+//                         functions are kfuncs, for which program types ("ALL", "SCHED_CLS|TRACING"), with which KF_ flags
+//   --against WHAT        annotations (default), kernel, or a file that --record made on another one
+//   --record              nothing but the kernel's verdicts, a line each, to be kept in such a file
 //   --unprivileged        only the unprivileged expectations (both, otherwise)
 //   --program NAME        only this one      --verbose: with the log     --messages: also messages that are not found
 //   --json                nothing but the last line, which is JSON in any case
@@ -29,9 +32,10 @@ using namespace skep;
 
 struct Options {
   const verifier::KernelProfile* profile = &verifier::newest_profile();
-  std::string btf_path = "/sys/kernel/btf/vmlinux";
-  bool against_kernel = false, verbose = false, messages = false, json = false;
+  std::string btf_path = "/sys/kernel/btf/vmlinux", module_path;
+  bool against_kernel = false, record = false, verbose = false, messages = false, json = false;
   bool privileged = true, unprivileged = true;
+  std::map<std::string, int> recorded;  // program: 0 or errno; with it: --against FILE
   std::string only;
   std::vector<std::string> paths;
 };
@@ -77,7 +81,14 @@ class Runner {
     if (auto bytes = read_file(options_.btf_path); bytes) {
       if (auto parsed = btf::Btf::parse(*bytes); parsed) btfs_.push_back(*parsed);
     }
-    return !btfs_.empty();
+    if (btfs_.empty() || options_.module_path.empty()) return !btfs_.empty();
+    const auto bytes = read_file(options_.module_path);
+    if (!bytes) return false;
+    const auto module = btf::Btf::parse(*bytes, btfs_[0]);
+    if (!module) return false;
+    btfs_ = {*module};
+    kfuncs_ = corpus::module_kfuncs(**module);
+    return true;
   }
 
   void run_file(const std::string& path) {
@@ -99,6 +110,10 @@ class Runner {
       if (!test.not_linked.empty()) {
         ++totals_.not_linked;
         if (options_.verbose) say("{}:{}: {}\n", test.file, test.name, test.not_linked);
+        continue;
+      }
+      if (!options_.recorded.empty()) {
+        compare_with_record(test);
         continue;
       }
       if (options_.against_kernel) {
@@ -148,6 +163,7 @@ class Runner {
     options.cap_net_admin = (want.capabilities >> 12 & 1) != 0;
     options.log_level = log_level;
     if (!btfs_.empty()) options.kernel_btf = btfs_[0];
+    options.module_kfuncs = kfuncs_;
     verifier::Report report = verifier::verify(test.program, options);
     totals_.insns += report.stats.insns_processed;
     totals_.our_ns += report.stats.time_ns;
@@ -195,8 +211,14 @@ class Runner {
   }
 
   void compare_with_kernel(const corpus::Case& test, corpus::KernelLoader& kernel) {
-    const corpus::KernelVerdict verdict = kernel.load(test.program, options_.verbose ? 6 : 4);
-    if (!verdict.problem.empty()) {
+    const uint32_t level = options_.record ? 0 : options_.verbose ? 6 : 4;
+    const corpus::KernelVerdict verdict = kernel.load(test.program, level);
+    if (options_.record) {
+      if (verdict.problem.empty()) fmt::print("{} {}:{}\n", verdict.error, test.file, test.name);
+      return;
+    }
+    // A log that does not fit is not a verdict either.
+    if (!verdict.problem.empty() || verdict.error == ENOSPC) {
       ++totals_.problems;
       if (options_.verbose) say("{}:{}: {}\n", test.file, test.name, verdict.problem);
       return;
@@ -224,8 +246,20 @@ class Runner {
     }
   }
 
+  void compare_with_record(const corpus::Case& test) {
+    const std::string name = fmt::format("{}:{}", test.file, test.name);
+    const auto found = options_.recorded.find(name);
+    if (found == options_.recorded.end()) {
+      ++totals_.problems;
+      return;
+    }
+    const verifier::Report report = verify(test, {}, true, options_.verbose ? 2 : 0);
+    record(test, report, found->second == 0, name, fmt::format("error {}", found->second));
+  }
+
   const Options& options_;
   std::vector<std::shared_ptr<const btf::Btf>> btfs_;
+  std::vector<spec::Kfunc> kfuncs_;
   Totals totals_;
   int laxer_ = 0;
 };
@@ -233,12 +267,22 @@ class Runner {
 [[noreturn]] void usage(const std::string& problem) {
   fmt::print(stderr,
              "verifier_corpus: {}\nusage: ./dev corpus verifier DIR|FILE... [--kernel PROFILE] "
-             "[--btf FILE] "
-             "[--against annotations|kernel] [--unprivileged|--privileged] [--program NAME] "
+             "[--btf FILE] [--module FILE] "
+             "[--against annotations|kernel|FILE] [--record] [--unprivileged|--privileged] "
+             "[--program NAME] "
              "[--messages] [--verbose] "
              "[--json]\n",
              problem);
   std::exit(2);
+}
+
+// "22 file:program" a line.
+void read_record(const std::string& path, std::map<std::string, int>& into) {
+  std::ifstream in(path);
+  int error = 0;
+  std::string name;
+  while (in >> error >> name) into[name] = error;
+  if (into.empty()) usage(path + " holds no verdicts");
 }
 
 Options parse(int argc, char** argv) {
@@ -255,10 +299,14 @@ Options parse(int argc, char** argv) {
       if (options.profile == nullptr) usage("no kernel profile " + name);
     } else if (arg == "--btf") {
       options.btf_path = value();
+    } else if (arg == "--module") {
+      options.module_path = value();
     } else if (arg == "--against") {
       const std::string what = value();
-      if (what != "annotations" && what != "kernel") usage("--against annotations or kernel");
       options.against_kernel = what == "kernel";
+      if (what != "annotations" && what != "kernel") read_record(what, options.recorded);
+    } else if (arg == "--record") {
+      options.record = options.against_kernel = true;
     } else if (arg == "--unprivileged") {
       options.privileged = false;
     } else if (arg == "--privileged") {
@@ -305,6 +353,7 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "verifier_corpus: {}: no BTF; kernel types are not known\n",
                options.btf_path);
   for (const std::string& path : options.paths) runner.run_file(path);
+  if (options.record) return 0;
   runner.print_totals();
   return runner.laxer() == 0 ? 0 : 1;
 }

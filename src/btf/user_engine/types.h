@@ -157,6 +157,26 @@ struct cred {
   kgid_t fsgid;
 };
 
+// The cgroup of all traced processes.
+struct kernfs_node {
+  struct kernfs_node* parent;
+  const char* name;
+  u64 id;
+};
+struct cgroup;
+struct cgroup_subsys_state {
+  struct cgroup* cgroup;
+};
+struct cgroup {
+  struct cgroup_subsys_state self;
+  int level;
+  struct kernfs_node* kn;
+  struct cgroup* ancestors[1];
+};
+struct css_set {
+  struct cgroup* dfl_cgrp;
+};
+
 struct task_struct {
   int exit_code;
   pid_t pid;
@@ -169,6 +189,7 @@ struct task_struct {
   const struct cred* real_cred;
   const struct cred* cred;
   char comm[16];
+  struct css_set* cgroups;
 };
 
 // Files: a name and what it is in.
@@ -247,6 +268,43 @@ struct bpf_link {
   u32 type;
   struct bpf_prog* prog;
 };
+// What values and objects have that only calls may touch.
+struct bpf_list_head {
+  __u64 __opaque[2];
+} __attribute__((aligned(8)));
+struct bpf_list_node {
+  __u64 __opaque[3];
+} __attribute__((aligned(8)));
+struct bpf_rb_root {
+  __u64 __opaque[2];
+} __attribute__((aligned(8)));
+struct bpf_rb_node {
+  __u64 __opaque[4];
+} __attribute__((aligned(8)));
+struct bpf_refcount {
+  __u32 __opaque[1];
+} __attribute__((aligned(4)));
+struct bpf_wq {
+  __u64 __opaque[2];
+} __attribute__((aligned(8)));
+struct bpf_res_spin_lock {
+  __u32 val;
+};
+struct bpf_iter_bits {
+  __u64 __opaque[2];
+} __attribute__((aligned(8)));
+// A bit a CPU; the user engine's CPUs are the hive's slots, 256 at most.
+typedef struct cpumask {
+  u64 bits[4];
+} cpumask_t;
+typedef struct {
+  int counter;
+} refcount_t;
+struct bpf_cpumask {
+  cpumask_t cpumask;
+  refcount_t usage;
+};
+
 // What bpf_seq_printf() writes to.
 struct seq_file {
   char* buf;
@@ -297,6 +355,8 @@ struct bpf_iter__bpf_link {
   struct bpf_iter_meta* meta;
   struct bpf_link* link;
 };
+#include "kfuncs.h"
+
 // BTF has only what something uses.
 #define SKEP_TYPE(kind, name) kind name skep_publish_##name;
 #define SKEP_TYPEDEF(name) name skep_publish_##name;
@@ -312,7 +372,11 @@ SKEP_TYPEDEF(gid_t) SKEP_TYPEDEF(loff_t) SKEP_TYPEDEF(time64_t) SKEP_TYPEDEF(dev
 SKEP_TYPEDEF(umode_t) SKEP_TYPEDEF(sa_family_t) SKEP_TYPEDEF(ulong) SKEP_TYPEDEF(uint)
 SKEP_TYPEDEF(ushort) SKEP_TYPEDEF(fmode_t) SKEP_TYPEDEF(atomic_t) SKEP_TYPEDEF(atomic64_t)
 SKEP_TYPEDEF(kuid_t) SKEP_TYPEDEF(kgid_t) SKEP_TYPEDEF(bpf_user_pt_regs_t)
-SKEP_TYPE(struct, list_head) SKEP_TYPE(struct, pt_regs) SKEP_TYPE(struct, trace_entry)
+SKEP_TYPE(struct, bpf_list_head) SKEP_TYPE(struct, bpf_list_node) SKEP_TYPE(struct, bpf_rb_root)
+SKEP_TYPE(struct, bpf_rb_node) SKEP_TYPE(struct, bpf_refcount) SKEP_TYPE(struct, bpf_wq)
+SKEP_TYPE(struct, bpf_res_spin_lock) SKEP_TYPE(struct, bpf_iter_bits) SKEP_TYPE(struct, bpf_cpumask)
+SKEP_TYPE(struct, list_head) SKEP_TYPE(struct, cgroup) SKEP_TYPE(struct, css_set)
+SKEP_TYPE(struct, kernfs_node) SKEP_TYPE(struct, pt_regs) SKEP_TYPE(struct, trace_entry)
 SKEP_TYPE(struct, bpf_raw_tracepoint_args) SKEP_TYPE(struct, syscall_trace_enter)
 SKEP_TYPE(struct, syscall_trace_exit) SKEP_TYPE(struct, cred) SKEP_TYPE(struct, task_struct)
 SKEP_TYPE(struct, qstr) SKEP_TYPE(struct, super_block) SKEP_TYPE(struct, inode)

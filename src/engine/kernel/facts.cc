@@ -56,7 +56,8 @@ struct KernelSymbol {
 std::optional<KernelSymbol> parse_symbol(std::string_view line) {
   if (line.size() < 20 || line[16] != ' ' || line[18] != ' ') return std::nullopt;
   KernelSymbol symbol;
-  std::from_chars(line.data(), line.data() + 16, symbol.address, 16);
+  const std::string_view digits = line.substr(0, 16);
+  std::from_chars(digits.begin(), digits.end(), symbol.address, 16);
   symbol.kind = line[17];
   symbol.name = line.substr(19, line.find('\t') - 19);
   return symbol;

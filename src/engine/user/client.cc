@@ -121,7 +121,9 @@ int64_t ClientEngine::perf_event_open(const PerfEventAttr& attr, int, int, int, 
 
 Result<uint32_t> ClientEngine::perf_type(std::string_view unit) {
   if (unit == "uprobe") return hello_.uprobe_type;
-  return fail(ENOENT, "the user engine has no performance unit \"{}\", only uprobe", unit);
+  if (unit == "kprobe") return kKprobeType;
+  return fail(ENOENT, "the user engine has no performance unit \"{}\", only uprobe and kprobe",
+              unit);
 }
 
 Result<uint64_t> ClientEngine::tracepoint_id(std::string_view category, std::string_view name) {

@@ -1,5 +1,6 @@
 // BPF_*_GET_NEXT_ID, BPF_*_GET_FD_BY_ID, BPF_OBJ_GET_INFO_BY_FD, BPF_TASK_FD_QUERY.
 #include <algorithm>
+#include <array>
 #include <climits>
 
 #include "engine/user/tracepoints.h"
@@ -88,7 +89,7 @@ Result<> prog_code_info(const Caller& caller, const runtime::ProgObject& program
   // The kernel gives each function the tag of its own instructions; ours have one code block, and the first is
   // the program's.
   std::vector<std::array<uint8_t, 8>> tags(std::max<size_t>(1, native.subprograms.size()),
-                                           runtime::program_tag(program.original_insns()));
+                                           std::to_array(program.header().tag));
   SKEP_CHECK(give_array(caller, info.prog_tags, info.nr_prog_tags, tags));
   SKEP_CHECK(give_array(caller, info.jited_ksyms, info.nr_jited_ksyms, symbols));
   return give_array(caller, info.jited_func_lens, info.nr_jited_func_lens, lengths);
@@ -164,6 +165,43 @@ Result<> give_text(const Caller& caller, uint64_t address, uint32_t& length,
   return {};
 }
 
+// `count` of what is asked for: the number of places that the caller has room for. ENOSPC where that is too few, with
+// those that fit.
+Result<> uprobes_info(const Caller& caller, const LinkObject& link, LinkInfo& info) {
+  const LinkObject::UprobeMulti& multi = *link.uprobes;
+  auto& asked = info.uprobe_multi;
+  const uint32_t room = asked.count, path_room = asked.path_size;
+  const bool wants = asked.offsets != 0 || asked.cookies != 0 || asked.ref_ctr_offsets != 0;
+  if ((asked.path == 0) != (path_room == 0)) return fail(EINVAL, "a path and its room go together");
+  if (wants && room == 0) return fail(EINVAL, "room for no place");
+  asked.count = static_cast<uint32_t>(multi.offsets.size());
+  asked.flags = multi.flags;
+  asked.pid = multi.pid;
+  asked.path_size = static_cast<uint32_t>(multi.path.size() + 1);
+  if (asked.path != 0) {
+    if (path_room < asked.path_size)
+      return fail(ENOSPC, "a path of {} bytes, room for {}", asked.path_size, path_room);
+    std::string text = multi.path;
+    text.push_back('\0');
+    SKEP_CHECK(caller.copy_out(asked.path, bytes_of(text)));
+  }
+  if (!wants) return {};
+  const size_t given = std::min<size_t>(room, multi.offsets.size());
+  auto give = [&](uint64_t address, const std::vector<uint64_t>& values) -> Result<> {
+    if (address == 0) return {};
+    std::vector<uint64_t> all = values;
+    all.resize(multi.offsets.size());
+    return caller.copy_out(address, ByteSpan(reinterpret_cast<const std::byte*>(all.data()),
+                                             given * sizeof(uint64_t)));
+  };
+  SKEP_CHECK(give(asked.offsets, multi.offsets));
+  SKEP_CHECK(give(asked.cookies, multi.cookies));
+  SKEP_CHECK(give(asked.ref_ctr_offsets, multi.semaphores));
+  if (given < multi.offsets.size())
+    return fail(ENOSPC, "{} places, room for {}", multi.offsets.size(), room);
+  return {};
+}
+
 Result<> link_info(const Caller& caller, const LinkObject& link, LinkInfo& info) {
   info.type = link.kind;
   info.id = link.id;
@@ -189,12 +227,22 @@ Result<> link_info(const Caller& caller, const LinkObject& link, LinkInfo& info)
         return give_text(caller, info.perf_event.name, info.perf_event.name_len,
                          tracepoint_name(link.event->offset));
       }
+      if (link.event->kind == Kind::kprobe || link.event->kind == Kind::kretprobe) {
+        // BPF_PERF_EVENT_KPROBE, _KRETPROBE. The addresses are a kernel's, which there is none of.
+        info.kprobe.type = link.event->kind == Kind::kretprobe ? 4 : 3;
+        info.kprobe.offset = 0;
+        info.kprobe.addr = info.kprobe.missed = 0;
+        info.kprobe.cookie = link.cookie;
+        return give_text(caller, info.kprobe.func_name, info.kprobe.name_len,
+                         syscall_function_name(link.event->offset));
+      }
       // BPF_PERF_EVENT_UPROBE, _URETPROBE
       info.perf_event.type = link.event->kind == Kind::uretprobe ? 2 : 1;
       info.perf_event.offset = static_cast<uint32_t>(link.event->offset);
-      info.perf_event.ref_ctr_offset = 0;
+      info.perf_event.ref_ctr_offset = link.event->semaphore_offset;
       return give_text(caller, info.perf_event.name, info.perf_event.name_len, link.event->path);
     }
+    case spec::LinkType::BPF_LINK_TYPE_UPROBE_MULTI: return uprobes_info(caller, link, info);
     default: return {};
   }
 }
@@ -327,14 +375,26 @@ Result<int64_t> UserEngine::task_fd_query(Call& call) {
   attr.probe_offset = attr.probe_addr = 0;
   if (event) {
     using Kind = EventObject::Kind;
-    attr.fd_type = event->kind == Kind::tracepoint ? 1 : event->kind == Kind::uprobe ? 4 : 5;
-    name = event->kind == Kind::tracepoint ? tracepoint_name(event->offset) : event->path;
-    if (event->kind != Kind::tracepoint) attr.probe_offset = event->offset;
+    switch (event->kind) {  // BPF_FD_TYPE_*
+      case Kind::tracepoint: attr.fd_type = 1; break;
+      case Kind::kprobe: attr.fd_type = 2; break;
+      case Kind::kretprobe: attr.fd_type = 3; break;
+      case Kind::uprobe: attr.fd_type = 4; break;
+      default: attr.fd_type = 5; break;
+    }
+    if (event->kind == Kind::tracepoint) {
+      name = tracepoint_name(event->offset);
+    } else if (event->kind == Kind::kprobe || event->kind == Kind::kretprobe) {
+      name = syscall_function_name(event->offset);
+    } else {
+      name = event->path;
+      attr.probe_offset = event->offset;
+    }
   }
   attr.prog_id = link->prog()->id();
   const uint32_t room = attr.buf_len;
   attr.buf_len = static_cast<uint32_t>(name.size());
-  for (auto given :
+  for (const Result<>& given :
        {call.give(attr, attr.buf_len), call.give(attr, attr.prog_id), call.give(attr, attr.fd_type),
         call.give(attr, attr.probe_offset), call.give(attr, attr.probe_addr)})
     SKEP_CHECK(given);

@@ -35,7 +35,7 @@ uint64_t address(const T* object) {
 template <size_t N>
 void copy_name(char (&to)[N], std::string_view from) {
   size_t length = std::min(from.size(), N - 1);
-  std::copy_n(from.data(), length, to);
+  std::copy_n(from.begin(), length, to);
   std::fill(to + length, to + N, '\0');
 }
 

@@ -5,6 +5,7 @@
 
 #include "engine/user/tracepoints.h"
 #include "engine/user/user_engine.h"
+#include "maps/local_storage.h"
 #include "spec/attach_types.h"
 #include "spec/prog_types.h"
 
@@ -15,6 +16,8 @@ using namespace user;
 namespace {
 
 using spec::LinkType;
+constexpr uint32_t kUprobeMultiReturn = 1;  // BPF_F_UPROBE_MULTI_RETURN
+constexpr uint32_t kMaxUprobeMulti = 1u << 20;
 constexpr uint32_t kBaseFlags =
     BPF_F_ALLOW_OVERRIDE | BPF_F_ALLOW_MULTI | BPF_F_REPLACE | BPF_F_PREORDER;
 constexpr uint32_t kOrderFlags = BPF_F_REPLACE | BPF_F_BEFORE | BPF_F_AFTER | BPF_F_ID | BPF_F_LINK;
@@ -31,16 +34,19 @@ std::optional<ProgType> cgroup_prog_type(uint32_t attach_type) {
   return std::nullopt;
 }
 
-// Whether the agent runs programs there.
+// Whether the engine has the hook.
 Result<> check_hook_works(AttachType type) {
   const spec::AttachTypeRow* row = spec::find_attach_type(type);
-  if (row != nullptr && row->user == spec::UserStatus::works) return {};
-  return fail(EINVAL, "attach type {}: {}", row != nullptr ? row->name : "?",
-              row != nullptr ? row->user_reason : "unknown");
+  if (row == nullptr) return fail(EINVAL, "unknown attach type {}", static_cast<uint32_t>(type));
+  if (row->user == spec::UserStatus::works) return {};
+  return fail(EINVAL, "attach type {}: {}", row->name, row->user_reason);
 }
 
-bool is_probe(const EventObject& event) {
+bool is_uprobe(const EventObject& event) {
   return event.kind == EventObject::Kind::uprobe || event.kind == EventObject::Kind::uretprobe;
+}
+bool is_kprobe(const EventObject& event) {
+  return event.kind == EventObject::Kind::kprobe || event.kind == EventObject::Kind::kretprobe;
 }
 
 // Whether the program may be hung to the hook: those that run for any attach type of their program type are
@@ -60,6 +66,15 @@ Result<> check_attach_type(const runtime::ProgObject& program, AttachType type) 
   }
 }
 
+// The values that the program keeps for this hook are there from now on, as long as their maps.
+Result<> make_storage(const runtime::ProgObject& program, AttachType type) {
+  for (const auto& map : program.maps()) {
+    if (!maps::is_cgroup_storage(static_cast<MapType>(map->header().type))) continue;
+    SKEP_CHECK(maps::make_hook_storage(map->header(), static_cast<uint32_t>(type)));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<int64_t> UserEngine::publish_link(Call& call, std::shared_ptr<LinkObject> link) {
@@ -75,6 +90,7 @@ Result<> UserEngine::attach_uprobe(LinkObject& link) {
   spec.file_offset = link.event->offset;
   spec.when = link.event->kind == EventObject::Kind::uretprobe ? hooks::kOnReturn : hooks::kOnEntry;
   spec.program = &link.program->header();
+  spec.semaphore_offset = link.event->semaphore_offset;
   spec.cookie = link.cookie;
   spec.link = link.id;
   std::lock_guard lock(hooks_mutex_);
@@ -84,6 +100,46 @@ Result<> UserEngine::attach_uprobe(LinkObject& link) {
     uprobes_->detach(handle);
   };
   return {};
+}
+
+// All places or none.
+Result<> UserEngine::attach_uprobes(LinkObject& link) {
+  const LinkObject::UprobeMulti& multi = *link.uprobes;
+  hooks::UprobeSpec spec;
+  spec.path = multi.path;
+  spec.when = link.attach_type == AttachType::BPF_TRACE_UPROBE_SESSION
+                  ? hooks::kOnEntry | hooks::kOnReturn | hooks::kSession
+              : (multi.flags & kUprobeMultiReturn) != 0 ? hooks::kOnReturn
+                                                        : hooks::kOnEntry;
+  spec.program = &link.program->header();
+  spec.link = link.id;
+  std::vector<uint32_t> handles;
+  std::lock_guard lock(hooks_mutex_);
+  for (size_t i = 0; i < multi.offsets.size(); ++i) {
+    spec.file_offset = multi.offsets[i];
+    spec.cookie = multi.cookies.empty() ? 0 : multi.cookies[i];
+    spec.semaphore_offset = multi.semaphores.empty() ? 0 : multi.semaphores[i];
+    auto handle = uprobes_->attach(spec);
+    if (!handle) {
+      for (uint32_t made : handles) uprobes_->detach(made);
+      return fail(handle, "place {} of {}", i + 1, multi.offsets.size());
+    }
+    handles.push_back(*handle);
+  }
+  link.release = [this, handles = std::move(handles)] {
+    std::lock_guard guard(hooks_mutex_);
+    for (uint32_t handle : handles) uprobes_->detach(handle);
+  };
+  return {};
+}
+
+Result<> UserEngine::attach_syscall_function(LinkObject& link) {
+  const auto point = link.event->kind == EventObject::Kind::kretprobe ? hooks::SyscallPoint::kExit
+                                                                      : hooks::SyscallPoint::kEnter;
+  std::lock_guard lock(hooks_mutex_);
+  return hold_hook(link, session_->attach_syscall(static_cast<uint32_t>(link.event->offset), point,
+                                                  &link.program->header(), link.cookie, link.id,
+                                                  hooks::ContextKind::kSyscallFunction));
 }
 
 Result<> UserEngine::hold_hook(LinkObject& link, Result<hooks::AttachHandle> handle) {
@@ -114,8 +170,8 @@ Result<> UserEngine::attach_tracepoint(LinkObject& link) {
 Result<std::shared_ptr<LinkObject>> UserEngine::attach_event(
     std::shared_ptr<runtime::ProgObject> program, std::shared_ptr<EventObject> event,
     uint64_t cookie) {
-  ProgType wanted =
-      is_probe(*event) ? ProgType::BPF_PROG_TYPE_KPROBE : ProgType::BPF_PROG_TYPE_TRACEPOINT;
+  ProgType wanted = is_uprobe(*event) || is_kprobe(*event) ? ProgType::BPF_PROG_TYPE_KPROBE
+                                                           : ProgType::BPF_PROG_TYPE_TRACEPOINT;
   if (event->kind == EventObject::Kind::bpf_output || program->type() != wanted) {
     return fail(EINVAL, "program {} is of a type that can't be attached to this event",
                 program->header().name);
@@ -124,7 +180,9 @@ Result<std::shared_ptr<LinkObject>> UserEngine::attach_event(
   link->kind = static_cast<uint32_t>(LinkType::BPF_LINK_TYPE_PERF_EVENT);
   link->event = event;
   link->cookie = cookie;
-  Result<> attached = is_probe(*event) ? attach_uprobe(*link) : attach_tracepoint(*link);
+  Result<> attached = is_uprobe(*event)   ? attach_uprobe(*link)
+                      : is_kprobe(*event) ? attach_syscall_function(*link)
+                                          : attach_tracepoint(*link);
   if (!attached) return fail(attached, "attaching program {}", program->header().name);
   return link;
 }
@@ -139,6 +197,7 @@ Result<> UserEngine::event_set_program(Caller& caller, int64_t event_fd, int64_t
   place->kind = event->kind;
   place->path = event->path;
   place->offset = event->offset;
+  place->semaphore_offset = event->semaphore_offset;
   SKEP_TRY(link, attach_event(program, place, 0));
   event->link = link;
   return {};
@@ -190,6 +249,7 @@ Result<int64_t> UserEngine::link_create_cgroup(Call& call, const LinkCreateAttr&
   request.expected_revision = attr.cgroup.expected_revision;
   auto link = std::make_shared<LinkObject>(links_.take_id(), program, request.type);
   link->kind = static_cast<uint32_t>(LinkType::BPF_LINK_TYPE_CGROUP);
+  SKEP_CHECK(make_storage(*program, request.type));
   request.link = link.get();
   request.link_id = link->id;
   {
@@ -201,6 +261,45 @@ Result<int64_t> UserEngine::link_create_cgroup(Call& call, const LinkCreateAttr&
     std::lock_guard guard(hooks_mutex_);
     (void)cgroups_->detach(self->attach_type, nullptr, self);  // it is attached
   };
+  return publish_link(call, std::move(link));
+}
+
+Result<int64_t> UserEngine::link_create_uprobes(Call& call, const LinkCreateAttr& attr,
+                                                std::shared_ptr<runtime::ProgObject> program) {
+  const auto& given = attr.uprobe_multi;
+  const auto type = static_cast<AttachType>(attr.attach_type);
+  if (attr.flags != 0) return fail(EINVAL, "flags {:#x}: none are known", attr.flags);
+  if (program->type() != ProgType::BPF_PROG_TYPE_KPROBE ||
+      program->verified().program().expected_attach_type != type)
+    return fail(EINVAL, "program {} was loaded for another attach type", program->header().name);
+  if ((given.flags & ~kUprobeMultiReturn) != 0 ||
+      (type == AttachType::BPF_TRACE_UPROBE_SESSION && given.flags != 0))
+    return fail(EINVAL, "uprobe_multi.flags {:#x}", given.flags);
+  if (given.path == 0 || given.offsets == 0 || given.cnt == 0 ||
+      static_cast<int32_t>(given.pid) < 0)
+    return fail(EINVAL, "uprobe_multi wants a path, and places in it");
+  if (given.cnt > kMaxUprobeMulti)
+    return fail(E2BIG, "{} places, at most {}", given.cnt, kMaxUprobeMulti);
+  LinkObject::UprobeMulti multi;
+  multi.flags = given.flags;
+  multi.pid = given.pid;
+  SKEP_TRY(path, call.caller().copy_string_in(given.path, 4096));
+  multi.path = path;
+  auto read = [&](uint64_t address, std::vector<uint64_t>& to) -> Result<> {
+    if (address == 0) return {};
+    SKEP_TRY(bytes, call.caller().copy_in(address, given.cnt * sizeof(uint64_t)));
+    to.resize(given.cnt);
+    std::copy_n(bytes.begin(), bytes.size(), reinterpret_cast<std::byte*>(to.data()));
+    return {};
+  };
+  SKEP_CHECK(read(given.offsets, multi.offsets));
+  SKEP_CHECK(read(given.cookies, multi.cookies));
+  SKEP_CHECK(read(given.ref_ctr_offsets, multi.semaphores));
+  auto link = std::make_shared<LinkObject>(links_.take_id(), program, type);
+  link->kind = static_cast<uint32_t>(LinkType::BPF_LINK_TYPE_UPROBE_MULTI);
+  link->uprobes = std::move(multi);
+  auto attached = attach_uprobes(*link);
+  if (!attached) return fail(attached, "attaching program {}", program->header().name);
   return publish_link(call, std::move(link));
 }
 
@@ -217,6 +316,8 @@ Result<int64_t> UserEngine::link_create(Call& call) {
       if (type != source.expected_attach_type)
         return fail(EINVAL, "program {} was loaded for another attach type", source.name);
       if (type == AttachType::BPF_TRACE_ITER) return link_create_iter(call, attr, program);
+      if (auto works = check_hook_works(type); !works)
+        return fail(EOPNOTSUPP, "program {}: {}", source.name, works.error().message());
       return fail(EOPNOTSUPP, "program {}: the user engine has no function to attach it to",
                   source.name);
     case ProgType::BPF_PROG_TYPE_RAW_TRACEPOINT:
@@ -224,8 +325,13 @@ Result<int64_t> UserEngine::link_create(Call& call) {
     case ProgType::BPF_PROG_TYPE_KPROBE:
     case ProgType::BPF_PROG_TYPE_TRACEPOINT:
     case ProgType::BPF_PROG_TYPE_PERF_EVENT: {
-      if (type != AttachType::BPF_PERF_EVENT)
+      if (type == AttachType::BPF_TRACE_UPROBE_MULTI ||
+          type == AttachType::BPF_TRACE_UPROBE_SESSION)
+        return link_create_uprobes(call, attr, program);
+      if (type != AttachType::BPF_PERF_EVENT) {
+        SKEP_CHECK(check_hook_works(type));
         return fail(EINVAL, "attach type {} of a {} program", attr.attach_type, source.name);
+      }
       if (attr.flags != 0) return fail(EINVAL, "flags {:#x}: none are known", attr.flags);
       auto event = call.get<EventObject>(static_cast<int32_t>(attr.target_fd));
       if (!event) return fail(EBADF, "descriptor {} is not of a perf event", attr.target_fd);
@@ -235,9 +341,11 @@ Result<int64_t> UserEngine::link_create(Call& call) {
     default: break;
   }
   auto wanted = cgroup_prog_type(attr.attach_type);
-  if (!wanted || *wanted != program->type())
+  if (!wanted || *wanted != program->type()) {
+    if (!wanted) SKEP_CHECK(check_hook_works(type));
     return fail(EINVAL, "program {} can't be attached to attach type {}", source.name,
                 attr.attach_type);
+  }
   return link_create_cgroup(call, attr, program);
 }
 
@@ -331,8 +439,10 @@ Result<> UserEngine::find_neighbour(Call& call, CgroupHooks::Request& request, u
 Result<int64_t> UserEngine::prog_attach(Call& call) {
   SKEP_TRY(attr, call.read<ProgAttachAttr>(SKEP_ATTR_END(ProgAttachAttr, expected_revision)));
   auto type = cgroup_prog_type(attr.attach_type);
-  if (!type)
+  if (!type) {
+    SKEP_CHECK(check_hook_works(static_cast<AttachType>(attr.attach_type)));
     return fail(EINVAL, "nothing is attached to attach type {} this way", attr.attach_type);
+  }
   if ((attr.attach_flags & ~(kBaseFlags | kOrderFlags)) != 0)
     return fail(EINVAL, "attach_flags {:#x}: unknown", attr.attach_flags);
   SKEP_TRY(program, call.get<runtime::ProgObject>(static_cast<int32_t>(attr.attach_bpf_fd)));
@@ -351,6 +461,7 @@ Result<int64_t> UserEngine::prog_attach(Call& call) {
   SKEP_CHECK(cgroup_of(call, static_cast<int32_t>(attr.target_fd)));
   SKEP_CHECK(find_neighbour(call, request, attr.relative_fd));
   SKEP_CHECK(check_hook_works(request.type));
+  SKEP_CHECK(make_storage(*program, request.type));
   std::lock_guard lock(hooks_mutex_);
   auto attached = cgroups_->attach(request);
   if (!attached) return fail(attached, "attaching program {}", program->header().name);

@@ -4,7 +4,10 @@
 #include <bit>
 #include <climits>
 
+#include "engine/user/owners.h"
+#include "engine/user/ports.h"
 #include "engine/user/user_engine.h"
+#include "maps/local_storage.h"
 
 namespace skep::engine {
 
@@ -19,11 +22,18 @@ constexpr uint32_t kTokenFd = 1u << 16;
 bool holds_objects(const MapHeader& map) {
   switch (static_cast<MapType>(map.type)) {
     case MapType::BPF_MAP_TYPE_PROG_ARRAY:
+    case MapType::BPF_MAP_TYPE_CGROUP_ARRAY:
     case MapType::BPF_MAP_TYPE_ARRAY_OF_MAPS:
     case MapType::BPF_MAP_TYPE_HASH_OF_MAPS: return true;
     default: return false;
   }
 }
+
+bool has_owners(const MapHeader& map) {
+  return maps::is_local_storage(static_cast<MapType>(map.type));
+}
+
+bool has_ports(const MapHeader& map) { return maps::is_port_map(static_cast<MapType>(map.type)); }
 
 bool is_queue(const MapHeader& map) {
   auto type = static_cast<MapType>(map.type);
@@ -133,6 +143,11 @@ Result<> check_btf(const MapCreateAttr& attr, const btf::Btf& btf, const std::st
   }
   auto type = static_cast<MapType>(attr.map_type);
   bool array = type == MapType::BPF_MAP_TYPE_ARRAY || type == MapType::BPF_MAP_TYPE_PERCPU_ARRAY;
+  if (maps::is_local_storage(type)) {
+    auto key = btf.resolve(attr.btf_key_type_id);
+    if (key.kind() != btf::Kind::Int || key.size() != 4)
+      return fail(EINVAL, "map {}: a local storage's key is an int", name);
+  }
   if (attr.btf_key_type_id == 0) {
     // Only sections of global data have values and no keys.
     bool section = type == MapType::BPF_MAP_TYPE_ARRAY && attr.max_entries == 1 &&
@@ -196,6 +211,9 @@ Result<int64_t> UserEngine::map_create(Call& call) {
   if (!name) return fail(name, "map");
   // RDONLY and WRONLY are the descriptor's, not the map's.
   const uint32_t access = attr.map_flags & kBoth;
+  if (access != 0 && type == MapType::BPF_MAP_TYPE_CPUMAP)
+    return fail(EINVAL, "map_flags {:#x}: a CPU map has no read-only or write-only descriptors",
+                access);
   creation.attributes.name = *name;
   creation.attributes.type = type;
   creation.attributes.key_size = attr.key_size;
@@ -210,6 +228,7 @@ Result<int64_t> UserEngine::map_create(Call& call) {
     creation.btf = *btf;
     creation.btf_key_type_id = attr.btf_key_type_id;
     creation.btf_value_type_id = attr.btf_value_type_id;
+    creation.attributes.has_btf = attr.btf_key_type_id != 0 && attr.btf_value_type_id != 0;
   }
   if (type == MapType::BPF_MAP_TYPE_ARRAY_OF_MAPS || type == MapType::BPF_MAP_TYPE_HASH_OF_MAPS) {
     auto inner = call.get<runtime::MapObject>(static_cast<int32_t>(attr.inner_map_fd));
@@ -238,6 +257,16 @@ Result<int64_t> UserEngine::map_store_object(Call& call, runtime::MapObject& map
     map.hold(key, program);
     return 0;
   }
+  if (type == MapType::BPF_MAP_TYPE_CGROUP_ARRAY) {
+    if (flags != 0) return fail(EINVAL, "flags {:#x}: a cgroup array takes BPF_ANY", flags);
+    auto index = load<uint32_t>(key.data());
+    if (index >= map.header().max_entries)
+      return fail(E2BIG, "index {}: map {} has {}", index, map.header().name,
+                  map.header().max_entries);
+    SKEP_CHECK(cgroup_of(call, fd));
+    SKEP_CHECK(maps::set_cgroup(runtime_->hive(), &map.header(), index, true));
+    return 0;
+  }
   SKEP_TRY(inner, call.get<runtime::MapObject>(fd));
   SKEP_CHECK(maps::set_inner_map(runtime_->hive(), &map.header(), key, &inner->header(), flags));
   map.hold(key, inner);
@@ -257,11 +286,20 @@ Result<int64_t> UserEngine::map_lookup(Call& call, bool remove) {
     return fail(EINVAL, "BPF_F_LOCK: map {}'s values have no bpf_spin_lock", header.name);
   SKEP_TRY(key, copy_key(call, attr.key, header));
   std::vector<std::byte> value(value_bytes(header));
-  if (remove) {
+  if (has_ports(header)) {
+    if (remove) return fail(kENOTSUPP, "map {}: its type can't look up and delete", header.name);
+    SKEP_CHECK(lookup_port(header, load<uint32_t>(key.data()), value));
+  } else if (has_owners(header)) {
+    if (remove) return fail(kENOTSUPP, "map {}: its type can't look up and delete", header.name);
+    SKEP_TRY(owner, find_owner(call.caller(), header, load<int32_t>(key.data())));
+    SKEP_CHECK(maps::lookup_storage(header, owner, value, attr.flags));
+  } else if (remove) {
     if (!is_queue(header) && !is_hash(header))
       return fail(kENOTSUPP, "map {}: its type can't look up and delete", header.name);
     SKEP_CHECK(maps::lookup_and_delete_elem(header, key, value, attr.flags));
   } else if (holds_objects(header)) {
+    if (static_cast<MapType>(header.type) == MapType::BPF_MAP_TYPE_CGROUP_ARRAY)
+      return fail(kENOTSUPP, "map {}: cgroups can't be read back", header.name);
     if (static_cast<MapType>(header.type) == MapType::BPF_MAP_TYPE_PROG_ARRAY &&
         load<uint32_t>(key.data()) >= header.max_entries)
       return fail(ENOENT, "index {}: map {} has {}", load<uint32_t>(key.data()), header.name,
@@ -290,6 +328,16 @@ Result<int64_t> UserEngine::map_update(Call& call) {
   std::vector<std::byte> value(value_bytes(header));
   SKEP_CHECK(call.caller().copy_in(value.data(), attr.value, value.size()));
   if (holds_objects(header)) return map_store_object(call, *map.object, key, value, attr.flags);
+  if (has_ports(header)) {
+    SKEP_CHECK(update_port(call.caller(), *runtime_, *map.object, load<uint32_t>(key.data()), value,
+                           attr.flags));
+    return 0;
+  }
+  if (has_owners(header)) {
+    SKEP_TRY(owner, find_owner(call.caller(), header, load<int32_t>(key.data())));
+    SKEP_CHECK(maps::update_storage(header, owner, value, attr.flags));
+    return 0;
+  }
   SKEP_CHECK(maps::update_elem(header, key, value, attr.flags));
   return 0;
 }
@@ -305,6 +353,19 @@ Result<int64_t> UserEngine::map_delete(Call& call) {
     if (index >= header.max_entries)
       return fail(E2BIG, "index {}: map {} has {}", index, header.name, header.max_entries);
     SKEP_CHECK(maps::set_program(runtime_->hive(), &header, index, nullptr));
+  } else if (static_cast<MapType>(header.type) == MapType::BPF_MAP_TYPE_CGROUP_ARRAY) {
+    auto index = load<uint32_t>(key.data());
+    if (index >= header.max_entries)
+      return fail(E2BIG, "index {}: map {} has {}", index, header.name, header.max_entries);
+    SKEP_CHECK(maps::set_cgroup(runtime_->hive(), &header, index, false));
+    return 0;
+  } else if (has_ports(header)) {
+    SKEP_CHECK(delete_port(*runtime_, *map.object, load<uint32_t>(key.data())));
+    return 0;
+  } else if (has_owners(header)) {
+    SKEP_TRY(owner, find_owner(call.caller(), header, load<int32_t>(key.data())));
+    SKEP_CHECK(maps::delete_storage(header, owner));
+    return 0;
   } else if (holds_objects(header)) {
     SKEP_CHECK(maps::set_inner_map(runtime_->hive(), &header, key, nullptr));
   } else {

@@ -15,10 +15,12 @@ namespace skep::engine::user {
 
 // What perf_event_open made: a place to attach to.
 struct EventObject {
-  enum class Kind { tracepoint, uprobe, uretprobe, bpf_output };
+  enum class Kind { tracepoint, uprobe, uretprobe, kprobe, kretprobe, bpf_output };
   Kind kind{};
-  std::string path;     // uprobe
-  uint64_t offset = 0;  // uprobe: into the file; tracepoint: its id
+  std::string path;  // uprobe
+  uint64_t offset =
+      0;  // uprobe: into the file; tracepoint: its id; kprobe: the system call's number
+  uint64_t semaphore_offset = 0;  // uprobe: into the file; 0: none
   // PERF_EVENT_IOC_SET_BPF: attached as long as the event is open.
   std::mutex mutex;
   std::shared_ptr<struct LinkObject> link;
@@ -57,6 +59,12 @@ struct LinkObject {
   const AttachType attach_type;
   uint32_t kind = 0;                   // BPF_LINK_TYPE_*
   std::shared_ptr<EventObject> event;  // perf events
+  struct UprobeMulti {
+    std::string path;
+    std::vector<uint64_t> offsets, cookies, semaphores;  // the last two: of each place, or empty
+    uint32_t flags = 0, pid = 0;
+  };
+  std::optional<UprobeMulti> uprobes;  // uprobe.multi, uprobe.session
   std::string name;                    // raw tracepoints; iterators: the target
   uint64_t cookie = 0;
   std::shared_ptr<runtime::MapObject> map;  // iterators over a map's elements

@@ -189,6 +189,7 @@ Result<> UserEngine::read_program(Call& call, const ProgLoadAttr& attr, runtime:
     program.func_info = std::move(functions);
     program.line_info = std::move(lines);
   }
+  load.tag = runtime::program_tag(program.insns);
   return MapReferences(caller, attr, load).resolve();
 }
 

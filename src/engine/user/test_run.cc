@@ -5,6 +5,7 @@
 // is given: that is how `skep exec` runs them.
 #include <algorithm>
 
+#include "engine/user/ports.h"
 #include "engine/user/user_engine.h"
 
 namespace skep::engine {
@@ -95,6 +96,18 @@ Result<int64_t> UserEngine::prog_test_run(Call& call) {
   input.repeat = std::max<uint32_t>(1, attr.repeat);
   input.stop = [this] { return stopping_.load(std::memory_order_relaxed); };
   input.task = runtime::CallerTask{caller.pid(), caller.uid()};
+  if (live) {
+    // The frames go where the program sends them; nothing comes back.
+    const uint32_t frames = input.repeat;
+    input.repeat = 1;
+    const uint32_t ingress = ctx.size() >= 16 ? load<uint32_t>(ctx.data() + 12) : 0;
+    for (uint32_t i = 0; i < frames; ++i) {
+      if (stopping_.load(std::memory_order_relaxed)) return fail(EINTR, "stopped");
+      SKEP_TRY(frame, runtime_->run(*program, input));
+      deliver(*runtime_, frame, ingress);
+    }
+    return 0;
+  }
   SKEP_TRY(output, runtime_->run(*program, input));
   if (type == ProgType::BPF_PROG_TYPE_SYSCALL) {
     // The program may write to its context, which goes back to where it came from.
@@ -104,7 +117,6 @@ Result<int64_t> UserEngine::prog_test_run(Call& call) {
     SKEP_CHECK(call.give(attr, attr.retval));
     return 0;
   }
-  if (live) return 0;  // the frames went where the program sent them; nothing comes back
   attr.retval = output.retval;
   attr.duration = static_cast<uint32_t>(std::min<uint64_t>(output.mean_ns, UINT32_MAX));
   // As the kernel: what fits is given, the true size is told, ENOSPC where it did not fit.

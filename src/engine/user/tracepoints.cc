@@ -30,6 +30,26 @@ Result<uint64_t> find_tracepoint(std::string_view category, std::string_view nam
                      "raw_syscalls/sys_{enter,exit}"));
 }
 
+Result<uint32_t> find_syscall_function(std::string_view name) {
+  constexpr std::string_view kPrefix = "__x64_sys_";
+  if (!name.starts_with(kPrefix)) {
+    return std::unexpected(
+        Error(ENOENT, fmt::format("the user engine has no function \"{}\" to probe", name))
+            .with_hint("it has those of the system calls, __x64_sys_NAME: SEC(\"ksyscall/NAME\"); "
+                       "--engine kernel probes the kernel's"));
+  }
+  const std::string_view call = name.substr(kPrefix.size());
+  if (auto nr = hooks::syscall_number(call)) return static_cast<uint32_t>(*nr);
+  Error error(ENOENT, fmt::format("there is no system call \"{}\"", call));
+  const std::string_view close = hooks::closest_syscall(call);
+  if (close.empty()) return std::unexpected(std::move(error));
+  return std::unexpected(std::move(error).with_hint(fmt::format("did you mean \"{}\"?", close)));
+}
+
+std::string syscall_function_name(uint64_t nr) {
+  return fmt::format("__x64_sys_{}", hooks::syscall_name(static_cast<uint32_t>(nr)));
+}
+
 std::string tracepoint_name(uint64_t id) {
   if (id == kRawSysEnter) return "sys_enter";
   if (id == kRawSysExit) return "sys_exit";

@@ -12,7 +12,6 @@ using namespace user;
 
 namespace {
 // perf_event_attr.type of our uprobes, beyond all static types; as dynamic PMUs have it.
-constexpr uint32_t kUprobeType = 1000;
 }  // namespace
 
 Result<std::unique_ptr<UserEngine>> UserEngine::create(const runtime::RuntimeOptions& options,
@@ -123,7 +122,9 @@ void UserEngine::close(int fd) { local_.close(fd); }
 
 Result<uint32_t> UserEngine::perf_type(std::string_view unit) {
   if (unit == "uprobe") return kUprobeType;
-  return fail(ENOENT, "the user engine has no performance unit \"{}\", only uprobe", unit);
+  if (unit == "kprobe") return kKprobeType;
+  return fail(ENOENT, "the user engine has no performance unit \"{}\", only uprobe and kprobe",
+              unit);
 }
 
 Result<uint64_t> UserEngine::tracepoint_id(std::string_view category, std::string_view name) {
@@ -154,6 +155,14 @@ Result<int64_t> UserEngine::perf_event_open_for(Caller& caller, const PerfEventA
     event->kind = (attr.config & 1) != 0 ? EventObject::Kind::uretprobe : EventObject::Kind::uprobe;
     event->path = path;
     event->offset = attr.config2;
+    event->semaphore_offset = attr.config >> 32;
+  } else if (attr.type == kKprobeType) {
+    if (attr.config1 == 0 || attr.config2 != 0)
+      return fail(EINVAL, "a kprobe of the user engine is named by its function alone");
+    SKEP_TRY(function, caller.copy_string_in(attr.config1, 256));
+    SKEP_TRY(nr, find_syscall_function(function));
+    event->kind = (attr.config & 1) != 0 ? EventObject::Kind::kretprobe : EventObject::Kind::kprobe;
+    event->offset = nr;
   } else if (attr.type == PERF_TYPE_TRACEPOINT) {
     event->kind = EventObject::Kind::tracepoint;
     event->offset = attr.config;

@@ -128,6 +128,10 @@ class UserEngine : public Engine {
   Result<std::shared_ptr<user::LinkObject>> attach_raw_tracepoint(
       std::shared_ptr<runtime::ProgObject> program, const std::string& name, uint64_t cookie);
   Result<> attach_uprobe(user::LinkObject& link);
+  Result<> attach_uprobes(user::LinkObject& link);
+  Result<> attach_syscall_function(user::LinkObject& link);
+  Result<int64_t> link_create_uprobes(user::Call& call, const LinkCreateAttr& attr,
+                                      std::shared_ptr<runtime::ProgObject> program);
   Result<> attach_tracepoint(user::LinkObject& link);
   Result<> hold_hook(user::LinkObject& link, Result<hooks::AttachHandle> handle);
   static Result<> cgroup_of(user::Call& call, int64_t fd);

@@ -97,20 +97,32 @@ struct Contexts {
   Thread* thread;
   bool exit;
   int64_t result;
-  bool have_trace = false, have_raw = false;
+  bool have_trace = false, have_raw = false, have_function = false;
   union Trace {
     Trace() {}
     EnterContext enter;
     ExitContext left;
   } trace;
   uint64_t raw[2];
-  Registers regs;
+  Registers regs, function;
 
   void* of(const AttachNode& node) {
     const Frame& f = thread->frame;
-    if (node.context == static_cast<uint32_t>(hooks::ContextKind::kRawTracepoint)) {
+    const bool is_function =
+        node.context == static_cast<uint32_t>(hooks::ContextKind::kSyscallFunction);
+    if (is_function || node.context == static_cast<uint32_t>(hooks::ContextKind::kRawTracepoint)) {
       if (!have_raw) fill_registers(&regs, thread, exit ? result : -kEnosys);
       have_raw = true;
+      if (is_function) {
+        if (!have_function) {
+          function = {};
+          function.rdi = address_of(&regs);
+          function.orig_rax = ~uint64_t{0};
+          function.rax = exit ? static_cast<uint64_t>(result) : thread->real_nr;
+        }
+        have_function = true;
+        return &function;
+      }
       raw[0] = address_of(&regs);
       raw[1] = exit ? static_cast<uint64_t>(result) : thread->real_nr;
       return raw;

@@ -89,6 +89,7 @@ const TaskInfo* task(HelperContext* context) {
 
 uint64_t task_struct(HelperContext* context) {
   auto* thread = static_cast<Thread*>(context->host_data);
+  context->current_task = &thread->task_view.task;
   return fill_task_view(thread->task_view, *task(context));
 }
 

@@ -7,9 +7,11 @@
 #include "hooks/agent/uprobe.h"
 #include "hooks/agent_abi.h"
 #include "hooks/attach_table.h"
+#include "maps/local_storage.h"
 #include "maps/map_helpers.h"
 #if __has_include("helpers/bindings.h")
 #include "helpers/bindings.h"
+#include "helpers/kfuncs.h"
 #endif
 
 namespace skep::agent {
@@ -158,12 +160,23 @@ void free_thread(Thread* thread) {
   thread->state = kThreadFree;
 }
 
+// The values that programs keep for the task go with it, and those of an earlier one of its number with that.
+void forget_task(Thread* thread) {
+  if (hive::root(hive::Root::kTaskStorages) == 0) return;
+  const uint32_t slot = hive::claim(0, thread->owner);
+  if (slot == hive::kNoSlot) return;
+  maps::forget_task(thread->tid, maps::bee_in(slot));
+  hive::release(slot);
+}
+
 void thread_exits(Thread* thread) {
+  forget_task(thread);
   SpinLock hold(process.threads_lock);
   thread->state = kThreadDying;  // its stack is in use until the kernel has the thread
 }
 
 void process_exits(Thread* thread) {
+  forget_task(thread);
   hooks::AgentBoard* b = board();
   if (b == nullptr || thread->vfork_child || process.board_index >= hooks::kBoardProcesses) return;
   uint32_t pid = thread->pid;
@@ -292,6 +305,7 @@ extern "C" void agent_on_child(Thread* thread) {
     }
     install_handlers_for(thread);
   }
+  forget_task(thread);
   if (!process.detached) enable_dispatch();
   if (thread->observed != 0) run_exit(thread, 0);
 }
@@ -306,6 +320,9 @@ void fill_process_page() {
 #if __has_include("helpers/bindings.h")
   for (const HelperBinding& row : helpers::helper_bindings())
     page->helpers[row.id] = address_of(reinterpret_cast<const void*>(row.fn));
+  uint32_t number = 0;
+  for (HelperFn body : helpers::kfunc_bodies())
+    page->kfuncs[number++] = address_of(reinterpret_cast<const void*>(body));
 #endif
   raw::syscall(kNrMprotect, static_cast<long>(hive::kProcessPage), hive::kProcessPageSize,
                kProtRead);

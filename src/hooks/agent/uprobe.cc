@@ -6,6 +6,7 @@
 #include "base/raw_syscall.h"
 #include "base/slots.h"
 #include "hooks/agent/return_stack.h"
+#include "hooks/agent/semaphore.h"
 #include "hooks/agent/trampoline.h"
 #include "hooks/agent/uprobe_offsets.h"
 #include "hooks/probe_record.h"
@@ -649,10 +650,14 @@ void uprobes_start() {
   if (t == nullptr || site_count(t) == 0) return;
   look_for_rdpid();
   // Patching changes the list while it is read: first all mappings, then the patches.
-  static Mapping mappings[32];
+  constexpr uint32_t kMappings = 64;
+  static Mapping mappings[kMappings];
   uint32_t found = 0;
+  const bool with_data = semaphores_wanted(t);
   for_each_line([&](const Line& line) {
-    if (!line.executable || !line.is_private || *line.path == 0 || found == 32) return;
+    const bool data = with_data && (line.protection & kProtWrite) != 0;
+    if ((!line.executable && !data) || !line.is_private || *line.path == 0 || found == kMappings)
+      return;
     Identity identity;
     constexpr int kCurrentDirectory = -100;
     if (is_error(raw::syscall(kNrNewfstatat, kCurrentDirectory, reinterpret_cast<long>(line.path),
@@ -665,18 +670,30 @@ void uprobes_start() {
                          .inode = identity.inode,
                          .protection = line.protection};
   });
-  for (uint32_t i = 0; i < found; ++i) install(t, mappings[i]);
+  for (uint32_t i = 0; i < found; ++i) {
+    const Mapping& m = mappings[i];
+    if ((m.protection & kProtWrite) != 0)
+      semaphores_mapped(t, m.address, m.length, m.offset, m.device, m.inode);
+    if ((m.protection & kProtExec) != 0) install(t, m);
+  }
 }
 
 void uprobes_mapped(uint64_t address, uint64_t length, uint64_t protection, uint64_t flags, int fd,
                     uint64_t offset) {
   const ProbeTable* t = table();
-  if (t == nullptr || process.detached || process.confined || (protection & kProtExec) == 0 ||
-      (flags & kMapAnonymous) != 0 || (flags & kMapPrivate) == 0 || fd < 0)
+  if (t == nullptr || process.detached || process.confined || (flags & kMapAnonymous) != 0 ||
+      (flags & kMapPrivate) == 0 || fd < 0)
     return;
+  const bool data = (protection & kProtWrite) != 0 && semaphores_wanted(t);
+  if ((protection & kProtExec) == 0 && !data) return;
   Identity identity;
   constexpr long kNrFstat = 5;
   if (is_error(raw::syscall(kNrFstat, fd, reinterpret_cast<long>(&identity)))) return;
+  if (data) {
+    SpinLock lock(process.patch_lock);
+    semaphores_mapped(t, address, length, offset, identity.device, identity.inode);
+  }
+  if ((protection & kProtExec) == 0) return;
   install(t, {.address = address,
               .length = length,
               .offset = offset,
@@ -686,6 +703,11 @@ void uprobes_mapped(uint64_t address, uint64_t length, uint64_t protection, uint
 }
 
 void uprobes_unmapping(const Thread* thread, uint64_t address, uint64_t length) {
+  const ProbeTable* t = table();
+  if (t != nullptr && semaphores_wanted(t)) {
+    SpinLock lock(process.patch_lock);
+    semaphores_unmapped(address, length);
+  }
   if (active_count == 0) return;
   uint64_t end = address + ((length + kPage - 1) & ~(kPage - 1));
   SpinLock lock(process.patch_lock);
@@ -718,6 +740,7 @@ void uprobes_detach() {
     SpinLock lock(process.patch_lock);
     for (uint32_t i = 0; i < active_count; ++i)
       if (active[i].site != nullptr) take_back(active[i]);
+    semaphores_detach();
   }
   SpinLock lock(process.threads_lock);
   for (Thread* thread = process.threads; thread != nullptr; thread = thread->next)

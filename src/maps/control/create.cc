@@ -9,11 +9,14 @@
 
 #include "maps/control/maps.h"
 #include "maps/hash_table.h"
+#include "maps/local_storage.h"
 #include "maps/map_ops.h"
 #include "maps/object_maps.h"
 #include "maps/perf_event_array.h"
 #include "maps/ringbuf.h"
 #include "maps/stack_trace.h"
+#include "maps/value_copy.h"
+#include "spec/map_types.h"
 
 namespace skep::maps {
 namespace {
@@ -70,6 +73,7 @@ class Maker {
       hive.free_data(reinterpret_cast<void*>(map.data));
     else if (map.data != 0)
       hive.free_object(reinterpret_cast<void*>(map.data));
+    if (map.fields != 0 && owns_fields) hive.free_object(reinterpret_cast<void*>(map.fields));
     hive.free_object(&map);
   }
   Maker(const Maker&) = delete;
@@ -103,11 +107,25 @@ class Maker {
   Hive& hive;
   const MapAttributes& attributes;
   MapHeader& map;
+  bool owns_fields = true;
 
  private:
   uint64_t size_ = 0;
   bool kept_ = false;
 };
+
+void fill_header(Maker& maker) {
+  MapHeader& map = maker.map;
+  const MapAttributes& attributes = maker.attributes;
+  map.type = static_cast<uint32_t>(attributes.type);
+  map.map_flags = attributes.map_flags;
+  map.key_size = attributes.key_size;
+  map.value_size = attributes.value_size;
+  map.max_entries = attributes.max_entries;
+  map.slots = maker.hive.slot_count();
+  map.index_mask = std::bit_ceil(uint64_t{attributes.max_entries}) - 1;
+  std::memcpy(map.name, attributes.name.data(), attributes.name.size());
+}
 
 uint64_t random_seed(const Maker& maker) {
   uint64_t seed = 0;
@@ -200,6 +218,64 @@ Result<> make_hash(Maker& maker) {
   return {};
 }
 
+constexpr uint64_t kMaxStorageValue = 65536 - 128;  // BPF_LOCAL_STORAGE_MAX_VALUE_SIZE, about
+
+// The hash behind a storage map, by StorageKey. Its memory is only used as far as there are values.
+Result<> make_storage_table(Maker& maker, bool per_cpu) {
+  constexpr uint64_t kMostBytes = uint64_t{128} << 20;
+  constexpr uint64_t kMost = 65536, kLeast = 256;
+  MapAttributes table;
+  table.type = per_cpu ? BPF_MAP_TYPE_PERCPU_HASH : BPF_MAP_TYPE_HASH;
+  table.key_size = sizeof(StorageKey);
+  table.value_size = maker.attributes.value_size;
+  table.map_flags = BPF_F_NO_PREALLOC;
+  const uint64_t one =
+      (round_up(table.value_size, 8)) * (per_cpu ? maker.hive.slot_count() : 1) + 64;
+  table.max_entries = static_cast<uint32_t>(
+      std::clamp(std::min(kMostBytes, maker.hive.data_size() / 16) / one, kLeast, kMost));
+  SKEP_CHECK(maker.allocate_in_control(table.value_size));  // zeros
+  SKEP_TRY(memory, maker.hive.allocate_object(sizeof(MapHeader)));
+  auto& header = *static_cast<MapHeader*>(memory);
+  Maker inner(maker.hive, table, header);
+  fill_header(inner);
+  header.fields = maker.map.fields;
+  inner.owns_fields = false;
+  SKEP_CHECK(make_hash(inner));
+  std::atomic_ref(header.magic).store(kMapMagic, std::memory_order_release);
+  inner.keep();
+  maker.map.extra[0] = reinterpret_cast<uint64_t>(&header);  // StorageGeometry
+  maker.map.extra[1] = maker.map.data;
+  maker.map.value_stride = header.value_stride;
+  return {};
+}
+
+Result<> make_local_storage(Maker& maker) {
+  const MapAttributes& map = maker.attributes;
+  SKEP_CHECK(check_flags(map, BPF_F_NO_PREALLOC | BPF_F_CLONE));
+  if (!maker.has_flag(BPF_F_NO_PREALLOC))
+    return fail(EINVAL, "a local storage needs BPF_F_NO_PREALLOC");
+  if (map.max_entries != 0) return fail(EINVAL, "a local storage has max_entries 0");
+  SKEP_CHECK(check_key(map, 4));
+  SKEP_CHECK(check_has_value(map));
+  if (!map.has_btf) return fail(EINVAL, "a local storage needs BTF of its key and value");
+  if (map.value_size > kMaxStorageValue)
+    return fail(E2BIG, "value_size {} is over {}", map.value_size, kMaxStorageValue);
+  return make_storage_table(maker, false);
+}
+
+Result<> make_cgroup_storage(Maker& maker) {
+  const MapAttributes& map = maker.attributes;
+  const bool per_cpu = map.type == BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE;
+  if (map.key_size != 8 && map.key_size != 16)
+    return fail(EINVAL, "a cgroup storage's key_size is 8 or 16, found {}", map.key_size);
+  SKEP_CHECK(check_has_value(map));
+  if (map.value_size > (per_cpu ? kMaxPercpuValue : kMaxStorageValue))
+    return fail(E2BIG, "value_size {} is too large", map.value_size);
+  SKEP_CHECK(check_flags(map, BPF_F_NUMA_NODE | kAccess));
+  if (map.max_entries != 0) return fail(EINVAL, "a cgroup storage has max_entries 0");
+  return make_storage_table(maker, per_cpu);
+}
+
 Result<> make_object_array(Maker& maker) {
   const MapAttributes& map = maker.attributes;
   SKEP_CHECK(check_has_entries(map));
@@ -216,6 +292,38 @@ Result<> make_object_array(Maker& maker) {
   return maker.allocate_in_control(uint64_t{map.max_entries} * 8);
 }
 
+Result<> lay_out_object_hash(Maker& maker) {
+  const uint64_t stride = sizeof(ObjectHashEntry) + round_up(maker.attributes.key_size, 8);
+  const uint64_t entries = std::bit_ceil(uint64_t{maker.attributes.max_entries} * 2);
+  if (entries * stride > hive::kControlSize)
+    return fail(E2BIG, "max_entries {} is too large", maker.attributes.max_entries);
+  SKEP_CHECK(maker.allocate_in_control(entries * stride));
+  maker.map.value_stride = static_cast<uint32_t>(stride);
+  maker.map.index_mask = entries - 1;
+  maker.map.extra[0] = random_seed(maker);
+  return {};
+}
+
+// Ports of XDP programs: kernel/bpf/devmap.c, cpumap.c, net/xdp/xskmap.c.
+Result<> make_port_map(Maker& maker) {
+  const MapAttributes& map = maker.attributes;
+  SKEP_CHECK(check_has_entries(map));
+  SKEP_CHECK(check_key(map, 4));
+  const bool with_program = map.type != BPF_MAP_TYPE_XSKMAP;
+  if (map.value_size != 4 && !(with_program && map.value_size == 8))
+    return fail(EINVAL, "expected value_size 4{}, found {}", with_program ? " or 8" : "",
+                map.value_size);
+  SKEP_CHECK(check_flags(map, map.type == BPF_MAP_TYPE_CPUMAP
+                                  ? BPF_F_NUMA_NODE
+                                  : BPF_F_NUMA_NODE | BPF_F_RDONLY | BPF_F_WRONLY));
+  constexpr uint32_t kMostCpus = 8192;  // NR_CPUS
+  if (map.type == BPF_MAP_TYPE_CPUMAP && map.max_entries > kMostCpus)
+    return fail(E2BIG, "max_entries {}: CPUs are at most {}", map.max_entries, kMostCpus);
+  if (map.type == BPF_MAP_TYPE_DEVMAP_HASH) return lay_out_object_hash(maker);
+  maker.map.value_stride = 8;
+  return maker.allocate_in_control(uint64_t{map.max_entries} * 8);
+}
+
 Result<> make_object_hash(Maker& maker) {
   const MapAttributes& map = maker.attributes;
   SKEP_CHECK(check_flags(map, kAccess | BPF_F_NO_PREALLOC | BPF_F_NUMA_NODE | BPF_F_ZERO_SEED));
@@ -224,15 +332,7 @@ Result<> make_object_hash(Maker& maker) {
   if (map.key_size == 0) return fail(EINVAL, "key_size must not be 0");
   if (map.inner == nullptr)
     return fail(EBADF, "a hash of maps needs an inner map to take its shape from");
-  uint64_t stride = sizeof(ObjectHashEntry) + round_up(map.key_size, 8);
-  uint64_t entries = std::bit_ceil(uint64_t{map.max_entries} * 2);
-  if (entries * stride > hive::kControlSize)
-    return fail(E2BIG, "max_entries {} is too large", map.max_entries);
-  SKEP_CHECK(maker.allocate_in_control(entries * stride));
-  maker.map.value_stride = static_cast<uint32_t>(stride);
-  maker.map.index_mask = entries - 1;
-  maker.map.extra[0] = random_seed(maker);
-  return {};
+  return lay_out_object_hash(maker);
 }
 
 Result<> make_ringbuf(Maker& maker) {
@@ -328,6 +428,8 @@ Result<> make_bloom_filter(Maker& maker) {
   return {};
 }
 
+constexpr int kMaxLpmRootBits = 16;  // and 8 at least: every key has that many
+
 Result<> make_lpm_trie(Maker& maker) {
   const MapAttributes& map = maker.attributes;
   SKEP_CHECK(check_has_entries(map));
@@ -347,6 +449,11 @@ Result<> make_lpm_trie(Maker& maker) {
   maker.map.value_stride = static_cast<uint32_t>(round_up(map.value_size, 8));
   uint64_t shared_at = maker.part(64);
   uint64_t nodes_at = maker.part(nodes * stride);
+  // About as many words as entries: with fewer, look-ups walk further; more cost memory that few look-ups share.
+  const auto root_bits =
+      std::clamp<uint64_t>(std::bit_width(uint64_t{map.max_entries} - 1), 8,
+                           std::min<uint64_t>(kMaxLpmRootBits, (map.key_size - 4) * 8));
+  uint64_t table_at = maker.part(8 << root_bits);
   SKEP_CHECK(maker.allocate(false));
   uint64_t* geometry = maker.map.extra;  // lpm_trie.cc: Geometry
   geometry[0] = maker.map.data + shared_at;
@@ -354,6 +461,8 @@ Result<> make_lpm_trie(Maker& maker) {
   geometry[2] = stride;
   geometry[3] = nodes;
   geometry[4] = value_offset;
+  geometry[5] = maker.map.data + table_at;
+  geometry[6] = root_bits;
   return {};
 }
 
@@ -377,10 +486,22 @@ Result<> make(Maker& maker) {
     case BPF_MAP_TYPE_STACK: return make_queue(maker);
     case BPF_MAP_TYPE_BLOOM_FILTER: return make_bloom_filter(maker);
     case BPF_MAP_TYPE_LPM_TRIE: return make_lpm_trie(maker);
-    default:
-      return fail(EINVAL, "map type {} is not supported by the user engine",
-                  static_cast<uint32_t>(maker.attributes.type));
+    case BPF_MAP_TYPE_DEVMAP:
+    case BPF_MAP_TYPE_DEVMAP_HASH:
+    case BPF_MAP_TYPE_CPUMAP:
+    case BPF_MAP_TYPE_XSKMAP: return make_port_map(maker);
+    case BPF_MAP_TYPE_TASK_STORAGE:
+    case BPF_MAP_TYPE_CGRP_STORAGE:
+    case BPF_MAP_TYPE_INODE_STORAGE:
+    case BPF_MAP_TYPE_SK_STORAGE: return make_local_storage(maker);
+    case BPF_MAP_TYPE_CGROUP_STORAGE:
+    case BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE: return make_cgroup_storage(maker);
+    default: break;
   }
+  const spec::MapTypeRow* row = spec::find_map_type(maker.attributes.type);
+  if (row == nullptr)
+    return fail(EINVAL, "unknown map type {}", static_cast<uint32_t>(maker.attributes.type));
+  return fail(EINVAL, "map type {}: {}", row->name, row->user_reason);
 }
 
 Result<> check_name(const std::string& name) {
@@ -403,16 +524,15 @@ Result<MapHeader*> create_map(Hive& hive, const MapAttributes& attributes) {
   SKEP_TRY(object, hive.allocate_object(sizeof(MapHeader)));
   MapHeader& map = *static_cast<MapHeader*>(object);
   Maker maker(hive, attributes, map);
-  map.type = static_cast<uint32_t>(attributes.type);
-  map.map_flags = attributes.map_flags;
-  map.key_size = attributes.key_size;
-  map.value_size = attributes.value_size;
-  map.max_entries = attributes.max_entries;
-  map.slots = hive.slot_count();
-  map.index_mask = std::bit_ceil(uint64_t{attributes.max_entries}) - 1;
-  std::memcpy(map.name, attributes.name.data(), attributes.name.size());
+  fill_header(maker);
+  if (attributes.fields != nullptr && attributes.fields->count != 0) {
+    SKEP_TRY(fields, hive.allocate_object(sizeof(ValueFields)));
+    std::memcpy(fields, attributes.fields, sizeof(ValueFields));
+    map.fields = reinterpret_cast<uint64_t>(fields);
+  }
   if (auto made = make(maker); !made) return fail(made, "map '{}'", attributes.name);
   map.id = hive.take_id(hive::ObjectKind::kMap);
+  hive::kill_point();
   std::atomic_ref(map.magic).store(kMapMagic, std::memory_order_release);
   if (auto published = hive.publish_object(hive::ObjectKind::kMap, map.id, &map); !published)
     return fail(published, "map '{}'", attributes.name);
@@ -420,21 +540,63 @@ Result<MapHeader*> create_map(Hive& hive, const MapAttributes& attributes) {
   return &map;
 }
 
+namespace {
+
+// What the values hold goes with the map. Nobody else uses it any more, but others may have scribbled over it.
+void empty_map(const MapHeader& map) {
+  if (map.fields == 0) return;
+  const MapOps* ops = ops_of(static_cast<MapType>(map.type));
+  HeldSlot slot;
+  if (!slot || ops == nullptr || ops->lookup_slot == nullptr) return;
+  const Bee bee = bee_in(slot.slot());
+  std::vector<std::byte> key(map.key_size), next(map.key_size);
+  const bool per_cpu = map.slot_stride != 0;
+  bool first = true;
+  for (uint64_t steps = 0; steps <= map.max_entries; ++steps) {
+    if (ops->next_key(map, first ? nullptr : key.data(), next.data(), bee) != 0) break;
+    first = false;
+    key = next;
+    for (uint32_t s = 0; s < (per_cpu ? map.slots : 1); ++s)
+      if (void* value = ops->lookup_slot(map, key.data(), s, bee))
+        heap::empty_value(*fields_of(map), value);
+  }
+}
+
+void free_memory(Hive& hive, MapHeader* map) {
+  const auto type = static_cast<MapType>(map->type);
+  if (is_local_storage(type) || is_cgroup_storage(type)) {
+    if (map->extra[0] != 0) {
+      auto* table = reinterpret_cast<MapHeader*>(map->extra[0]);
+      empty_map(*table);
+      table->fields = 0;  // the map's own
+      free_memory(hive, table);
+    }
+  } else {
+    empty_map(*map);
+  }
+  if (map->fields != 0) hive.free_object(reinterpret_cast<void*>(map->fields));
+  if (hive::in_data(map->data, map->data_size))
+    hive.free_data(reinterpret_cast<void*>(map->data));
+  else if (map->data != 0)
+    hive.free_object(reinterpret_cast<void*>(map->data));
+  hive.free_object(map);
+}
+
+}  // namespace
+
 void destroy_map(Hive& hive, MapHeader* map) {
   if (map == nullptr) return;
   hive.unpublish_object(hive::ObjectKind::kMap, map->id);
   hive.defer([&hive, map] {
+    hive::kill_point();
     std::atomic_ref(map->magic).store(0, std::memory_order_release);
-    if (hive::in_data(map->data, map->data_size))
-      hive.free_data(reinterpret_cast<void*>(map->data));
-    else
-      hive.free_object(reinterpret_cast<void*>(map->data));
-    hive.free_object(map);
+    free_memory(hive, map);
   });
 }
 
 Result<> freeze_map(MapHeader* map) {
   uint32_t before = 0;
+  hive::kill_point();
   if (!std::atomic_ref(map->frozen).compare_exchange_strong(before, 1))
     return fail(EBUSY, "map is frozen already");
   return {};
@@ -511,14 +673,28 @@ Result<MapHeader> checked_header(const MapHeader* shared) {
       whole = whole && map.key_size > 4 && map.key_size <= 260 && good(map.extra[0], 1, 64) &&
               good(map.extra[1], map.extra[3], map.extra[2]) &&
               map.extra[4] + map.value_size <= map.extra[2] &&
-              map.extra[4] >= 16 + map.key_size - 4;
+              map.extra[4] >= 16 + map.key_size - 4 && map.extra[6] >= 1 &&
+              map.extra[6] <= kMaxLpmRootBits && map.extra[6] <= (map.key_size - 4) * 8 &&
+              good(map.extra[5], uint64_t{1} << map.extra[6], 8);
       break;
     case BPF_MAP_TYPE_BLOOM_FILTER:
       whole = whole && map.extra[1] <= 15 && good(map.values, 1, map.index_mask / 8 + 1);
       break;
+    case BPF_MAP_TYPE_DEVMAP_HASH:
     case BPF_MAP_TYPE_HASH_OF_MAPS:
       whole = whole && map.value_stride >= sizeof(ObjectHashEntry) + map.key_size &&
               good(map.values, map.index_mask + 1, map.value_stride);
+      break;
+    case BPF_MAP_TYPE_TASK_STORAGE:
+    case BPF_MAP_TYPE_CGRP_STORAGE:
+    case BPF_MAP_TYPE_INODE_STORAGE:
+    case BPF_MAP_TYPE_SK_STORAGE:
+    case BPF_MAP_TYPE_CGROUP_STORAGE:
+    case BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE:
+      whole = whole &&
+              checked_header(reinterpret_cast<const MapHeader*>(map.extra[0])).has_value() &&
+              storage_table(map).key_size == sizeof(StorageKey) &&
+              storage_table(map).value_size == map.value_size;
       break;
     default: whole = whole && good(map.values, entries, 8); break;
   }

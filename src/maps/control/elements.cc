@@ -4,9 +4,11 @@
 
 #include "maps/control/maps.h"
 #include "maps/hash_table.h"
+#include "maps/local_storage.h"
 #include "maps/map_ops.h"
 #include "maps/stack_trace.h"
 #include "maps/types.h"
+#include "maps/value_copy.h"
 
 namespace skep::maps {
 namespace {
@@ -18,7 +20,7 @@ MapType type_of(const MapHeader& map) { return static_cast<MapType>(map.type); }
 bool is_per_cpu(const MapHeader& map) {
   MapType type = type_of(map);
   return type == BPF_MAP_TYPE_PERCPU_ARRAY || type == BPF_MAP_TYPE_PERCPU_HASH ||
-         type == BPF_MAP_TYPE_LRU_PERCPU_HASH;
+         type == BPF_MAP_TYPE_LRU_PERCPU_HASH || type == BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE;
 }
 bool is_hash(const MapHeader& map) {
   MapType type = type_of(map);
@@ -95,6 +97,27 @@ int64_t read_hash(const MapHeader& map, const void* key, std::byte* value, bool 
   return 0;
 }
 
+// Values of one machine word, without the lock: each is whole. Where the key was taken out meanwhile, its element may
+// be another key's by now: looked up again, it must be where it was.
+bool is_word(const MapHeader& map) {
+  return (map.value_size == 8 || map.value_size == 4) &&
+         (type_of(map) == BPF_MAP_TYPE_HASH || type_of(map) == BPF_MAP_TYPE_LRU_HASH);
+}
+int64_t read_word(const MapHeader& map, const void* key, std::byte* value) {
+  HashTable table(map);
+  HashTable::Hashed hashed = table.hash(key);
+  uint32_t index = table.find(key, hashed);
+  for (uint32_t attempt = 0; attempt < 64; ++attempt) {
+    if (index == HashTable::kNone) return kEnoent;
+    copy_words(value, table.value(index, 0), map.value_size);
+    std::atomic_thread_fence(std::memory_order_acquire);
+    const uint32_t again = table.find(key, hashed);
+    if (again == index) return 0;
+    index = again;
+  }
+  return kEbusy;
+}
+
 int64_t read_array(const MapHeader& map, const void* key, std::byte* value, Bee bee) {
   const MapOps* ops = ops_of(type_of(map));
   if (!is_per_cpu(map)) {
@@ -121,7 +144,7 @@ int64_t write_percpu_array(const MapHeader& map, const void* key, const std::byt
     void* to = kPercpuArrayOps.lookup_slot(map, key, slot, bee);
     if (to == nullptr) return kE2big;
     if (flags == BPF_NOEXIST) return kEexist;
-    copy_words(to, value + slot * stride, map.value_size);
+    copy_value(map, to, value + slot * stride);
   }
   return 0;
 }
@@ -131,7 +154,9 @@ int64_t read_any(const MapHeader& map, const void* key, std::byte* value, Bee be
   if (is_hash(map)) return read_hash(map, key, value, false, bee);
   switch (type_of(map)) {
     case BPF_MAP_TYPE_ARRAY:
-    case BPF_MAP_TYPE_PERCPU_ARRAY: return read_array(map, key, value, bee);
+    case BPF_MAP_TYPE_PERCPU_ARRAY:
+    case BPF_MAP_TYPE_CGROUP_STORAGE:
+    case BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE: return read_array(map, key, value, bee);
     case BPF_MAP_TYPE_STACK_TRACE: {
       uint32_t id = load<uint32_t>(key);
       return copy_stack(map, id, value);
@@ -157,8 +182,33 @@ int64_t write_any(const MapHeader& map, const void* key, const std::byte* value,
     case BPF_MAP_TYPE_PERCPU_HASH:
     case BPF_MAP_TYPE_LRU_PERCPU_HASH: return hash_update_all_slots(map, key, value, flags, bee);
     case BPF_MAP_TYPE_PERCPU_ARRAY: return write_percpu_array(map, key, value, flags, bee);
+    case BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE: {
+      if ((flags & ~uint64_t{BPF_EXIST}) != 0) return kEinval;
+      for (uint32_t slot = 0; slot < map.slots; ++slot) {
+        void* to = ops->lookup_slot(map, key, slot, bee);
+        if (to == nullptr) return kEnoent;
+        copy_value(map, to, value + slot * round_up(map.value_size, 8));
+      }
+      return 0;
+    }
     default: return ops->update(map, key, value, flags, bee);
   }
+}
+
+// In what is handed out, fields that only programs' calls may touch are 0.
+void hide(const MapHeader& map, std::byte* value) {
+  if (map.fields == 0) return;
+  const uint32_t copies = is_per_cpu(map) ? map.slots : 1;
+  for (uint32_t slot = 0; slot < copies; ++slot)
+    hide_fields(map, value + slot * round_up(map.value_size, 8));
+}
+
+int64_t read_locked(const MapHeader& map, const void* key, std::byte* value, Bee bee) {
+  const MapOps* ops = ops_of(type_of(map));
+  if (ops->lookup_slot == nullptr || map.fields == 0) return kEinval;
+  void* from = ops->lookup_slot(map, key, 0, bee);
+  if (from == nullptr) return kEnoent;
+  return copy_locked(map, from, value, from, bee);
 }
 
 std::unexpected<Error> no_slot() {
@@ -171,32 +221,51 @@ size_t user_value_size(const MapHeader& map) {
   switch (type_of(map)) {
     case BPF_MAP_TYPE_PERCPU_HASH:
     case BPF_MAP_TYPE_LRU_PERCPU_HASH:
+    case BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE:
     case BPF_MAP_TYPE_PERCPU_ARRAY: return round_up(map.value_size, 8) * map.slots;
     default: return map.value_size;
   }
 }
 
+int64_t read_elem(const MapHeader& map, const void* key, void* value) {
+  auto* to = static_cast<std::byte*>(value);
+  if (is_word(map)) return read_word(map, key, to);
+  if (type_of(map) == BPF_MAP_TYPE_ARRAY) return read_array(map, key, to, Bee{});
+  HeldSlot slot;
+  return slot ? read_any(map, key, to, bee_in(slot.slot())) : kEbusy;
+}
+
 Result<> lookup_elem(const MapHeader& map, ByteSpan key, std::span<std::byte> value,
                      uint64_t flags) {
-  if (flags != 0) return fail(EINVAL, "lookup flags {:#x}: none are allowed for this map", flags);
+  if ((flags & ~uint64_t{BPF_F_LOCK}) != 0)
+    return fail(EINVAL, "lookup flags {:#x}: none are allowed for this map", flags);
   SKEP_CHECK(check_readable(map));
   // A bloom filter's look-up reads the value that it is asked about.
   SKEP_CHECK(check_key(map, key));
   SKEP_CHECK(check_value(map, value.size()));
-  HeldSlot slot;
-  if (!slot) return no_slot();
-  return answer(read_any(map, key.data(), value.data(), bee_in(slot.slot())), "lookup");
+  int64_t read = 0;
+  if ((flags & BPF_F_LOCK) != 0) {
+    HeldSlot slot;
+    if (!slot) return no_slot();
+    read = read_locked(map, key.data(), value.data(), bee_in(slot.slot()));
+  } else {
+    read = read_elem(map, key.data(), value.data());
+  }
+  hide(map, value.data());
+  return answer(read, "lookup");
 }
 
 Result<> update_elem(const MapHeader& map, ByteSpan key, ByteSpan value, uint64_t flags) {
   SKEP_CHECK(check_writable(map));
-  if ((flags & BPF_F_LOCK) != 0)
-    return fail(EINVAL, "BPF_F_LOCK: the map's value has no spin lock");
   SKEP_CHECK(check_key(map, key));
   SKEP_CHECK(check_value(map, value.size()));
   HeldSlot slot;
   if (!slot) return no_slot();
-  return answer(write_any(map, key.data(), value.data(), flags, bee_in(slot.slot())), "update");
+  const Bee bee = bee_in(slot.slot());
+  const int64_t written = (flags & BPF_F_LOCK) != 0
+                              ? update_locked(map, key.data(), value.data(), flags, bee)
+                              : write_any(map, key.data(), value.data(), flags, bee);
+  return answer(written, "update");
 }
 
 Result<> delete_elem(const MapHeader& map, ByteSpan key) {
@@ -230,8 +299,11 @@ Result<> lookup_and_delete_elem(const MapHeader& map, ByteSpan key, std::span<st
   HeldSlot slot;
   if (!slot) return no_slot();
   Bee bee = bee_in(slot.slot());
-  if (is_hash(map))
-    return answer(read_hash(map, key.data(), value.data(), true, bee), "lookup and delete");
+  if (is_hash(map)) {
+    const int64_t taken = read_hash(map, key.data(), value.data(), true, bee);
+    hide(map, value.data());
+    return answer(taken, "lookup and delete");
+  }
   if (type_of(map) == BPF_MAP_TYPE_QUEUE || type_of(map) == BPF_MAP_TYPE_STACK)
     return answer(ops_of(type_of(map))->pop(map, value.data(), bee), "pop");
   return fail(524, "lookup and delete is not for this map type");
@@ -274,6 +346,7 @@ int64_t read_bucket(const MapHeader& map, uint64_t at, uint32_t room, bool remov
     for (uint32_t slot = 0; slot < copies; ++slot)
       std::memcpy(value + slot * round_up(map.value_size, 8), table.value(index, slot),
                   map.value_size);
+    hide(map, value);
     ++batch.count;
     if (!remove) continue;
     HashTable::Place place = table.place_of_element(static_cast<uint32_t>(at), index);

@@ -5,6 +5,7 @@
 
 #include "maps/control/maps.h"
 #include "maps/hash_table.h"
+#include "maps/storage_helpers.h"
 
 namespace skep::maps {
 namespace {
@@ -36,6 +37,13 @@ Result<> set_program(Hive& hive, MapHeader* map, uint32_t index, const ProgHeade
   return set_element(*map, index, reinterpret_cast<uint64_t>(program));
 }
 
+Result<> set_cgroup(Hive& hive, MapHeader* map, uint32_t index, bool there) {
+  if (map->type != static_cast<uint32_t>(MapType::BPF_MAP_TYPE_CGROUP_ARRAY))
+    return fail(EINVAL, "not a cgroup array");
+  SKEP_CHECK(check_owner(hive, *map));
+  return set_element(*map, index, there ? kHiveCgroup : 0);
+}
+
 Result<> set_inner_map(Hive& hive, MapHeader* map, ByteSpan key, const MapHeader* inner,
                        uint64_t flags) {
   SKEP_CHECK(check_owner(hive, *map));
@@ -49,6 +57,10 @@ Result<> set_inner_map(Hive& hive, MapHeader* map, ByteSpan key, const MapHeader
   }
   if (map->type != static_cast<uint32_t>(MapType::BPF_MAP_TYPE_HASH_OF_MAPS))
     return fail(EINVAL, "not a map of maps");
+  return set_object(hive, map, key, address, flags);
+}
+
+Result<> set_object(Hive& hive, MapHeader* map, ByteSpan key, uint64_t address, uint64_t flags) {
   ObjectHashEntry* entry = find_object_entry(*map, key.data());
   bool there = entry != nullptr && entry->object.load() != 0;
   if (address == 0) {

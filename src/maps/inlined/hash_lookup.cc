@@ -17,13 +17,12 @@ extern "C" void* skep_hash_lookup(const void* key, const skep::HelperContext* ru
                                   uint32_t per_cpu, uint32_t lru) {
   using skep::maps::HashTable;
   const uint64_t hash = HashTable::hash_bytes(key, key_size, seed);
-  skep::maps::Bucket& line =
+  const skep::maps::Bucket& line =
       reinterpret_cast<skep::maps::Bucket*>(buckets)[static_cast<uint32_t>(hash) & bucket_mask];
-  for (const auto& entry : line.entries) {
-    // Tag and number are read apart: where they are of two elements, the number is in range and the key decides.
-    const auto* halves = reinterpret_cast<const std::atomic<uint32_t>*>(&entry);
-    if (halves[1].load(std::memory_order_acquire) != static_cast<uint32_t>(hash >> 32)) continue;
-    const uint32_t index = halves[0].load(std::memory_order_acquire) - 1;  // empty: out of range
+  for (uint32_t those = HashTable::matches(line, static_cast<uint32_t>(hash >> 32)); those != 0;
+       those &= those - 1) {
+    const uint64_t word = line.entries[__builtin_ctz(those)].load(std::memory_order_acquire);
+    const uint32_t index = static_cast<uint32_t>(word) - 1;  // of an empty entry: out of range
     if (index >= total) continue;
     auto& element = *reinterpret_cast<skep::maps::Element*>(elements + index * element_stride);
     if (!HashTable::equal_bytes(element.key(), key, key_size)) continue;

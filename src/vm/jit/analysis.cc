@@ -221,7 +221,7 @@ Result<> Analysis::scan(const VerifiedProgram& program, Function& function) {
           bool processor = inline_maps_ && insn.opcode == (BPF_JMP | BPF_CALL) && src == 0 &&
                            insn.imm == kProcessorId;
           if (lookup || processor) flags_[i] |= kInlined;
-          if (lookup && lookup->kind == Lookup::kHash) estimated_ += 160;
+          if (lookup && lookup->kind == Lookup::kHash) estimated_ += 320;
           if (!processor && (!lookup || lookup->kind == Lookup::kHash)) function.calls = true;
           if (src == BPF_PSEUDO_CALL) {
             if (function_at(i + 1 + static_cast<uint32_t>(insn.imm)) == functions_.size())

@@ -2,9 +2,13 @@
 
 #include <algorithm>
 
+#include "vm/jit/aarch64/codegen.h"
 #include "vm/jit/analysis.h"
 #if defined(__x86_64__)
 #include "vm/jit/x86_64/codegen.h"
+#elif defined(__aarch64__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
 #endif
 
 namespace skep::jit {
@@ -16,6 +20,8 @@ const CpuFeatures& host_cpu() {
     __builtin_cpu_init();
     return CpuFeatures{.bmi2 = __builtin_cpu_supports("bmi2") != 0,
                        .movbe = __builtin_cpu_supports("movbe") != 0};
+#elif defined(__aarch64__)
+    return CpuFeatures{.lse = (getauxval(AT_HWCAP) & HWCAP_ATOMICS) != 0};
 #else
     return CpuFeatures{};
 #endif
@@ -23,16 +29,43 @@ const CpuFeatures& host_cpu() {
   return features;
 }
 
+std::string_view machine() {
+#if defined(__x86_64__)
+  return "x86-64";
+#elif defined(__aarch64__)
+  return "AArch64";
+#else
+  return {};
+#endif
+}
+
+namespace {
+
+// Blinded code keeps every branch: a select would need an immediate in a register of its own. So does metered
+// code, whose blocks are charged one by one.
+template <class CodeGen>
+Result<NativeCode> compile_with(const VerifiedProgram& program, const JitOptions& options,
+                                CodeMemory& memory) {
+  SKEP_TRY(analysis,
+           Analysis::run(program, CodeGen::slot_budget,
+                         !options.blinding_seed.has_value() && options.fuel == 0, options.fuel != 0,
+                         options.inline_maps && !options.blinding_seed.has_value()));
+  return CodeGen(program, options, analysis).run(memory);
+}
+
+}  // namespace
+
+Result<NativeCode> compile_aarch64(const VerifiedProgram& program, const JitOptions& options,
+                                   CodeMemory& memory) {
+  return compile_with<arm::CodeGen>(program, options, memory);
+}
+
 Result<NativeCode> compile(const VerifiedProgram& program, const JitOptions& options,
                            CodeMemory& memory) {
 #if defined(__x86_64__)
-  // Blinded code keeps every branch: a select would need an immediate in a register of its own. So does metered
-  // code, whose blocks are charged one by one.
-  SKEP_TRY(analysis,
-           Analysis::run(program, x86::CodeGen::slot_budget,
-                         !options.blinding_seed.has_value() && options.fuel == 0, options.fuel != 0,
-                         options.inline_maps && !options.blinding_seed.has_value()));
-  return x86::CodeGen(program, options, analysis).run(memory);
+  return compile_with<x86::CodeGen>(program, options, memory);
+#elif defined(__aarch64__)
+  return compile_aarch64(program, options, memory);
 #else
   return fail(ENOSYS, "there is no JIT for this machine");
 #endif

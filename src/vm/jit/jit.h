@@ -1,11 +1,11 @@
 // The fast JIT tier: one VerifiedProgram to native code of this machine, in microseconds.
 //
 //   VerifiedProgram ──analysis.h──▶ leaders, liveness, selects, stack slots that can be registers
-//                   ──x86_64/──────▶ one forward pass that emits bytes ──▶ CodeBlock
+//                   ──x86_64/, aarch64/──▶ one forward pass that emits bytes ──▶ CodeBlock
 //
-// ABI of the result: uint64_t entry(void* ctx /* rdi: r1 */, HelperContext* /* rsi */), System V: it keeps
-// rbx, rbp and r12 to r15, needs 16-byte stack alignment at the call, uses no vector register, and leaves
-// nothing behind on the stack. Helpers are called as HelperFn through `helper_table`, BPF functions called
+// ABI of the result: uint64_t entry(void* ctx /* r1 */, HelperContext*), as the machine's C has it (System V: it keeps
+// rbx, rbp and r12 to r15; AAPCS64: x18 to x29); it needs 16-byte stack alignment at the call, uses no vector register,
+// and leaves nothing behind on the stack. Helpers are called as HelperFn through `helper_table`, BPF functions called
 // back through HelperContext::call_bpf, which the program's own prologue sets where it has callbacks.
 //
 // compile() touches nothing but its arguments and `memory`; it is thread-safe. Native code holds no pointer
@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "base/code_memory.h"
@@ -23,16 +24,20 @@
 
 namespace skep::jit {
 
-// What of the CPU's extensions may be used. Code compiled with none set runs on any x86-64.
+// What of the CPU's extensions may be used. Code compiled with none set runs on any x86-64, and any ARMv8.
 struct CpuFeatures {
-  bool bmi2 = false;
-  bool movbe = false;
+  bool bmi2 = false;   // x86-64
+  bool movbe = false;  // x86-64
+  bool lse = false;    // AArch64: atomic instructions, ARMv8.1
 };
 [[nodiscard]] const CpuFeatures& host_cpu();
+// What compile() makes code for: "x86-64", "AArch64"; empty where there is no JIT.
+[[nodiscard]] std::string_view machine();
 
 struct JitOptions {
-  // Address of 1024 helper addresses by BPF_FUNC id, and of 1024 kfunc addresses. Where it is not within
-  // 2 GiB of the code, the addresses themselves are taken from there now and kept beside the code.
+  // Address of 1024 helper addresses by BPF_FUNC id, and of 1024 kfunc addresses. On x86-64, where it is not within
+  // 2 GiB of the code, the addresses themselves are taken from there now and kept beside the code; AArch64's code
+  // always looks there when it calls.
   uint64_t helper_table = hive::kProcessPage + offsetof(hive::ProcessPage, helpers);
   uint64_t kfunc_table = hive::kProcessPage + offsetof(hive::ProcessPage, kfuncs);
   // Where a ProgHeader may lie: a tail call takes nothing else from a program array, whose elements any
@@ -88,6 +93,10 @@ struct NativeCode {
 
 [[nodiscard]] Result<NativeCode> compile(const VerifiedProgram& program, const JitOptions& options,
                                          CodeMemory& memory);
+
+// The same for AArch64, whatever machine this is: to look at; to run it, be one.
+[[nodiscard]] Result<NativeCode> compile_aarch64(const VerifiedProgram& program,
+                                                 const JitOptions& options, CodeMemory& memory);
 
 // The BPF instruction that native offset `offset` belongs to; none where it belongs to none.
 [[nodiscard]] std::optional<uint32_t> insn_at(const NativeCode& code, uint32_t offset);

@@ -22,8 +22,8 @@ struct Lookup {
   }
 };
 
-// Of the instruction at `i`: a lookup in an ARRAY or PERCPU_ARRAY, whose geometry never changes, or in a HASH by a key
-// of 4 or 8 bytes, where facts name the map and its header is published.
+// Of the instruction at `i`: a lookup in an ARRAY or PERCPU_ARRAY, whose geometry never changes, or in a hash (HASH,
+// PERCPU_HASH, LRU_HASH, LRU_PERCPU_HASH) by a key of 4 or 8 bytes, where facts name the map and its header is published.
 [[nodiscard]] inline std::optional<Lookup> lookup_at(const VerifiedProgram& program, uint32_t i) {
   constexpr int32_t kMapLookup = 1;  // BPF_FUNC_map_lookup_elem
   const Insn& insn = program.insns()[i];
@@ -51,13 +51,16 @@ struct Lookup {
       found.constant_key = facts.constant_key;
       return found;
     }
-    case MapType::BPF_MAP_TYPE_HASH: {
+    case MapType::BPF_MAP_TYPE_HASH:
+    case MapType::BPF_MAP_TYPE_LRU_HASH:
+    case MapType::BPF_MAP_TYPE_PERCPU_HASH:
+    case MapType::BPF_MAP_TYPE_LRU_PERCPU_HASH: {
       found.kind = Lookup::kHash;
       if (header.key_size != 4 && header.key_size != 8) return std::nullopt;
       const HashGeometry& hash = found.hash();
-      if (hash.buckets == 0 || hash.value_offset == 0 || hash.lru != 0 ||
-          hash.bucket_mask > INT32_MAX || hash.element_stride > INT32_MAX ||
-          hash.total > INT32_MAX || hash.value_offset > INT32_MAX)
+      if (hash.buckets == 0 || hash.bucket_mask > INT32_MAX || hash.element_stride > INT32_MAX ||
+          hash.total > INT32_MAX || hash.value_offset > INT32_MAX ||
+          header.value_stride > INT32_MAX || header.slot_stride > INT32_MAX)
         return std::nullopt;
       return found;
     }

@@ -14,6 +14,11 @@ std::string optimiser_build() {
 
 namespace {
 
+#if !defined(__x86_64__)
+Result<const OptimiserModule*> load_module() {
+  return fail(ENOSYS, "the optimising tier makes x86-64 code only");
+}
+#else
 std::string directory_of_self() {
   char self[4096];
   const ssize_t size = ::readlink("/proc/self/exe", self, sizeof self - 1);
@@ -23,9 +28,6 @@ std::string directory_of_self() {
 }
 
 Result<const OptimiserModule*> load_module() {
-#if !defined(__x86_64__)
-  return fail(ENOSYS, "the optimising tier makes x86-64 code only");
-#else
   const std::string directory = directory_of_self();
   const std::string places[] = {directory + "/libskep-llvm.so",
                                 directory + "/../lib/skep/libskep-llvm.so",
@@ -47,8 +49,8 @@ Result<const OptimiserModule*> load_module() {
       "the optimising tier is not installed: there is no libskep-llvm.so that can be read at "
       "{}, {} or {}",
       places[0], places[1], places[2]);
-#endif
 }
+#endif
 
 const Result<const OptimiserModule*>& the_module() {
   static const Result<const OptimiserModule*> loaded = load_module();

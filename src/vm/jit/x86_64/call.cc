@@ -239,40 +239,64 @@ void CodeGen::hash_lookup(const Lookup& lookup) {
   e_.shift(kShl, true, rdx, std::countr_zero(kBucketBytes));
   e_.alu(kAdd, true, rdx, rdi);
   e_.shift(kShr, true, rax, 32);  // the tag
-  uint8_t* found[kBucketEntries];
-  for (uint32_t k = 0; k < kBucketEntries; k++) {
+  // Which entries have the tag, a bit each, without a branch that depends on where it is (HashTable::matches).
+  e_.zero(rcx);
+  e_.zero(r8);
+  for (uint32_t k = kBucketEntries; k-- > 0;) {
     auto disp = static_cast<int32_t>(kBucketFirstEntry + 8 * k + 4);
     e_.alu(kCmp, false, rax, {.base = rdx, .disp = disp});
-    found[k] = skip(kE);
+    e_.setcc(kE, rcx);
+    e_.lea(false, r8, {.base = rcx, .index = r8, .scale = 1});
   }
+  e_.test(false, r8, r8);
+  uint8_t* found = skip(kNe);
   e_.alu_store_imm(kCmp, 4, {.base = rdx, .disp = kBucketOverflow}, 0);
   uint8_t* missing = skip(kE);
   uint8_t* ask = e_.p;
   e_.mov_imm(rdi, reinterpret_cast<uint64_t>(&header));
   call_table(options_.helper_table + uint64_t{kMapLookup} * 8);
-  uint8_t* answered = skip();
+  e_.jmp32(0);
+  const uint32_t answered = here();
   bind(missing);
   e_.zero(rax);
-  uint8_t* missed = skip();
-  for (uint32_t k = kBucketEntries; k-- > 0;) {
-    bind(found[k]);
-    if (k > 0) e_.alu_imm(kAdd, true, rdx, 8);
-  }
-  e_.load(4, rcx, {.base = rdx, .disp = kBucketFirstEntry});
+  e_.jmp32(0);
+  const uint32_t missed = here();
+  bind(found);
+  e_.tzcnt(false, rcx, r8);
+  e_.load(4, rcx, {.base = rdx, .index = rcx, .scale = 3, .disp = kBucketFirstEntry});
   e_.alu_imm(kSub, false, rcx, 1);
   auto back = [&](Cond cond) { e_.jcc8(cond, ask - (e_.p + 2)); };
   e_.alu_imm(kCmp, false, rcx, static_cast<int32_t>(hash.total));
   back(kAe);
   fenced_ = false;
   barrier(0);
+  const bool per_cpu = hash.value_offset == 0;
+  if (per_cpu) e_.mov(false, r8, rcx);
   e_.imul_imm(true, rcx, rcx, static_cast<int32_t>(hash.element_stride));
   e_.mov_imm(rdi, hash.elements);
   e_.alu(kAdd, true, rcx, rdi);
   e_.alu(kCmp, size == 8, key, {.base = rcx, .disp = kElementKey});
   back(kNe);
-  e_.lea(true, rax, {.base = rcx, .disp = static_cast<int32_t>(hash.value_offset)});
-  bind(answered);
-  bind(missed);
+  if (hash.lru != 0) {
+    Mem referenced{.base = rcx, .disp = kElementReferenced};
+    e_.alu_store_imm(kCmp, 1, referenced, 0);
+    uint8_t* already = skip(kNe);
+    e_.store_imm(1, referenced, 1);
+    bind(already);
+  }
+  if (per_cpu) {
+    e_.imul_imm(true, rax, r8, static_cast<int32_t>(header.value_stride));
+    load_slot_offset(rcx, header);
+    e_.alu(kAdd, true, rax, rcx);
+    e_.mov_imm(rcx, header.values);
+    e_.alu(kAdd, true, rax, rcx);
+  } else {
+    e_.lea(true, rax, {.base = rcx, .disp = static_cast<int32_t>(hash.value_offset)});
+  }
+  for (uint32_t out : {answered, missed}) {
+    auto disp = static_cast<int32_t>(here() - out);
+    std::memcpy(buffer_.get() + out - 4, &disp, 4);
+  }
   after_call();
   end_def(0, false);
 }

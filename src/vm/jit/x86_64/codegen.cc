@@ -20,7 +20,6 @@ constexpr uint16_t kCalleeSavedMask =
     1 << rbx | 1 << rbp | 1 << r12 | 1 << r13 | 1 << r14 | 1 << r15;
 constexpr size_t kGuard =
     16;  // bytes of traps after the code, and where blinded a random number before it
-constexpr int kTrapByte = 0xcc;
 constexpr uint32_t kMaxLoops = 8u << 20;  // BPF_MAX_LOOPS: what may_goto allows
 
 // Registers that a function may use without saving them: homes of arguments that it never names, if it

@@ -267,6 +267,12 @@ class Emitter {
   void lock_xadd(unsigned size, const Mem& mem, unsigned reg) { locked0f(0xc1, size, mem, reg); }
   void lock_cmpxchg(unsigned size, const Mem& mem, unsigned reg) { locked0f(0xb1, size, mem, reg); }
 
+  // The number of trailing zeros of what is not 0 (else undefined: BSF on processors before BMI1).
+  void tzcnt(bool wide, unsigned dst, unsigned src) {
+    byte(0xf3);
+    rr0f(0xbc, wide, dst, src, false);
+  }
+
   void push(unsigned reg) {
     if (reg >= 8) byte(0x41);
     byte(0x50 | (reg & 7));

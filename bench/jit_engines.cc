@@ -1,13 +1,17 @@
 #include "jit_engines.h"
 
 #include <dlfcn.h>
+#include <signal.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cstring>
 
 #include "base/fd.h"
+#include "jit_peer.h"
 #include "runtime/host.h"
 #include "vm/jit/optimiser.h"
 
@@ -87,6 +91,22 @@ std::array<std::byte, 64> packet() {
   std::array<std::byte, 64> bytes{};
   bytes[12] = std::byte{0x88}, bytes[13] = std::byte{0xb5};
   return bytes;
+}
+
+// Whether it can be run at all: in a process of its own.
+template <class F>
+Result<> survives(F run) {
+  const pid_t child = ::fork();
+  if (child < 0) return fail_errno(errno, "fork");
+  if (child == 0) {
+    for (int signal : {SIGSEGV, SIGBUS, SIGILL, SIGFPE}) ::signal(signal, SIG_DFL);
+    run();
+    ::_exit(0);
+  }
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0)
+    if (errno != EINTR) return fail_errno(errno, "waitpid");
+  return status == 0 ? Result<>() : fail(EFAULT, "its code crashes");
 }
 
 }  // namespace
@@ -214,6 +234,23 @@ Result<> Subject::add_kernel(engine::Engine& kernel, ByteSpan object) {
   return {};
 }
 
+// Its own copy of the object, for -mcpu=v2.
+Result<> Subject::add_peer(engine::UserEngine& user, const fs::path& object) {
+  SKEP_TRY(bytes, read_file(object.string()));
+  SKEP_TRY(loaded, load(user, bytes, name_));
+  peer_.emplace(std::move(loaded));
+  SKEP_TRY(program, user.program_of(program_fd(*peer_)));
+  SKEP_TRY(code, compile_by_dpdk(program->verified()));
+  auto entry = reinterpret_cast<uint64_t (*)(void*)>(code.entry);
+  Surroundings* around = surroundings_.get();
+  SKEP_CHECK(survives([&] { entry(around->ctx.data()); }));
+  engines_.push_back(
+      {.name = "dpdk",
+       .run = timed([entry, around] { return static_cast<uint32_t>(entry(around->ctx.data())); }),
+       .reset = [this] { return reset_globals(*peer_); }});
+  return {};
+}
+
 Result<std::unique_ptr<Subject>> Subject::open(const fs::path& object, engine::UserEngine& user,
                                                engine::Engine* kernel) {
   std::unique_ptr<Subject> made(new Subject);
@@ -225,6 +262,8 @@ Result<std::unique_ptr<Subject>> Subject::open(const fs::path& object, engine::U
     if (auto added = made->add_kernel(*kernel, bytes); !added)
       made->kernel_error_ = added.error().text();
   }
+  fs::path peer = object.parent_path() / (made->name_ + ".v2.o");
+  if (auto added = made->add_peer(user, peer); !added) made->peer_error_ = added.error().text();
   return made;
 }
 

@@ -57,20 +57,25 @@ class Subject {
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] std::vector<Engine>& engines() { return engines_; }
   [[nodiscard]] const runtime::ProgObject& program() const { return *program_; }
+  // By the tiers but the first.
+  [[nodiscard]] const std::vector<jit::NativeCode>& other_codes() const { return codes_; }
   // BPF instructions that one run executes.
   [[nodiscard]] Result<uint64_t> count_insns();
   // ns to compile `prog` with the fast tier.
   [[nodiscard]] double compile_ns(int rounds) const;
   [[nodiscard]] const std::string& kernel_error() const { return kernel_error_; }
+  // Why DPDK's JIT has no figure.
+  [[nodiscard]] const std::string& peer_error() const { return peer_error_; }
 
  private:
   Subject() = default;
   Result<> add_native(const std::filesystem::path& object);
   Result<> add_user(engine::UserEngine& user, ByteSpan object);
   Result<> add_kernel(engine::Engine& kernel, ByteSpan object);
+  Result<> add_peer(engine::UserEngine& user, const std::filesystem::path& object);
 
-  std::string name_, kernel_error_;
-  std::optional<loader::Loader> user_, kernel_;
+  std::string name_, kernel_error_, peer_error_;
+  std::optional<loader::Loader> user_, kernel_, peer_;
   std::shared_ptr<runtime::ProgObject> program_;
   std::unique_ptr<CodeMemory> memory_;
   std::vector<jit::NativeCode> codes_;

@@ -2,9 +2,7 @@
 #include "bench.h"
 #define STEP(name, op, k)                               \
   static NOINLINE u64 name(u64 a, u64 b, u64 c, u64 d) { \
-    u64 x = (a op b) + (c ^ d) * k;                     \
-    __asm__ volatile("" : "+r"(x));                     \
-    return x;                                           \
+    return OPAQUE((a op b) + (c ^ d) * k);              \
   }
 STEP(one, +, 3)
 STEP(two, -, 5)
@@ -12,7 +10,7 @@ STEP(three, ^, 7)
 STEP(four, |, 9)
 STEP(five, &, 11)
 static u64 run(void) {
-  u64 a = 1, b = 2, c = 3, d = 4;
+  u64 a = IN64[0], b = IN64[1], c = IN64[2], d = IN64[3];
   for (u32 i = 0; i < 64; i++) {
     a = one(a, b, c, d);
     b = two(b, c, d, a);

@@ -9,6 +9,7 @@
 #include "cli/exec_input.h"
 #include "cli/input.h"
 #include "cli/kernel_side.h"
+#include "cli/jitdump.h"
 #include "cli/map_contents.h"
 #include "cli/perf_map.h"
 #include "cli/rejection.h"
@@ -266,14 +267,16 @@ int run(Options options) {
     fd = program.fd.get();
     type = program.program.type;
   }
-  if (user != nullptr && options.code.perf_map) {
+  JitDumpFile jitdump;
+  if (user != nullptr && (options.code.perf_map || options.code.jitdump)) {
     PerfMaps maps;
     for (const loader::LoadedProgram& program : loader->programs()) {
       auto shared = user->program_of(program.fd.get());
-      if (shared) maps.add(**shared);
+      if (shared) maps.add(**shared), jitdump.add(*shared);
     }
-    if (auto written = maps.write_for(::getpid()); !written)
-      return report_failure(written.error(), exit_for(written.error(), kSystem));
+    auto written = options.code.perf_map ? maps.write_for(::getpid()) : Result<>();
+    if (written && options.code.jitdump) written = jitdump.write_for(::getpid());
+    if (!written) return report_failure(written.error(), exit_for(written.error(), kSystem));
   }
   std::optional<EventPrinter> events;
   if (user != nullptr) {

@@ -13,6 +13,7 @@
 #include "cli/engine_choice.h"
 #include "cli/event_printer.h"
 #include "cli/input.h"
+#include "cli/jitdump.h"
 #include "cli/kernel_run.h"
 #include "cli/kernel_side.h"
 #include "cli/map_contents.h"
@@ -127,10 +128,11 @@ class Run {
   int finish(EventPrinter& printer, hooks::Session& session);
   void print_maps();
   void warn_of_fuel();
-  void write_perf_map(pid_t pid);
+  void write_for_profilers(pid_t pid);
 
   const Options& options_;
   PerfMaps perf_maps_;
+  JitDumpFile jitdump_;
   std::unique_ptr<object::Object> object_;
   std::vector<lang::ShownMap> shown_;  // of a script's maps; else empty
   std::unique_ptr<engine::UserEngine> engine_;
@@ -265,12 +267,12 @@ int Run::observe(const std::vector<std::string>& command) {
   request.argv = command;
   auto pid = session.launch(request);
   if (!pid) return report_failure(pid.error(), kCannotTrace);
-  if (options_.code.perf_map) {
+  if (options_.code.perf_map || options_.code.jitdump) {
     for (const loader::LoadedProgram& program : loader_->programs()) {
       auto object = engine_->program_of(program.fd.get());
-      if (object) perf_maps_.add(**object);
+      if (object) perf_maps_.add(**object), jitdump_.add(*object);
     }
-    write_perf_map(*pid);
+    write_for_profilers(*pid);
   }
   // Not before: launching forks, which is no thing to do beside a compiler's thread.
   if (options_.code.optimise == "hot") optimiser_.emplace(engine_->runtime(), kHotRuns);
@@ -289,7 +291,7 @@ void Run::watch(EventPrinter& printer, hooks::Session& session) {
     sampler.print_due();
     for (const hooks::SessionEvent& event : session.step()) {
       print_notice(event, options_.verbose);
-      if (event.kind == hooks::NoticeKind::kProcessStarted) write_perf_map(event.pid);
+      if (event.kind == hooks::NoticeKind::kProcessStarted) write_for_profilers(event.pid);
     }
     std::fflush(stdout);
     if (session.exit_status()) return;
@@ -338,9 +340,11 @@ int Run::finish(EventPrinter& printer, hooks::Session& session) {
   return 128 + SIGINT;
 }
 
-void Run::write_perf_map(pid_t pid) {
-  if (!options_.code.perf_map) return;
-  if (auto written = perf_maps_.write_for(pid); !written) warn(written.error().text());
+void Run::write_for_profilers(pid_t pid) {
+  auto wrote = options_.code.perf_map ? perf_maps_.write_for(pid) : Result<>();
+  if (!wrote) warn(wrote.error().text());
+  wrote = options_.code.jitdump ? jitdump_.write_for(pid) : Result<>();
+  if (!wrote) warn(wrote.error().text());
 }
 
 // Which programs' runs were cut short by --fuel.

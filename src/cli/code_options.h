@@ -16,7 +16,7 @@ namespace skep::cli {
 struct CodeOptions {
   uint64_t fuel = 0;
   bool harden = false;
-  bool perf_map = false;
+  bool perf_map = false, jitdump = false;
   std::string optimise = "off";
 };
 
@@ -28,6 +28,9 @@ inline void add_code_options(CLI::App& app, CodeOptions& options) {
                "For programs of others: blinded constants and speculation barriers");
   app.add_flag("--perf-map", options.perf_map,
                "Write /tmp/perf-PID.map, which tells profilers the programs' names");
+  app.add_flag(
+      "--jitdump", options.jitdump,
+      "Write jit-PID.dump ($JITDUMPDIR or /tmp) with the native code, for perf inject --jit");
 }
 
 // Programs compiled ahead of time (skep compile --native) are used wherever the user engine runs.

@@ -2,6 +2,7 @@
 #include "runtime/optimise.h"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 #include <thread>
 
 #include "base/fd.h"
+#include "btf/builder.h"
 #include "isa/assembler.h"
 #include "vm/jit/optimiser.h"
 
@@ -106,6 +108,58 @@ TEST_F(OptimiseTest, takes_the_place_of_the_first_code_while_the_program_runs) {
   runner.join();
   EXPECT_EQ(wrong.load(), 0u);
   EXPECT_EQ(program->run_count(), runs.load());  // none was missed
+}
+
+// A tp_btf program follows pointers that need not lead anywhere; in each kind of code such a load reads 0.
+TEST_F(OptimiseTest, a_load_that_faults_in_a_tp_btf_program_reads_0) {
+  // struct node { …; long at; };  (of 136 bytes) typedef void (*btf_trace_test)(void*, struct node*);
+  btf::BtfBuilder types;
+  const auto word = types.add_int("long", 8, true);
+  const auto node = types.add_composite(btf::Kind::Struct, "node", 136,
+                                        {{.name = "at", .type = word, .bit_offset = 128 * 8}});
+  const auto proto = types.add_prototype(0, {{.name = "", .type = types.add_pointer(0)},
+                                             {.name = "", .type = types.add_pointer(node)}});
+  const auto target = types.add_typedef("btf_trace_test", types.add_pointer(proto));
+  auto made = types.finish();
+  ASSERT_TRUE(made) << made.error().text();
+  std::shared_ptr<const btf::Btf> btf = *made;
+  auto tracing = [&] {
+    ProgLoad load;
+    load.program.insns =
+        *isa::assemble_insns("r2 = *(u64 *)(r1 +0)\n r0 = *(u64 *)(r2 +128)\n r0 += 3\n exit");
+    load.program.type = ProgType::BPF_PROG_TYPE_TRACING;
+    load.program.expected_attach_type = AttachType::BPF_TRACE_RAW_TP;
+    load.program.license = "GPL";
+    load.program.attach_btf = btf;
+    load.program.attach_btf_id = target;
+    auto loaded = runtime_->load_program(std::move(load));
+    EXPECT_TRUE(loaded && loaded->program)
+        << (loaded ? loaded->report.rejection->message : loaded.error().text());
+    return loaded ? loaded->program : nullptr;
+  };
+  void* nothing = ::mmap(nullptr, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(nothing, MAP_FAILED);
+  std::array<uint64_t, 17> there{};
+  there[16] = 40;
+  auto check = [&](const ProgObject& program, const char* what) {
+    EXPECT_EQ(run(program, reinterpret_cast<uint64_t>(there.data())), 43u) << what;
+    EXPECT_EQ(run(program, reinterpret_cast<uint64_t>(nothing)), 3u) << what;
+    EXPECT_EQ(run(program, uint64_t{0x8000} << 48), 3u) << what << ", an address that can't be";
+  };
+  auto program = tracing();
+  ASSERT_TRUE(program);
+  EXPECT_GT(program->header().fault_count, 0u);
+  check(*program, "fast tier");
+  auto done = runtime_->optimise(*program);
+  ASSERT_TRUE(done && *done);
+  EXPECT_GT(program->header().second_fault_count, 0u);
+  check(*program, "swapped in");
+  runtime_->set_optimise(true);
+  auto at_once = tracing();
+  ASSERT_TRUE(at_once);
+  EXPECT_GT(at_once->header().fault_count, 0u);
+  check(*at_once, "at once");
+  ::munmap(nothing, 4096);
 }
 
 TEST_F(OptimiseTest, a_program_that_runs_hot_is_optimised_in_the_background_and_a_cold_one_is_not) {

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <map>
 
+#include "object/hash_layout.h"
 #include "object/map_header.h"
 
 namespace skep::jit {
@@ -16,10 +17,16 @@ constexpr char kMagic[8] = {'s', 'k', 'e', 'p', 'i', 'm', 'g', '1'};
 bool is_relative(ImageAddress what) {
   return what == ImageAddress::helper || what == ImageAddress::kfunc;
 }
-bool is_of_map(ImageAddress what) {
-  return what == ImageAddress::map || what == ImageAddress::map_values ||
-         what == ImageAddress::array_values;
+bool is_hash(MapType type) {
+  return type == MapType::BPF_MAP_TYPE_HASH || type == MapType::BPF_MAP_TYPE_PERCPU_HASH ||
+         type == MapType::BPF_MAP_TYPE_LRU_HASH || type == MapType::BPF_MAP_TYPE_LRU_PERCPU_HASH;
 }
+const HashGeometry* geometry_of(const MapDescriptor& map) {
+  if (map.address == 0 || !is_hash(map.type)) return nullptr;
+  return reinterpret_cast<const HashGeometry*>(
+      reinterpret_cast<const MapHeader*>(map.address)->extra);
+}
+bool is_of_hash(ImageAddress what) { return what >= ImageAddress::hash_buckets; }
 
 // What holds for every image, wherever it comes from.
 Result<> check(const Image& image) {
@@ -30,7 +37,7 @@ Result<> check(const Image& image) {
     return fail(EINVAL, "an image whose entry lies outside its code");
   for (const ImageRelocation& relocation : image.relocations) {
     const uint32_t width = is_relative(relocation.what) ? 4 : 8;
-    if (relocation.what > ImageAddress::kfunc || relocation.at > size ||
+    if (relocation.what > ImageAddress::hash_seed || relocation.at > size ||
         size - relocation.at < width ||
         (is_relative(relocation.what) && relocation.index >= kTableSize))
       return fail(EINVAL, "an image with a relocation at {}, outside of it", relocation.at);
@@ -99,6 +106,9 @@ Result<NativeCode> place(const Image& image, const VerifiedProgram& program,
   for (const ImageRelocation& relocation : image.relocations)
     if (is_of_map(relocation.what) && relocation.index >= program.maps().size())
       return fail(EINVAL, "an image of a program with more than {} maps", program.maps().size());
+    else if (is_of_hash(relocation.what) &&
+             geometry_of(program.maps()[relocation.index]) == nullptr)
+      return fail(EINVAL, "an image of a program whose map {} is a hash", relocation.index);
   auto table_of = [&](const ImageRelocation& relocation) {
     return (relocation.what == ImageAddress::helper ? options.helper_table : options.kfunc_table) +
            8 * uint64_t{relocation.index};
@@ -140,6 +150,15 @@ Result<NativeCode> place(const Image& image, const VerifiedProgram& program,
         value = map == 0 ? 0 : reinterpret_cast<const MapHeader*>(map)->values;
         break;
       }
+      case ImageAddress::hash_buckets:
+        value = geometry_of(program.maps()[relocation.index])->buckets;
+        break;
+      case ImageAddress::hash_elements:
+        value = geometry_of(program.maps()[relocation.index])->elements;
+        break;
+      case ImageAddress::hash_seed:
+        value = geometry_of(program.maps()[relocation.index])->seed;
+        break;
       case ImageAddress::out_of_fuel: value = options.out_of_fuel; break;
       case ImageAddress::helper_table: value = options.helper_table; break;
       case ImageAddress::helper:
@@ -205,7 +224,7 @@ Result<Image> decode_image(ByteSpan bytes) {
     for (ImageRelocation& relocation : image.relocations) {
       uint32_t what = 0;
       if (!in.number(relocation.at) || !in.number(what) || !in.number(relocation.index) ||
-          !in.number(relocation.addend) || what > static_cast<uint32_t>(ImageAddress::kfunc))
+          !in.number(relocation.addend) || what > static_cast<uint32_t>(ImageAddress::hash_seed))
         return false;
       relocation.what = static_cast<ImageAddress>(what);
     }
@@ -272,6 +291,10 @@ std::vector<std::byte> identity(const VerifiedProgram& program, const JitOptions
     const auto& header = *reinterpret_cast<const MapHeader*>(map.address);
     out.number(header.magic), out.number(header.max_entries), out.number(header.value_stride);
     out.number(header.slot_stride), out.number(header.index_mask), out.number(header.values != 0);
+    if (const HashGeometry* hash = geometry_of(map)) {
+      out.number(hash->bucket_mask), out.number(hash->element_stride);
+      out.number(hash->value_offset), out.number(hash->total), out.number(hash->lru);
+    }
   }
   out.number(options.prog_headers), out.number(options.prog_headers_size), out.number(options.fuel);
   out.number(static_cast<uint32_t>(options.inline_maps));

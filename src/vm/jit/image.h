@@ -25,7 +25,13 @@ enum class ImageAddress : uint8_t {
   helper_table = 4,  // 8 bytes: JitOptions::helper_table
   helper = 5,        // 4 bytes, relative to their own address: the table's element `index`
   kfunc = 6,         // likewise
+  hash_buckets = 7,  // 8 bytes: of HashGeometry, of maps()[index], a hash
+  hash_elements = 8,
+  hash_seed = 9,
 };
+[[nodiscard]] constexpr bool is_of_map(ImageAddress what) {
+  return what <= ImageAddress::array_values || what >= ImageAddress::hash_buckets;
+}
 
 struct ImageRelocation {
   uint32_t at = 0;

@@ -1,11 +1,15 @@
 // Calls of helpers, kfuncs and BPF functions; tail calls; what needs no call.
+#include <llvm/IR/MDBuilder.h>
+
 #include <cstddef>
 
+#include "object/hash_layout.h"
 #include "object/helper_context.h"
 #include "object/map_header.h"
 #include "object/prog_header.h"
 #include "spec/helpers.h"
 #include "vm/jit/llvm/translate.h"
+#include "vm/jit/lookup.h"
 
 namespace skep::jit::optimising {
 
@@ -58,7 +62,7 @@ void Translator::call(uint32_t i, const Insn& insn) {
   if (insn.imm < 0 || insn.imm >= static_cast<int32_t>(kTableSize))
     return broken("a call of a helper outside of the table");
   const bool kfunc = insn.src == BPF_PSEUDO_KFUNC_CALL;
-  if (!kfunc && insn.imm == spec::BPF_FUNC_tail_call) return tail_call();
+  if (!kfunc && insn.imm == spec::BPF_FUNC_tail_call) return tail_call(i);
   if (!kfunc && inline_helper(i, insn.imm)) return;
   // A table of a test's own has helpers that the specification doesn't know.
   const bool known = options_.helper_table == JitOptions{}.helper_table;
@@ -117,8 +121,63 @@ bool Translator::inline_helper(uint32_t i, int32_t id) {
     case spec::BPF_FUNC_map_lookup_elem: return inline_lookup(i);
     case spec::BPF_FUNC_get_smp_processor_id:  // the slot is the CPU
       return give(load_field(b_.getInt32Ty(), run_, offsetof(HelperContext, slot), true));
+    case spec::BPF_FUNC_loop: return loop_call(i);
     default: return false;
   }
+}
+
+// bpf_loop over a callback that is known: a loop, into which LLVM may inline it. What the helper would refuse it is left
+// to refuse. Metered code has no such loop: fuel may end it.
+bool Translator::loop_call(uint32_t i) {
+  constexpr uint32_t kMaxLoops = 8u << 20;  // BPF_MAX_LOOPS
+  const uint32_t f = a_.function_in(2, i);
+  if (options_.fuel != 0 || f == functions_.size() || f == 0) return false;
+  llvm::LLVMContext& context = b_.getContext();
+  auto block = [&] { return llvm::BasicBlock::Create(context, "", into_); };
+  llvm::BasicBlock *head = block(), *body = block(), *slow = block(), *done = block();
+  llvm::Value* times = low(1);
+  llvm::Value* argument =
+      is_pointer(kinds_of_.arguments(f)[2]) ? pointer(3) : static_cast<llvm::Value*>(number(3));
+  llvm::Value* allowed =
+      b_.CreateAnd(b_.CreateIsNull(number(4)), b_.CreateICmpULE(times, b_.getInt32(kMaxLoops)));
+  auto* from = b_.GetInsertBlock();
+  b_.CreateCondBr(allowed, head, slow, llvm::MDBuilder(context).createLikelyBranchWeights());
+  b_.SetInsertPoint(slow);
+  llvm::Value* refused = call_through(kHelpers, spec::BPF_FUNC_loop, 4);
+  auto* slow_end = b_.GetInsertBlock();
+  b_.CreateBr(done);
+  b_.SetInsertPoint(head);
+  auto* index = b_.CreatePHI(b_.getInt32Ty(), 2);
+  index->addIncoming(b_.getInt32(0), from);
+  b_.CreateCondBr(b_.CreateICmpULT(index, times), body, done);
+  b_.SetInsertPoint(body);
+  std::vector<llvm::Value*> arguments;
+  for (unsigned r = 1; r < 6; ++r) {
+    const bool is_address = is_pointer(kinds_of_.arguments(f)[r]);
+    llvm::Type* type = is_address ? static_cast<llvm::Type*>(b_.getPtrTy()) : b_.getInt64Ty();
+    llvm::Value* value = llvm::UndefValue::get(type);
+    if (r == 1) value = b_.CreateZExt(index, b_.getInt64Ty());
+    if (r == 1 && is_address) value = b_.CreateIntToPtr(value, type);
+    if (r == 2) value = argument;
+    arguments.push_back(value);
+  }
+  arguments.push_back(run_);
+  llvm::Value* stop = b_.CreateCall(functions_[f], arguments);
+  llvm::Value* next = b_.CreateAdd(index, b_.getInt32(1));
+  index->addIncoming(next, b_.GetInsertBlock());
+  auto* body_end = b_.GetInsertBlock();
+  b_.CreateCondBr(b_.CreateIsNull(stop), head, done);
+  b_.SetInsertPoint(done);
+  auto* made = b_.CreatePHI(b_.getInt32Ty(), 2);
+  made->addIncoming(index, head);
+  made->addIncoming(next, body_end);
+  auto* result = b_.CreatePHI(b_.getInt64Ty(), 3);
+  result->addIncoming(llvm::ConstantInt::get(b_.getInt64Ty(), 0), head);
+  result->addIncoming(llvm::ConstantInt::get(b_.getInt64Ty(), 0), body_end);
+  result->addIncoming(refused, slow_end);
+  made->addIncoming(b_.getInt32(0), slow_end);
+  set(0, b_.CreateOr(result, b_.CreateZExt(made, b_.getInt64Ty())));
+  return true;
 }
 
 bool Translator::inline_lookup(uint32_t i) {
@@ -138,12 +197,17 @@ bool Translator::inline_lookup(uint32_t i) {
       if (header.values == 0) return false;
       element = array_element(map, header, index, facts);
       break;
-    case MapType::BPF_MAP_TYPE_HASH: element = hash_element(i, index, false, false); break;
-    case MapType::BPF_MAP_TYPE_PERCPU_HASH: element = hash_element(i, index, true, false); break;
-    case MapType::BPF_MAP_TYPE_LRU_HASH: element = hash_element(i, index, false, true); break;
-    case MapType::BPF_MAP_TYPE_LRU_PERCPU_HASH: element = hash_element(i, index, true, true); break;
+    case MapType::BPF_MAP_TYPE_HASH: element = hash_element(header, index, false, false); break;
+    case MapType::BPF_MAP_TYPE_PERCPU_HASH:
+      element = hash_element(header, index, true, false);
+      break;
+    case MapType::BPF_MAP_TYPE_LRU_HASH: element = hash_element(header, index, false, true); break;
+    case MapType::BPF_MAP_TYPE_LRU_PERCPU_HASH:
+      element = hash_element(header, index, true, true);
+      break;
     default: return false;
   }
+  if (element == nullptr) return false;
   kinds_[0] = Kind::pointer;
   set(0, element);
   return true;
@@ -181,19 +245,38 @@ llvm::Value* Translator::array_element(const MapDescriptor& map, const MapHeader
 }
 
 // skep_hash_lookup is maps/inlined/hash_lookup.cc as bitcode. What it can't find at once it leaves to the helper.
-llvm::Value* Translator::hash_element(uint32_t, uint32_t index, bool per_cpu, bool lru) {
-  auto callee =
-      module_.getOrInsertFunction("skep_hash_lookup", b_.getPtrTy(), b_.getPtrTy(), b_.getPtrTy(),
-                                  b_.getPtrTy(), b_.getInt32Ty(), b_.getInt32Ty(), b_.getInt32Ty());
-  llvm::Value* map = map_address(ImageAddress::map, index);
-  llvm::Value* found =
-      b_.CreateCall(callee, {map, pointer(2), run_, b_.getInt32(program_.maps()[index].key_size),
-                             b_.getInt32(per_cpu ? 1 : 0), b_.getInt32(lru ? 1 : 0)});
+// The map's geometry never changes: numbers are constants, what differs from hive to hive is a relocation.
+llvm::Value* Translator::hash_element(const MapHeader& header, uint32_t index, bool per_cpu,
+                                      bool lru) {
+  const auto& hash = *reinterpret_cast<const HashGeometry*>(header.extra);
+  if (hash.buckets == 0 || (per_cpu ? header.values == 0 : hash.value_offset == 0) ||
+      lru != (hash.lru != 0))
+    return nullptr;
+  llvm::Type *address = b_.getPtrTy(), *wide = b_.getInt64Ty(), *word = b_.getInt32Ty();
+  auto callee = module_.getOrInsertFunction(
+      "skep_hash_lookup",
+      llvm::FunctionType::get(address,
+                              {address, address, address, address, address, wide, wide, wide, wide,
+                               word, wide, wide, word, word, word},
+                              false));
+  llvm::Value* values = per_cpu ? map_address(ImageAddress::array_values, index)
+                                : llvm::ConstantPointerNull::get(b_.getPtrTy());
+  llvm::Value* seed =
+      b_.CreatePtrToInt(map_address(ImageAddress::hash_seed, index), b_.getInt64Ty());
+  llvm::Value* found = b_.CreateCall(
+      callee,
+      {pointer(2), run_, map_address(ImageAddress::hash_buckets, index),
+       map_address(ImageAddress::hash_elements, index), values, seed, b_.getInt64(hash.bucket_mask),
+       b_.getInt64(hash.element_stride), b_.getInt64(hash.value_offset),
+       b_.getInt32(static_cast<uint32_t>(hash.total)), b_.getInt64(header.slot_stride),
+       b_.getInt64(header.value_stride), b_.getInt32(program_.maps()[index].key_size),
+       b_.getInt32(per_cpu ? 1 : 0), b_.getInt32(lru ? 1 : 0)});
   auto* from = b_.GetInsertBlock();
   auto* slow = llvm::BasicBlock::Create(b_.getContext(), "", into_);
   auto* done = llvm::BasicBlock::Create(b_.getContext(), "", into_);
   llvm::Value* unsure = b_.CreateICmpEQ(found, b_.CreateIntToPtr(b_.getInt64(1), b_.getPtrTy()));
-  b_.CreateCondBr(unsure, slow, done);
+  b_.CreateCondBr(unsure, slow, done,
+                  llvm::MDBuilder(b_.getContext()).createUnlikelyBranchWeights());
   b_.SetInsertPoint(slow);
   llvm::Value* called =
       b_.CreateIntToPtr(call_through(kHelpers, spec::BPF_FUNC_map_lookup_elem, 2), b_.getPtrTy());
@@ -208,9 +291,10 @@ llvm::Value* Translator::hash_element(uint32_t, uint32_t index, bool per_cpu, bo
 
 // r1: ctx, r2: program array, r3: index. The array's memory is any traced process's to write: what it holds must
 // be a published program. A subprogram's caller goes on with what the other program returns.
-void Translator::tail_call() {
+void Translator::tail_call(uint32_t i) {
+  auto known = options_.inline_maps ? tail_call_at(program_, i) : std::nullopt;
   llvm::Value* array = pointer(2);
-  llvm::Value* key = low(3);
+  llvm::Value* key = known && known->index ? b_.getInt32(*known->index) : low(3);
   auto* out = llvm::BasicBlock::Create(b_.getContext(), "", into_);
   auto go_on_if = [&](llvm::Value* condition) {
     auto* next = llvm::BasicBlock::Create(b_.getContext(), "", into_);
@@ -218,18 +302,22 @@ void Translator::tail_call() {
     b_.SetInsertPoint(next);
   };
   go_on_if(b_.CreateICmpULT(
-      key, load_field(b_.getInt32Ty(), array, offsetof(MapHeader, max_entries), true)));
+      key, known ? b_.getInt32(known->array->max_entries)
+                 : load_field(b_.getInt32Ty(), array, offsetof(MapHeader, max_entries), true)));
   llvm::Value* calls = load_field(b_.getInt32Ty(), run_, offsetof(HelperContext, tail_calls));
   go_on_if(b_.CreateICmpULT(calls, b_.getInt32(kMaxTailCalls)));
-  llvm::Value* values = load_field(b_.getPtrTy(), array, offsetof(MapHeader, values), true);
+  llvm::Value* values =
+      known ? map_address(ImageAddress::array_values, static_cast<uint32_t>(known->map_index))
+            : load_field(b_.getPtrTy(), array, offsetof(MapHeader, values), true);
   // Atomic: LLVM may read it only once.
   auto* element = b_.CreateAlignedLoad(
       b_.getInt64Ty(), b_.CreateGEP(b_.getInt64Ty(), values, b_.CreateZExt(key, b_.getInt64Ty())),
       llvm::Align(8));
   element->setAtomic(llvm::AtomicOrdering::Acquire);
-  go_on_if(b_.CreateICmpULT(b_.CreateSub(element, b_.getInt64(options_.prog_headers)),
-                            b_.getInt64(options_.prog_headers_size)));
-  go_on_if(b_.CreateIsNull(b_.CreateAnd(element, b_.getInt64(63))));
+  llvm::Value* offset = b_.CreateSub(element, b_.getInt64(options_.prog_headers));
+  offset = b_.CreateIntrinsic(llvm::Intrinsic::fshr, {b_.getInt64Ty()},
+                              {offset, offset, b_.getInt64(6)});  // see x86_64/call.cc
+  go_on_if(b_.CreateICmpULT(offset, b_.getInt64(options_.prog_headers_size / 64)));
   llvm::Value* header = b_.CreateIntToPtr(element, b_.getPtrTy());
   llvm::Value* magic = load_field(b_.getInt32Ty(), header, offsetof(ProgHeader, magic));
   go_on_if(b_.CreateICmpEQ(magic, b_.getInt32(kProgMagic)));

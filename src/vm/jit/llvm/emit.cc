@@ -66,13 +66,22 @@ bool link_inlined(llvm::Module& module, std::string& error) {
     }
     (*read)->setDataLayout(module.getDataLayout());
     (*read)->setTargetTriple(module.getTargetTriple());
+    std::vector<std::string> names;
+    for (llvm::Function& function : **read)
+      if (!function.isDeclaration()) names.push_back(function.getName().str());
     if (llvm::Linker::linkModules(module, std::move(*read))) {
       error = std::string("linking the bitcode of ") + blob.name;
       return false;
     }
-    llvm::Function* function = module.getFunction(blob.name);
-    function->setLinkage(llvm::GlobalValue::InternalLinkage);
-    function->addFnAttr(llvm::Attribute::AlwaysInline);
+    // Whole: what they call of each other is chosen by arguments that are constants here.
+    for (const std::string& name : names) {
+      llvm::Function* function = module.getFunction(name);
+      if (function == nullptr) continue;
+      function->setComdat(nullptr);
+      function->setLinkage(llvm::GlobalValue::InternalLinkage);
+      function->removeFnAttr(llvm::Attribute::NoInline);
+      function->addFnAttr(llvm::Attribute::AlwaysInline);
+    }
   }
   // General registers only: whoever runs a program (the agent, in a signal or a probe) saves no others. No red
   // zone, so that nothing lies below the stack pointer where a probe's own frames go.
@@ -283,6 +292,9 @@ class Linker {
                                {"skep_array_values_", ImageAddress::array_values},
                                {"skep_out_of_fuel_", ImageAddress::out_of_fuel},
                                {"skep_helper_table_", ImageAddress::helper_table},
+                               {"skep_hash_buckets_", ImageAddress::hash_buckets},
+                               {"skep_hash_elements_", ImageAddress::hash_elements},
+                               {"skep_hash_seed_", ImageAddress::hash_seed},
                                {"skep_helper_", ImageAddress::helper},
                                {"skep_kfunc_", ImageAddress::kfunc}};
     for (const Name& row : kNames) {

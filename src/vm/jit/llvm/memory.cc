@@ -120,15 +120,23 @@ void Translator::load_packet(const Insn& insn) {
 // Not a constant: it differs from hive to hive, and cached code must not hold it. One a function and map, in the
 // entry block, so that it can stay in a register.
 llvm::Value* Translator::map_address(ImageAddress what, uint32_t index) {
-  constexpr const char* kNames[] = {"skep_map_", "skep_map_values_", "skep_array_values_",
-                                    "skep_out_of_fuel_", "skep_helper_table_"};
+  constexpr const char* kNames[] = {"skep_map_",
+                                    "skep_map_values_",
+                                    "skep_array_values_",
+                                    "skep_out_of_fuel_",
+                                    "skep_helper_table_",
+                                    "",
+                                    "",
+                                    "skep_hash_buckets_",
+                                    "skep_hash_elements_",
+                                    "skep_hash_seed_"};
   llvm::Value* once = nullptr;
   const auto row = static_cast<size_t>(what);
-  llvm::Value** kept = row < maps_.size() ? &maps_[row][index] : &once;
+  const bool of_map = is_of_map(what);
+  llvm::Value** kept = of_map ? &maps_[row][index] : &once;
   if (*kept != nullptr) return *kept;
   llvm::IRBuilderBase::InsertPointGuard guard(b_);
-  if (row < maps_.size())
-    b_.SetInsertPoint(&into_->getEntryBlock(), into_->getEntryBlock().begin());
+  if (of_map) b_.SetInsertPoint(&into_->getEntryBlock(), into_->getEntryBlock().begin());
   auto* type = llvm::FunctionType::get(b_.getPtrTy(), {}, false);
   auto* snippet = llvm::InlineAsm::get(
       type, std::string("movabsq $$") + kNames[row] + std::to_string(index) + ", $0", "=r", false);
@@ -136,7 +144,7 @@ llvm::Value* Translator::map_address(ImageAddress what, uint32_t index) {
   call->setDoesNotThrow();
   call->setDoesNotAccessMemory();
   call->addFnAttr(llvm::Attribute::WillReturn);
-  call->addRetAttr(llvm::Attribute::NonNull);
+  if (what != ImageAddress::hash_seed) call->addRetAttr(llvm::Attribute::NonNull);
   return *kept = call;
 }
 

@@ -100,8 +100,9 @@ class Translator {
   bool inline_helper(uint32_t i, int32_t id);
   llvm::Value* array_element(const MapDescriptor& map, const MapHeader& header, uint32_t index,
                              const InsnFacts& facts);
-  llvm::Value* hash_element(uint32_t i, uint32_t index, bool per_cpu, bool lru);
-  void tail_call();
+  llvm::Value* hash_element(const MapHeader& header, uint32_t index, bool per_cpu, bool lru);
+  void tail_call(uint32_t i);
+  bool loop_call(uint32_t i);
   llvm::FunctionType* helper_type();
 
   const VerifiedProgram& program_;
@@ -124,7 +125,7 @@ class Translator {
   llvm::AllocaInst* may_goto_ = nullptr;
   llvm::BasicBlock* no_fuel_ = nullptr;
   std::array<llvm::AllocaInst*, isa::kRegisters> numbers_{}, pointers_{};
-  std::array<std::vector<llvm::Value*>, 3>
+  std::array<std::vector<llvm::Value*>, 10>
       maps_;                               // by ImageAddress and index, made in the entry block
   std::vector<llvm::BasicBlock*> blocks_;  // by instruction, from function_->start
   Kinds kinds_{};

@@ -38,7 +38,30 @@ Result<std::vector<std::byte>> read_file(const std::string& path, size_t limit) 
   return bytes;
 }
 
+namespace {
+
+// 0 or errno.
+int write_all(const Fd& file, ByteSpan bytes) {
+  while (!bytes.empty()) {
+    ssize_t wrote = ::write(file.get(), bytes.data(), bytes.size());
+    if (wrote < 0 && errno == EINTR) continue;
+    if (wrote < 0) return errno;
+    bytes = bytes.subspan(static_cast<size_t>(wrote));
+  }
+  return 0;
+}
+
+}  // namespace
+
 Result<> write_file(const std::string& path, ByteSpan bytes, mode_t mode) {
+  // A device, a pipe or a link is written to, never replaced.
+  struct stat status;
+  if (::lstat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
+    Fd there(::open(path.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC));
+    if (!there) return fail_errno(errno, "{}", path);
+    if (int code = write_all(there, bytes); code != 0) return fail_errno(code, "{}", path);
+    return {};
+  }
   std::string temporary = path + ".XXXXXX";
   Fd file(::mkostemp(temporary.data(), O_CLOEXEC));
   if (!file) return fail_errno(errno, "{}", path);
@@ -46,12 +69,7 @@ Result<> write_file(const std::string& path, ByteSpan bytes, mode_t mode) {
     ::unlink(temporary.c_str());
     return fail_errno(code, "{}", path);
   };
-  while (!bytes.empty()) {
-    ssize_t wrote = ::write(file.get(), bytes.data(), bytes.size());
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote < 0) return abandon(errno);
-    bytes = bytes.subspan(static_cast<size_t>(wrote));
-  }
+  if (int code = write_all(file, bytes); code != 0) return abandon(code);
   mode_t mask = ::umask(0);
   ::umask(mask);
   if (::fchmod(file.get(), mode & ~mask) != 0) return abandon(errno);

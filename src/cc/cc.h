@@ -47,7 +47,8 @@ struct Compiled {
   bool ok = false;
   std::vector<std::byte> object;  // empty where !ok
   std::string diagnostics;        // clang's, verbatim; warnings where ok
-  // The /// text before, or ///< behind, a global: variable, text.
+  // The /// text before, or ///< behind, a global or a map of SEC(".maps"): its name, text. That of the file, which
+  // begins "/// @description" and stands before neither: "", text.
   std::vector<std::pair<std::string, std::string>> comments;
   bool from_cache = false;
 };

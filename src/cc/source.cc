@@ -92,23 +92,49 @@ std::vector<Include> includes(std::string_view source) {
 std::vector<std::pair<std::string, std::string>> variable_comments(std::string_view source) {
   std::vector<std::pair<std::string, std::string>> comments;
   std::string above;
+  bool in_struct = false;  // that may be a map's, with `above` before it
+  bool described = false;  // the file
   while (!source.empty()) {
     std::string_view line = source.substr(0, source.find('\n'));
     source.remove_prefix(std::min(line.size() + 1, source.size()));
+    const bool at_margin = !line.starts_with(' ') && !line.starts_with('\t');
     line = trimmed(line);
+    if (in_struct) {
+      // The members end at a brace in the first column, as every formatter has it, or on the struct's own line.
+      if (!at_margin || !line.starts_with('}')) continue;
+      in_struct = false;
+      if (line.find("SEC(\".maps\")") != std::string_view::npos)
+        comments.emplace_back(declared_name(line), std::move(above));
+      above.clear();
+      continue;
+    }
     if (line.starts_with("///") && !line.starts_with("///<")) {
       if (!above.empty()) above += ' ';
       above += trimmed(line.substr(3));
       continue;
     }
+    if (line.starts_with("//") && !above.empty()) continue;  // a remark between comment and global
     const size_t behind = line.find("///<");
-    const bool is_global = line.find("const ") != std::string_view::npos &&
+    const std::string_view code = line.substr(0, behind);
+    const bool is_map = line.starts_with("struct") && line.find('{') != std::string_view::npos;
+    if (is_map && line.find('}') == std::string_view::npos) {
+      in_struct = !above.empty();
+      continue;
+    }
+    const bool is_option = line.find("const ") != std::string_view::npos &&
                            line.find("volatile ") != std::string_view::npos;
+    const bool is_declared =
+        above.find("@cmdarg") != std::string::npos && line.find(';') != std::string_view::npos;
+    const bool is_global =
+        is_option || is_declared || (is_map && line.find("SEC(\".maps\")") != line.npos);
+    std::string text =
+        behind != std::string_view::npos ? std::string(trimmed(line.substr(behind + 4))) : above;
     if (is_global) {
-      const std::string_view name = declared_name(line.substr(0, behind));
-      std::string text =
-          behind != std::string_view::npos ? std::string(trimmed(line.substr(behind + 4))) : above;
+      const std::string_view name = declared_name(is_map ? code.substr(code.rfind('}') + 1) : code);
       if (!name.empty() && !text.empty()) comments.emplace_back(name, std::move(text));
+    } else if (!described && above.starts_with("@description")) {
+      comments.emplace_back("", std::move(above));
+      described = true;
     }
     above.clear();
   }

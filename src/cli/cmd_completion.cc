@@ -75,7 +75,7 @@ void add_completion(CLI::App& root, Chosen& chosen) {
                                   "Print a completion script: source <(skep completion bash)");
   auto shell = std::make_shared<std::string>();
   app->add_option("SHELL", *shell, "bash")->required()->check(CLI::IsMember({"bash"}));
-  app->callback([&chosen, &root] {
+  app->callback([&chosen, &root, shell] {  // which the option writes to
     chosen.run = [&root] {
       print(bash_script(root));
       return kOk;

@@ -9,6 +9,7 @@
 #include "cli/exec_input.h"
 #include "cli/input.h"
 #include "cli/jitdump.h"
+#include "cli/kernel_side.h"
 #include "cli/map_contents.h"
 #include "cli/perf_map.h"
 #include "cli/rejection.h"
@@ -285,7 +286,8 @@ int run(Options options) {
                      map.spec->type == MapType::BPF_MAP_TYPE_PERF_EVENT_ARRAY;
       auto shared = user->map_of(map.fd.get());
       if (carries && shared)
-        events->follow((*shared)->header(), loader->object().btf(), map.spec->value_type);
+        events->follow((*shared)->header(), loader->object().btf(),
+                       record_type(loader->object(), *map.spec));
     }
     events->follow_printk(user->runtime().printk_ring());
   }

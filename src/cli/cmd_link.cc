@@ -2,7 +2,7 @@
 #include <CLI/CLI.hpp>
 
 #include "base/fd.h"
-#include "cli/command.h"
+#include "cli/input.h"
 #include "object/object.h"
 #include "object/static_linker.h"
 
@@ -19,8 +19,8 @@ int run(const Options& options) {
   std::vector<object::LinkInput> inputs;
   files.reserve(options.inputs.size());
   for (const std::string& path : options.inputs) {
-    auto bytes = read_file(path);
-    if (!bytes) return report_failure(bytes.error(), exit_for(bytes.error(), kNoInput));
+    auto bytes = read_object_bytes(path);
+    if (!bytes) return report_failure(bytes.error().error, bytes.error().status);
     files.push_back(std::move(*bytes));
     inputs.push_back({path, files.back()});
   }

@@ -81,7 +81,8 @@ is Linux's own
 .BR bpf (2).
 .PP
 .I FILE
-is C source (.bpf.c, compiled by clang 19 and cached), an object (.bpf.o) or BPF assembly (.bpf.s).
+is C source (.bpf.c, compiled by clang 19 and cached), an object (.bpf.o), BPF assembly (.bpf.s) or a
+package of these (.skep.json).
 The
 .B const volatile
 globals of an object are options of
@@ -142,6 +143,7 @@ no colour, whatever its value
 skep run opensnoop.bpf.c \-\- ls \-l /usr
 skep run funclatency.bpf.c \-\-function libc.so.6:malloc \-\- python3 \-c 'print(1)'
 skep verify \-\-kernel 5.10 tool.bpf.o
+skep package tool.bpf.c && skep run tool.skep.json \-\- ls
 skep exec filter.bpf.s \-\-data packets.pcap
 .fi
 .SH SEE ALSO

@@ -15,6 +15,7 @@
 #include "cli/input.h"
 #include "cli/jitdump.h"
 #include "cli/kernel_run.h"
+#include "cli/kernel_side.h"
 #include "cli/map_contents.h"
 #include "cli/perf_map.h"
 #include "cli/rejection.h"
@@ -255,7 +256,8 @@ int Run::observe(const std::vector<std::string>& command) {
     }
     auto shared = engine_->map_of(map.fd.get());
     if (!shared) return report_failure(shared.error(), kInternal);
-    printer.follow((*shared)->header(), loader_->object().btf(), map.spec->value_type);
+    printer.follow((*shared)->header(), loader_->object().btf(),
+                   record_type(loader_->object(), *map.spec));
   }
   printer.follow_printk(engine_->runtime().printk_ring());
 
@@ -283,8 +285,10 @@ int Run::observe(const std::vector<std::string>& command) {
 // Until COMMAND ends or somebody wants us to stop.
 void Run::watch(EventPrinter& printer, hooks::Session& session) {
   bool forwarded = false;
+  Sampler sampler(*loader_, options_.json);
   while (true) {
     printer.drain();
+    sampler.print_due();
     for (const hooks::SessionEvent& event : session.step()) {
       print_notice(event, options_.verbose);
       if (event.kind == hooks::NoticeKind::kProcessStarted) write_for_profilers(event.pid);
@@ -305,7 +309,8 @@ void Run::watch(EventPrinter& printer, hooks::Session& session) {
       return;
     }
     maps::wait_for_events(
-        [&] { return printer.pending() || session.wait(0ms) || g_stop_signal.load() != 0; }, 100ms);
+        [&] { return printer.pending() || session.wait(0ms) || g_stop_signal.load() != 0; },
+        sampler.wait(100ms));
   }
 }
 
@@ -368,6 +373,7 @@ void Run::print_maps() {
       print(script_map_text(*shown, std::move(*contents), options_.json));
       continue;
     }
+    shape_as_sampled(*map.spec, *contents);
     bool nonzero = false;
     for (const auto& element : contents->elements) {
       for (const auto& value : element.values) {
@@ -426,7 +432,8 @@ void add_run(CLI::App& root, Chosen& chosen) {
   app->set_help_flag();  // our own: FILE's options belong to it
   app->add_flag("-h,--help", options->help, "Print this help; with FILE, its options too");
   app->add_option("FILE", options->path,
-                  "C (.bpf.c), an object (.bpf.o), assembly (.bpf.s) or a script (.bt)");
+                  "C (.bpf.c), an object (.bpf.o), assembly (.bpf.s), a package (.skep.json) or a "
+                  "script (.bt)");
   app->add_option("--function", options->function,
                   "BINARY:FUNCTION of uprobes whose section names none: libc.so.6:malloc");
   app->add_option("--program", options->only, "Load this program only (may be given again)");

@@ -2,7 +2,7 @@
 #include <CLI/CLI.hpp>
 
 #include "base/fd.h"
-#include "cli/command.h"
+#include "cli/input.h"
 #include "object/skeleton.h"
 
 namespace skep::cli {
@@ -13,8 +13,8 @@ struct Options {
 };
 
 int run(const Options& options) {
-  auto bytes = read_file(options.path);
-  if (!bytes) return report_failure(bytes.error(), exit_for(bytes.error(), kNoInput));
+  auto bytes = read_object_bytes(options.path);
+  if (!bytes) return report_failure(bytes.error().error, bytes.error().status);
   const std::string name =
       options.name.empty() ? object::skeleton_name(options.path) : options.name;
   auto text = object::make_skeleton(

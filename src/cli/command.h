@@ -74,6 +74,7 @@ void add_exec(CLI::App& root, Chosen& chosen);
 void add_compile(CLI::App& root, Chosen& chosen);
 void add_link(CLI::App& root, Chosen& chosen);
 void add_skeleton(CLI::App& root, Chosen& chosen);
+void add_package(CLI::App& root, Chosen& chosen);
 void add_verify(CLI::App& root, Chosen& chosen);
 void add_explain(CLI::App& root, Chosen& chosen);
 void add_requires(CLI::App& root, Chosen& chosen);

@@ -5,7 +5,6 @@
 #include "base/fd.h"
 #include "btf/user_engine/user_engine.h"
 #include "cc/cc.h"
-#include "isa/assembler.h"
 #include "isa/disassembler.h"
 #include "object/assembled.h"
 #include "spec/helpers.h"
@@ -13,18 +12,15 @@
 namespace skep::cli {
 namespace {
 
-int32_t helper_id(const void*, std::string_view name) {
-  const spec::Helper* helper = spec::find_helper(name);
-  return helper != nullptr ? static_cast<int32_t>(helper->id) : -1;
+std::expected<Opened, Failure> keep(Result<object::Object> object, Opened opened) {
+  if (!object) return failure(exit_for(object.error(), kBadInput), object.error());
+  opened.object = std::make_unique<object::Object>(std::move(*object));
+  if (auto set = package::apply_defaults(*opened.object); !set)
+    return failure(kBadInput, Error(set.error()).within(opened.object->name()));
+  return opened;
 }
 
-std::expected<std::unique_ptr<object::Object>, Failure> keep(Result<object::Object> object) {
-  if (!object) return failure(kBadInput, object.error());
-  return std::make_unique<object::Object>(std::move(*object));
-}
-
-std::expected<std::unique_ptr<object::Object>, Failure> compile(const std::string& path,
-                                                                const InputOptions& options) {
+std::expected<Opened, Failure> compile(const std::string& path, const InputOptions& options) {
   cc::Options flags;
   flags.target = btf::user_engine_btf();
   for (const std::string& directory : options.include_dirs) flags.flags.push_back("-I" + directory);
@@ -37,31 +33,86 @@ std::expected<std::unique_ptr<object::Object>, Failure> compile(const std::strin
   if (!compiled->ok)
     return failure(kBadInput, Error(EINVAL, path + ": clang refused it; see above"));
   auto object = object::open_object(compiled->object, path);
-  if (!object) return failure(kBadInput, object.error());
-  for (const auto& [variable, comment] : compiled->comments) object->set_comment(variable, comment);
-  return std::make_unique<object::Object>(std::move(*object));
+  Opened opened;
+  for (const auto& [name, comment] : compiled->comments) {
+    if (name.empty()) {
+      auto said = package::parse_annotations(comment);
+      opened.description = said ? said->help : comment;
+    } else if (object) {
+      object->set_comment(name, comment);
+    }
+  }
+  opened.bytes = std::move(compiled->object);
+  return keep(std::move(object), std::move(opened));
 }
+
+std::expected<package::Package, Failure> read_package(std::string_view text,
+                                                      const std::string& path) {
+  auto package = package::read(text);
+  if (!package) return failure(kBadInput, Error(package.error()).within(path));
+  return std::move(*package);
+}
+
+std::string_view text_of(const std::vector<std::byte>& bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+bool is_package(const std::string& path, const std::vector<std::byte>& bytes) {
+  return package::looks_like_package(text_of(bytes)) || path.ends_with(".json");
+}
+
+bool is_elf(const std::vector<std::byte>& bytes) { return text_of(bytes).starts_with("\177ELF"); }
 
 }  // namespace
 
-std::expected<std::unique_ptr<object::Object>, Failure> open_input(const std::string& path,
-                                                                   const InputOptions& options) {
+std::expected<Opened, Failure> open_file(const std::string& path, const InputOptions& options) {
   auto bytes = read_file(path);
   if (!bytes) return failure(exit_for(bytes.error(), kNoInput), bytes.error());
-  constexpr std::string_view kElf = "\177ELF";
-  std::string_view text(reinterpret_cast<const char*>(bytes->data()), bytes->size());
-  if (text.starts_with(kElf)) return keep(object::open_object(*bytes, path));
+  Opened opened;
+  if (is_elf(*bytes)) {
+    opened.bytes = std::move(*bytes);
+    auto object = object::open_object(opened.bytes, path);
+    return keep(std::move(object), std::move(opened));
+  }
   if (path.ends_with(".c")) return compile(path, options);
   if (path.ends_with(".s") || path.ends_with(".S")) {
-    isa::AsmOptions assembler;
-    assembler.helper_id = helper_id;
-    auto assembly = isa::assemble(text, assembler);
-    if (!assembly) return failure(kBadInput, Error(assembly.error()).within(path));
-    return keep(object::object_from_assembly(*assembly, path, options.section));
+    opened.format = package::Format::assembly;
+    opened.bytes = std::move(*bytes);
+    auto object = object::open_assembly(text_of(opened.bytes), path, options.section);
+    return keep(std::move(object), std::move(opened));
   }
-  return failure(
-      kBadInput,
-      Error(EINVAL, path + ": neither an ELF object, nor C (.c), nor BPF assembly (.s)"));
+  if (is_package(path, *bytes)) {
+    auto package = read_package(text_of(*bytes), path);
+    if (!package) return std::unexpected(package.error());
+    if (!options.section.empty()) package->section = options.section;
+    opened.package = std::move(*package);
+    opened.bytes = opened.package->object;
+    opened.format = opened.package->format;
+    opened.description = opened.package->description;
+    auto object = package::open(*opened.package, path);
+    return keep(std::move(object), std::move(opened));
+  }
+  return failure(kBadInput,
+                 Error(EINVAL, path + ": neither an ELF object, nor C (.c), nor BPF assembly (.s), "
+                                      "nor a package (.skep.json)"));
+}
+
+std::expected<std::vector<std::byte>, Failure> read_object_bytes(const std::string& path) {
+  auto bytes = read_file(path);
+  if (!bytes) return failure(exit_for(bytes.error(), kNoInput), bytes.error());
+  if (is_elf(*bytes) || !is_package(path, *bytes)) return std::move(*bytes);
+  auto package = read_package(text_of(*bytes), path);
+  if (!package) return std::unexpected(package.error());
+  if (package->format != package::Format::elf)
+    return failure(kBadInput, Error(EINVAL, path + ": it holds assembly, not an object"));
+  return std::move(package->object);
+}
+
+std::expected<std::unique_ptr<object::Object>, Failure> open_input(const std::string& path,
+                                                                   const InputOptions& options) {
+  auto opened = open_file(path, options);
+  if (!opened) return std::unexpected(opened.error());
+  return std::move(opened->object);
 }
 
 std::string disassembly_of(const Program& program, bool opcodes) {

@@ -13,6 +13,7 @@
 
 #include "base/fd.h"
 #include "cli/event_printer.h"
+#include "cli/kernel_side.h"
 #include "cli/map_contents.h"
 #include "engine/kernel/kernel_engine.h"
 #include "hooks/command.h"
@@ -137,7 +138,7 @@ std::expected<void, Failure> KernelRun::follow_events() {
       return failure(kUnavailable, Error(reader.error()).within("map " + map.spec->name));
     for (int fd : (*reader)->descriptors()) waits_.push_back({fd, POLLIN, 0});
     printer_.follow(map.spec->name, std::move(*reader), loader_->object().btf(),
-                    map.spec->value_type);
+                    record_type(loader_->object(), *map.spec));
   }
   return {};
 }
@@ -147,9 +148,13 @@ int KernelRun::watch(std::optional<Held>& command) {
   const size_t rings = waits_.size();
   waits_.push_back({stop_.get(), POLLIN, 0});
   if (command) waits_.push_back({command->ended(), POLLIN, 0});
+  Sampler sampler(*loader_, options_.json);
   while (true) {
-    ::poll(waits_.data(), waits_.size(), -1);
+    using namespace std::chrono_literals;
+    const int limit = sampler.empty() ? -1 : static_cast<int>(sampler.wait(24h).count());
+    if (::poll(waits_.data(), waits_.size(), limit) < 0) continue;
     printer_.drain();
+    sampler.print_due();
     std::fflush(stdout);
     if (std::ferror(stdout) != 0) return kOk;
     if (command && waits_[rings + 1].revents != 0) return command->status();
@@ -175,6 +180,7 @@ void KernelRun::print_maps(const std::vector<lang::ShownMap>& shown) {
       print(script_map_text(*script, std::move(*contents), options_.json));
       continue;
     }
+    shape_as_sampled(*map.spec, *contents);
     const bool nonzero = std::ranges::any_of(contents->elements, [](const auto& element) {
       return std::ranges::any_of(element.values, [](const auto& value) {
         return std::ranges::any_of(value, [](std::byte byte) { return byte != std::byte{0}; });

@@ -60,6 +60,7 @@ int run(int argc, char** argv) {
                     add_compile,
                     add_link,
                     add_skeleton,
+                    add_package,
                     add_verify,
                     add_explain,
                     add_requires,

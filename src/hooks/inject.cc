@@ -1,5 +1,6 @@
 #include "hooks/inject.h"
 
+#include <dlfcn.h>
 #include <elf.h>
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -12,6 +13,7 @@
 
 #include <csignal>
 #include <cstddef>
+#include <cstdlib>
 #include <cstring>
 #include <optional>
 
@@ -241,14 +243,30 @@ Result<AgentImage> open_agent(const std::string& path) {
 }
 
 std::string default_agent_path() {
+  auto directory_of = [](std::string file) {
+    const size_t slash = file.find_last_of('/');
+    file.resize(slash == std::string::npos ? 0 : slash);
+    return file;
+  };
+  if (const char* said = ::secure_getenv("SKEP_AGENT"); said != nullptr && *said != '\0')
+    return said;
   char self[4096];
-  ssize_t size = ::readlink("/proc/self/exe", self, sizeof self - 1);
-  std::string directory(self, size > 0 ? static_cast<size_t>(size) : 0);
-  directory.resize(directory.find_last_of('/') == std::string::npos ? 0
-                                                                    : directory.find_last_of('/'));
-  std::string beside = directory + "/skep-agent";
-  if (::access(beside.c_str(), R_OK) == 0) return beside;
-  return directory + "/../lib/skep/skep-agent";
+  const ssize_t size = ::readlink("/proc/self/exe", self, sizeof self - 1);
+  const std::string program =
+      directory_of(std::string(self, size > 0 ? static_cast<size_t>(size) : 0));
+  // Beside skep as it was built, or where it is installed; beside libskep.so, for programs that are elsewhere.
+  std::vector<std::string> places{program + "/skep-agent", program + "/../lib/skep/skep-agent"};
+  Dl_info library{};
+  if (::dladdr(reinterpret_cast<const void*>(&default_agent_path), &library) != 0 &&
+      library.dli_fname != nullptr) {
+    const std::string beside = directory_of(library.dli_fname);
+    places.push_back(beside + "/skep/skep-agent");
+    places.push_back(beside + "/../skep/skep-agent");  // lib/ARCHITECTURE
+  }
+  places.emplace_back(SKEP_INSTALLED_AGENT);
+  for (const std::string& place : places)
+    if (::access(place.c_str(), R_OK) == 0) return place;
+  return places[1];
 }
 
 Result<> inject(pid_t tid, const InjectSpec& spec) {

@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "object/built.h"
+#include "spec/helpers.h"
 #include "spec/lookup.h"
 #include "spec/map_types.h"
 
@@ -95,5 +96,17 @@ Result<Object> object_from_assembly(const isa::Assembly& assembly, std::string_v
 }
 
 Object object_from_parts(ObjectParts parts) { return ObjectBuilder::build(std::move(parts)); }
+
+Result<Object> open_assembly(std::string_view text, std::string_view name,
+                             std::string_view section) {
+  isa::AsmOptions options;
+  options.helper_id = [](const void*, std::string_view helper_name) {
+    const spec::Helper* helper = spec::find_helper(helper_name);
+    return helper != nullptr ? static_cast<int32_t>(helper->id) : -1;
+  };
+  auto assembly = isa::assemble(text, options);
+  if (!assembly) return fail(assembly, "{}", name);
+  return object_from_assembly(*assembly, name, section);
+}
 
 }  // namespace skep::object

@@ -15,4 +15,9 @@ namespace skep::object {
                                                   std::string_view name,
                                                   std::string_view section = {});
 
+// The same of a `.bpf.s` file's text; helpers are called by the names that spec/helpers has. EINVAL: what does not
+// assemble.
+[[nodiscard]] Result<Object> open_assembly(std::string_view text, std::string_view name,
+                                           std::string_view section = {});
+
 }  // namespace skep::object

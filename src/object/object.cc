@@ -201,8 +201,12 @@ std::span<std::byte> Object::initial_value(uint32_t map) {
   return maps_[map].content;
 }
 
-void Object::set_comment(std::string_view variable, std::string comment) {
-  if (auto found = index_of(variables_, variable)) variables_[*found].comment = std::move(comment);
+void Object::set_comment(std::string_view variable_or_map, std::string comment) {
+  if (auto variable = index_of(variables_, variable_or_map)) {
+    variables_[*variable].comment = std::move(comment);
+  } else if (auto map = index_of(maps_, variable_or_map)) {
+    maps_[*map].comment = std::move(comment);
+  }
 }
 
 bool Object::needs_target() const {

@@ -68,6 +68,7 @@ struct MapSpec {
   // struct_ops: the name of the kernel's struct, and whether it came from .struct_ops.link.
   std::string struct_ops_type;
   bool struct_ops_link = false;
+  std::string comment;  // as VariableSpec::comment
 };
 
 struct ProgramSpec {
@@ -86,7 +87,9 @@ struct VariableSpec {
   btf::TypeId type = 0;      // without the VAR; 0 where the object has no BTF
   bool is_constant = false;  // lies in .rodata*
   bool is_static = false;
-  std::string comment;  // of its btf_decl_tag("help: …") or set by who compiled it
+  // Of its btf_decl_tags ("help: …", "cmdarg: {…}", "sample: {…}", "export: {…}"), or set by who compiled it;
+  // package/annotations.h reads it.
+  std::string comment;
 };
 
 // What .kconfig externs resolve to.
@@ -132,7 +135,7 @@ class Object {
   Result<> resize_map(uint32_t map, uint32_t max_entries);
   // What a section of globals starts with, to be written to; empty for other maps. Valid as long as this object.
   [[nodiscard]] std::span<std::byte> initial_value(uint32_t map);
-  void set_comment(std::string_view variable, std::string comment);
+  void set_comment(std::string_view variable_or_map, std::string comment);
 
   // All CO-RE relocations, section by section; views into btf().
   [[nodiscard]] std::vector<btf::CoreRelocation> core_relocations() const;

@@ -1,5 +1,8 @@
 // What lies in memory: maps, sections of globals, struct_ops variables, an arena's content, externs.
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <map>
 
 #include "object/elf_opener.h"
 #include "object/map_definition.h"
@@ -9,6 +12,7 @@ namespace skep::object {
 namespace {
 
 constexpr std::string_view kHelp = "help:";
+constexpr std::string_view kCommentTags[] = {kHelp, "cmdarg:", "sample:", "export:"};
 
 bool is_data_section(std::string_view name, std::string_view of) {
   return name == of || (name.starts_with(of) && name[of.size()] == '.');
@@ -158,18 +162,25 @@ Result<> ElfOpener::read_variables(MapSpec& map, bool is_constant) {
   return {};
 }
 
-// __attribute__((btf_decl_tag("help:text"))) on a variable.
+// __attribute__((btf_decl_tag("help:text"))) on a variable or a map, and annotations likewise: "cmdarg:{…}".
 void ElfOpener::read_comments() {
   if (!object_.btf_) return;
+  std::map<std::string, std::string, std::less<>> comments;
   for (btf::TypeId id = 1; id < object_.btf_->type_end(); ++id) {
     const btf::Type tag = object_.btf_->type(id);
-    if (tag.kind() != btf::Kind::DeclTag || !tag.name().starts_with(kHelp)) continue;
+    if (tag.kind() != btf::Kind::DeclTag) continue;
+    const std::string_view word = tag.name().substr(0, tag.name().find(':') + 1);
+    if (word.empty() || std::ranges::find(kCommentTags, word) == std::end(kCommentTags)) continue;
     const btf::Type variable = object_.btf_->type(tag.referenced());
     if (variable.kind() != btf::Kind::Var) continue;
-    std::string_view text = tag.name().substr(kHelp.size());
+    std::string_view text = tag.name().substr(word.size());
     text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
-    object_.set_comment(variable.name(), std::string(text));
+    std::string& comment = comments[std::string(variable.name())];
+    if (!comment.empty()) comment += ' ';
+    if (word != kHelp) comment += fmt::format("@{} ", word.substr(0, word.size() - 1));
+    comment += text;
   }
+  for (auto& [name, comment] : comments) object_.set_comment(name, std::move(comment));
 }
 
 Result<> ElfOpener::read_externs() {

@@ -31,6 +31,87 @@ std::string capitalised(std::string text) {
   return text;
 }
 
+// Words that C++ keeps for itself and C does not.
+constexpr std::string_view kCppWords[] = {"alignas",
+                                          "alignof",
+                                          "and",
+                                          "and_eq",
+                                          "asm",
+                                          "bitand",
+                                          "bitor",
+                                          "bool",
+                                          "catch",
+                                          "char16_t",
+                                          "char32_t",
+                                          "char8_t",
+                                          "class",
+                                          "co_await",
+                                          "co_return",
+                                          "co_yield",
+                                          "compl",
+                                          "concept",
+                                          "consteval",
+                                          "constexpr",
+                                          "constinit",
+                                          "const_cast",
+                                          "decltype",
+                                          "delete",
+                                          "dynamic_cast",
+                                          "explicit",
+                                          "export",
+                                          "false",
+                                          "friend",
+                                          "mutable",
+                                          "namespace",
+                                          "new",
+                                          "noexcept",
+                                          "not",
+                                          "not_eq",
+                                          "nullptr",
+                                          "operator",
+                                          "or",
+                                          "or_eq",
+                                          "private",
+                                          "protected",
+                                          "public",
+                                          "reinterpret_cast",
+                                          "requires",
+                                          "static_assert",
+                                          "static_cast",
+                                          "template",
+                                          "this",
+                                          "thread_local",
+                                          "throw",
+                                          "true",
+                                          "try",
+                                          "typeid",
+                                          "typename",
+                                          "using",
+                                          "virtual",
+                                          "wchar_t",
+                                          "xor",
+                                          "xor_eq"};
+
+// C declarations whose names are no words of C++: "class" → "class_". `bool` and its values mean the same in both.
+std::string cpp_names(std::string_view text) {
+  auto in_word = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_';
+  };
+  std::string named;
+  for (size_t at = 0; at < text.size();) {
+    size_t end = at;
+    while (end < text.size() && in_word(text[end])) ++end;
+    const std::string_view word = text.substr(at, end - at);
+    named += word;
+    if (word != "bool" && word != "true" && word != "false" &&
+        std::ranges::find(kCppWords, word) != std::end(kCppWords))
+      named += '_';
+    if (end < text.size()) named += text[end++];
+    at = end;
+  }
+  return named;
+}
+
 class Skeleton {
  public:
   Skeleton(const Object& object, ByteSpan elf, std::string_view file, std::string_view name)
@@ -249,7 +330,8 @@ std::string Skeleton::cpp_map_type(const MapSpec& map) const {
     }
     return open + (name == "_Bool" ? "bool" : name) + close;
   };
-  return fmt::format("skep::Map<{}, {}>", text(map.key_type), text(map.value_type));
+  return fmt::format("skep::Map<{}, {}>", cpp_names(text(map.key_type)),
+                     cpp_names(text(map.value_type)));
 }
 
 // The types that globals and maps' elements are made of.
@@ -279,7 +361,7 @@ void Skeleton::cpp_types() {
   }
   for (std::string_view own : {"typedef bool bool;\n\n"})
     if (size_t at = text.find(own); at != std::string::npos) text.erase(at, own.size());
-  out_ += text;
+  out_ += cpp_names(text);
 }
 
 Result<std::string> Skeleton::cpp() {
@@ -291,15 +373,17 @@ Result<std::string> Skeleton::cpp() {
     if (!has_memory(i)) continue;
     line("struct {} {{  // {}", capitalised(identifier_of(object_.maps()[i].name)),
          object_.maps()[i].name);
+    const size_t from = out_.size();
     SKEP_CHECK(members(i, "  ", false));
+    out_.replace(from, std::string::npos, cpp_names(out_.substr(from)));
     line("}};");
   }
   line("struct Maps {{");
   for (const MapSpec& map : object_.maps())
-    line("  {} {};", cpp_map_type(map), identifier_of(map.name));
+    line("  {} {};", cpp_map_type(map), cpp_names(identifier_of(map.name)));
   line("}};\nstruct Programs {{");
   for (const ProgramSpec& program : object_.programs())
-    line("  skep::Program {};  // SEC(\"{}\")", program.name, program.section);
+    line("  skep::Program {};  // SEC(\"{}\")", cpp_names(program.name), program.section);
   line("}};\n\n}}  // namespace {}_types\n", name_);
 
   line("class {} {{\n public:", name_);
@@ -323,9 +407,9 @@ Result<std::string> Skeleton::cpp() {
   line("\n private:\n  void bind() {{");
   for (uint32_t i = 0; i < object_.maps().size(); ++i) {
     const MapSpec& map = object_.maps()[i];
-    line("    maps.{} = {}(*object.map(\"{}\"));", identifier_of(map.name),
+    line("    maps.{} = {}(*object.map(\"{}\"));", cpp_names(identifier_of(map.name)),
          cpp_map_type(map).starts_with("skep::Map")
-             ? "decltype(maps." + identifier_of(map.name) + ")"
+             ? "decltype(maps." + cpp_names(identifier_of(map.name)) + ")"
              : "skep::RawMap",
          map.name);
     if (has_memory(i))
@@ -333,7 +417,7 @@ Result<std::string> Skeleton::cpp() {
            name_, capitalised(identifier_of(map.name)), map.name);
   }
   for (const ProgramSpec& program : object_.programs())
-    line("    programs.{0} = *object.program(\"{0}\");", program.name);
+    line("    programs.{} = *object.program(\"{}\");", cpp_names(program.name), program.name);
   line("  }}\n  static std::span<const std::byte> elf() {{");
   line("    alignas(8) static constexpr char kBytes[] =");
   bytes_as_literal();

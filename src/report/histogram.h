@@ -1,4 +1,4 @@
-// log2 histograms, as bpftrace prints them.
+// Histograms, as bpftrace prints them.
 //
 //   [1K, 2K)              12 |@@@@@@@@@@                                          |
 //
@@ -13,5 +13,8 @@ namespace skep::report {
 
 // Lines from the first slot that counted anything to the last; "(empty)" where none did.
 [[nodiscard]] std::string format_log2_histogram(std::span<const uint64_t> slots);
+
+// The same where slots[i] counts the value i: as bucket numbers.
+[[nodiscard]] std::string format_linear_histogram(std::span<const uint64_t> slots);
 
 }  // namespace skep::report

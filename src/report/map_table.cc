@@ -39,7 +39,8 @@ bool speaks_of_histogram(std::string_view name) {
 }
 
 bool elements_are_slots(const MapContents& map) {
-  if (!is_array(map.type) || !speaks_of_histogram(map.name)) return false;
+  if (!is_array(map.type)) return false;
+  if (map.shape == MapContents::Shape::automatic && !speaks_of_histogram(map.name)) return false;
   if (map.btf && map.value_type != 0) return is_integer(*map.btf, map.value_type);
   return !map.elements.empty() && !map.elements[0].values.empty() &&
          map.elements[0].values[0].size() == 8;
@@ -192,6 +193,13 @@ std::vector<uint64_t> numbers(const Value& value) {
   return out;
 }
 
+std::string format_slots(const MapContents& map, const Value& slots) {
+  std::string out =
+      map.unit.empty() ? "" : fmt::format("{:<16}{:>10}\n", escape(map.unit), "count");
+  return out + (map.shape == MapContents::Shape::linear ? format_linear_histogram(numbers(slots))
+                                                        : format_log2_histogram(numbers(slots)));
+}
+
 std::string format_histograms(const MapContents& map) {
   std::string out;
   if (elements_are_slots(map)) {
@@ -202,7 +210,7 @@ std::string format_histograms(const MapContents& map) {
                              [](const auto& a, const auto& b) { return before(a.first, b.first); });
     Value slots = Value::array();
     for (auto& [key, count] : items) slots.push_back(std::move(count));
-    return format_log2_histogram(numbers(slots));
+    return format_slots(map, slots);
   }
   size_t hidden = 0;
   for (const Row& row : sorted_rows(map, hidden)) {
@@ -213,7 +221,7 @@ std::string format_histograms(const MapContents& map) {
       heading += (heading.empty() ? "" : ", ") + escape(name) + " = " + to_text(value);
     }
     if (!heading.empty()) out += heading + ":\n";
-    out += format_log2_histogram(numbers(row.value["slots"]));
+    out += format_slots(map, row.value["slots"]);
   }
   return out.empty() ? "(empty)\n" : out;
 }
@@ -221,6 +229,7 @@ std::string format_histograms(const MapContents& map) {
 }  // namespace
 
 bool is_histogram(const MapContents& map) {
+  if (map.shape == MapContents::Shape::table) return false;
   return slots_of(map).has_value() || elements_are_slots(map);
 }
 

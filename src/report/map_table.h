@@ -21,12 +21,17 @@ struct MapElement {
 
 // What whoever read the map hands over. Without BTF (null, or type 0) bytes are shown as hexadecimal.
 struct MapContents {
+  // How text shows it: `automatic` looks at the value's type and the name, as above; histograms that can't be one are
+  // tables.
+  enum class Shape : uint8_t { automatic, table, log2, linear };
   std::string name;
   MapType type{};
   std::shared_ptr<const btf::Btf> btf;
   btf::TypeId key_type = 0;
   btf::TypeId value_type = 0;
   std::vector<MapElement> elements;
+  Shape shape = Shape::automatic;
+  std::string unit = {};  // of a histogram's slots, to head them; may be empty
 };
 
 [[nodiscard]] bool is_histogram(const MapContents& map);

@@ -278,7 +278,7 @@ TEST(SkepProg, a_second_process_sees_the_session) {
   // The traced cat waits on a fifo until both lists have been made.
   auto outcome = shell("fifo=/tmp/skep-fifo-$$; mkfifo $fifo; skep run " + kExamples +
                        R"sh(opensnoop.bpf.c --name sessiontest -- cat $fifo >/dev/null &
-      until skep prog list --session sessiontest >/dev/null 2>&1; do :; done
+      until skep prog list --session sessiontest 2>/dev/null | grep -q openat_exit; do :; done
       skep prog list --session sessiontest && skep map list --session sessiontest
       status=$?; echo > $fifo; wait; rm $fifo; exit $status)sh");
   EXPECT_EQ(outcome.status, 0) << outcome.err;

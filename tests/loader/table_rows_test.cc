@@ -91,7 +91,10 @@ class MapRow : public Rows, public testing::WithParamInterface<spec::MapTypeRow>
         hold(key, (held = Fd(static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0)))).get());
         break;
       case BPF_MAP_TYPE_XSKMAP:
-        hold(value, (held = Fd(::socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0))).get());
+        // The user engine's queues are datagram sockets of AF_UNIX.
+        held = Fd(&side.engine() == &user() ? ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)
+                                            : ::socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0));
+        hold(value, held.get());
         break;
       case BPF_MAP_TYPE_LPM_TRIE: hold(key, 8); break;
       // What only programs, mmap(2), perf events or the kernel put there.

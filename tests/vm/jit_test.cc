@@ -350,6 +350,9 @@ TEST_F(TailCallJitTest, into_a_known_array_is_checked_as_well) {
 
 // A loop in the code: the callback sees each number once, ends it by 1, and may change its context.
 TEST_F(JitTest, bpf_loop_over_a_known_callback_is_a_loop) {
+#if !defined(__x86_64__)
+  GTEST_SKIP() << "only the x86-64 tier makes a loop of it";
+#endif
   VerifiedProgram looping = program(
       "r6 = r1\n *(u64 *)(r10 -8) = 0\n r1 = *(u32 *)(r6 +0)\n r2 = subprog[f]\n r3 = r10\n "
       "r3 += -8\n r4 = *(u32 *)(r6 +4)\n call 181\n r1 = *(u64 *)(r10 -8)\n r1 <<= 32\n r0 <<= 32\n"

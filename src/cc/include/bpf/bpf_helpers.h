@@ -26,6 +26,10 @@
 
 /* The text that `skep run --help` shows for a const volatile global. */
 #define __help(text) __attribute__((btf_decl_tag("help:" text)))
+/* What the comments @cmdarg, @sample and @export say, kept in the object: __cmdarg({"short": "p"}). */
+#define __cmdarg(...) __attribute__((btf_decl_tag("cmdarg:" #__VA_ARGS__)))
+#define __sample(...) __attribute__((btf_decl_tag("sample:" #__VA_ARGS__)))
+#define __export(...) __attribute__((btf_decl_tag("export:" #__VA_ARGS__)))
 
 #undef __always_inline
 #define __always_inline inline __attribute__((always_inline))

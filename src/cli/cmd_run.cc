@@ -132,11 +132,11 @@ class Run {
 
   const Options& options_;
   PerfMaps perf_maps_;
-  JitDumpFile jitdump_;
   std::unique_ptr<object::Object> object_;
   std::vector<lang::ShownMap> shown_;  // of a script's maps; else empty
   std::unique_ptr<engine::UserEngine> engine_;
   std::optional<loader::Loader> loader_;
+  JitDumpFile jitdump_;
   bool interrupted_ = false;
   std::optional<runtime::BackgroundOptimiser> optimiser_;  // the last: it ends first
 };

@@ -16,6 +16,7 @@
 
 namespace skep::cli {
 
+// Holds the programs: to be destroyed before their engine.
 class JitDumpFile {
  public:
   JitDumpFile() = default;

@@ -252,9 +252,10 @@ TEST(SkepRun, a_perf_map_names_the_programs_of_each_traced_process) {
 
 // tests/runtime/jitdump_test.cc looks inside.
 TEST(SkepRun, a_jitdump_has_the_code_of_the_programs) {
-  auto outcome = shell("d=$(mktemp -d); JITDUMPDIR=$d skep run " + kExamples +
-                       "opensnoop.bpf.c --jitdump -- cat /dev/null; head -c 4 $d/jit-*.dump; "
-                       "tr '\\0' '\\n' < $d/jit-*.dump | grep -a bpf_prog_; rm -r $d");
+  auto outcome =
+      shell("d=$(mktemp -d); JITDUMPDIR=$d skep run " + kExamples +
+            "opensnoop.bpf.c --jitdump -- cat /dev/null; ended=$?; head -c 4 $d/jit-*.dump; "
+            "cat $d/jit-*.dump | tr '\\0' '\\n' | grep -a bpf_prog_; rm -r $d; exit $ended");
   EXPECT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_NE(outcome.out.find("DTiJ"), std::string::npos) << outcome.out << outcome.err;
   EXPECT_NE(outcome.out.find("_openat_enter"), std::string::npos) << outcome.out;

@@ -155,6 +155,7 @@ std::string cache_key(const std::string& path, ByteSpan source, const ClangBinar
   Hasher hasher;
   std::error_code ignored;
   hasher.add(SKEP_VERSION)
+      .add(SKEP_CC_MAKERS)
       .add(fs::current_path(ignored).native())
       .add(path)
       .add(source)

@@ -2,54 +2,19 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <cstdio>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <string>
 
-#include "test_paths.h"
+#include "cli/shell.h"
 
 namespace {
 
+using skep::cli::test::InDirectory;
+using skep::cli::test::Outcome;
+
 using testing::HasSubstr;
 
-struct Outcome {
-  int status = -1;
-  std::string out;  // standard error behind standard output
-};
-
-// In a directory of its own, gone at the end.
-class Reasons : public ::testing::Test {
- protected:
-  void SetUp() override {
-    std::string path = ::testing::TempDir() + "skep-reasons-XXXXXX";
-    ASSERT_NE(::mkdtemp(path.data()), nullptr);
-    directory_ = path;
-  }
-  void TearDown() override { std::filesystem::remove_all(directory_); }
-
-  void write(const std::string& name, const std::string& text) {
-    std::ofstream(directory_ + "/" + name) << text;
-  }
-  Outcome skep(const std::string& arguments) {
-    Outcome outcome;
-    const std::string line =
-        "cd " + directory_ + " && " SKEP_BINARY_DIR "/bin/skep " + arguments + " 2>&1";
-    FILE* pipe = ::popen(line.c_str(), "r");
-    if (pipe == nullptr) return outcome;
-    char buffer[4096];
-    for (size_t got; (got = std::fread(buffer, 1, sizeof buffer, pipe)) > 0;)
-      outcome.out.append(buffer, got);
-    const int status = ::pclose(pipe);
-    outcome.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-    return outcome;
-  }
-  std::string directory_;
-};
+class Reasons : public InDirectory {};
 
 const std::string kLog =
     "libbpf: prog 'f': -- BEGIN PROG LOAD LOG --\n"

@@ -1,39 +1,26 @@
 // Features of docs/features.md that the command shows: small programs in assembly, run by the built skep.
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <fstream>
 #include <sstream>
 #include <string>
 #include <vector>
 
-#include "test_paths.h"
+#include "cli/shell.h"
 
 namespace {
 
-struct Outcome {
-  int status = -1;
-  std::string out, err;
-};
+using skep::cli::test::Outcome;
+using skep::cli::test::run_shell;
 
 // Runs a shell command line in a directory of its own that holds `source` as x.bpf.s; `skep` in it is the one that was built.
 Outcome shell(const std::string& line, const std::string& source = "") {
   std::string directory = ::testing::TempDir() + "skep-features-XXXXXX";
   if (::mkdtemp(directory.data()) == nullptr) return {};
   std::ofstream(directory + "/x.bpf.s") << source;
-  const std::string command =
-      "export PATH=" SKEP_BINARY_DIR "/bin:$PATH; cd " + directory + "; { " + line + "\n} 2>err";
-  Outcome outcome;
-  FILE* pipe = ::popen(command.c_str(), "r");
-  if (pipe == nullptr) return outcome;
-  char buffer[4096];
-  for (size_t got; (got = std::fread(buffer, 1, sizeof buffer, pipe)) > 0;)
-    outcome.out.append(buffer, got);
-  const int status = ::pclose(pipe);
-  outcome.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  Outcome outcome = run_shell("cd " + directory + "; { " + line + "\n} 2>err");
   std::stringstream text;
   text << std::ifstream(directory + "/err").rdbuf();
   outcome.err = text.str();

@@ -1,13 +1,12 @@
 // skep map lookup, update and delete, on the maps of a running session.
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 #include <string>
 
-#include "test_paths.h"
+#include "cli/shell.h"
 
 namespace {
 
@@ -64,14 +63,10 @@ m lookup nothing 1
 echo > fifo
 wait
 )sh";
-  const std::string line =
-      "cd " + directory + "; PATH=" SKEP_BINARY_DIR "/bin:$PATH timeout 60 sh steps.sh 2>&1";
-  FILE* pipe = ::popen(line.c_str(), "r");
-  ASSERT_NE(pipe, nullptr);
-  std::string out;
-  char buffer[4096];
-  for (size_t got; (got = std::fread(buffer, 1, sizeof buffer, pipe)) > 0;) out.append(buffer, got);
-  EXPECT_EQ(::pclose(pipe), 0);
+  const auto outcome =
+      skep::cli::test::run_shell("cd " + directory + "; timeout 60 sh steps.sh 2>&1");
+  EXPECT_EQ(outcome.status, 0);
+  std::string out = outcome.out;
   std::filesystem::remove_all(directory);
   size_t at = 0;
   auto expect_line = [&](const std::string& start, const std::string& text) {

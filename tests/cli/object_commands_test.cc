@@ -1,49 +1,20 @@
 // skep link, skep skeleton, skep btf: the commands that make files of objects and types.
 #include <gtest/gtest.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <string>
 
-#include "test_paths.h"
+#include "cli/shell.h"
 
 namespace {
 
+using skep::cli::test::InDirectory;
+using skep::cli::test::Outcome;
+
 const std::string kObjects = SKEP_SOURCE_DIR "/tests/object/link/";
 
-struct Outcome {
-  int status = -1;
-  std::string out;  // standard error behind standard output
-};
-
-// In a directory of its own, gone at the end.
-class ObjectCommands : public ::testing::Test {
- protected:
-  void SetUp() override {
-    std::string path = ::testing::TempDir() + "skep-objects-XXXXXX";
-    ASSERT_NE(::mkdtemp(path.data()), nullptr);
-    directory_ = path;
-  }
-  void TearDown() override { std::filesystem::remove_all(directory_); }
-
-  Outcome skep(const std::string& arguments) {
-    Outcome outcome;
-    const std::string line =
-        "cd " + directory_ + " && " SKEP_BINARY_DIR "/bin/skep " + arguments + " 2>&1";
-    FILE* pipe = ::popen(line.c_str(), "r");
-    if (pipe == nullptr) return outcome;
-    char buffer[4096];
-    for (size_t got; (got = std::fread(buffer, 1, sizeof buffer, pipe)) > 0;)
-      outcome.out.append(buffer, got);
-    const int status = ::pclose(pipe);
-    outcome.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-    return outcome;
-  }
-  std::string directory_;
-};
+class ObjectCommands : public InDirectory {};
 
 TEST_F(ObjectCommands, link_makes_one_object_of_two) {
   const Outcome linked = skep("link " + kObjects + "a.bpf.o " + kObjects + "b.bpf.o -o ab.bpf.o");

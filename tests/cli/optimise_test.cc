@@ -1,18 +1,18 @@
 // The optimising tier at the command line: where libskep-llvm.so is, and where it is not.
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <string>
 
-#include "test_paths.h"
+#include "cli/shell.h"
 
 namespace {
+
+using skep::cli::test::InDirectory;
+using skep::cli::test::Outcome;
+using skep::cli::test::run_shell;
 
 namespace fs = std::filesystem;
 
@@ -20,38 +20,17 @@ const std::string kBin = SKEP_BINARY_DIR "/bin/";
 const std::string kLatency = SKEP_SOURCE_DIR "/examples/funclatency.bpf.c";
 const std::string kOfMalloc = " --function libc.so.6:malloc -- python3 -c 'print(1)'";
 
-struct Outcome {
-  int status = -1;
-  std::string out;
-};
-
-// In a directory of its own, whose cache is empty: gone at the end.
-class Optimise : public ::testing::Test {
+// Its cache is empty at first.
+class Optimise : public InDirectory {
  protected:
   void SetUp() override {
-    std::string path = ::testing::TempDir() + "skep-tier-XXXXXX";
-    ASSERT_NE(::mkdtemp(path.data()), nullptr);
-    directory_ = path;
-    std::ofstream(directory_ + "/five.bpf.s") << ".license \"GPL\"\n.section \"xdp\"\n"
-                                                 "r1 = *(u32 *)(r1 +0)\nr0 = 5\nexit\n";
-  }
-  void TearDown() override {
-    std::error_code ignored;
-    fs::remove_all(directory_, ignored);
+    InDirectory::SetUp();
+    write("five.bpf.s", ".license \"GPL\"\n.section \"xdp\"\nr1 = *(u32 *)(r1 +0)\nr0 = 5\nexit\n");
   }
   // `rest` says what of standard error is kept.
   Outcome run(const std::string& bin, const std::string& arguments, const char* rest) {
-    Outcome outcome;
-    const std::string line = "cd " + directory_ + " && XDG_CACHE_HOME=" + directory_ + "/cache " +
-                             bin + "skep " + arguments + " " + rest;
-    FILE* pipe = ::popen(line.c_str(), "r");
-    if (pipe == nullptr) return outcome;
-    char buffer[4096];
-    for (size_t got; (got = std::fread(buffer, 1, sizeof buffer, pipe)) > 0;)
-      outcome.out.append(buffer, got);
-    const int status = ::pclose(pipe);
-    outcome.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-    return outcome;
+    return run_shell("cd " + directory_ + " && XDG_CACHE_HOME=" + directory_ + "/cache " + bin +
+                     "skep " + arguments + " " + rest);
   }
   Outcome skep(const std::string& arguments) { return run(kBin, arguments, "2>&1"); }
   Outcome skep_out(const std::string& arguments) { return run(kBin, arguments, ""); }
@@ -70,7 +49,6 @@ class Optimise : public ::testing::Test {
          {"libskep-llvm.so", "../lib/skep/libskep-llvm.so", "../lib/libskep-llvm.so"})
       EXPECT_NE(outcome.out.find(bin + place), std::string::npos) << outcome.out;
   }
-  std::string directory_;
 };
 
 const std::string kExec = "exec --via llvm five.bpf.s --data 000102030405060708090a0b0c0d0e0f";

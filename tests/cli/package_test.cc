@@ -1,20 +1,15 @@
 // skep package, and packages wherever a file is accepted.
 #include <gtest/gtest.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <filesystem>
 #include <fstream>
 #include <string>
 
-#include "test_paths.h"
+#include "cli/shell.h"
 
 namespace {
 
-struct Outcome {
-  int status = -1;
-  std::string out;  // standard error behind standard output
-};
+using skep::cli::test::InDirectory;
+using skep::cli::test::Outcome;
 
 constexpr const char* kSource = R"(/// @description Counts opens by their length.
 #include "vmlinux.h"
@@ -41,32 +36,13 @@ int count(void *ctx) {
 char LICENSE[] SEC("license") = "GPL";
 )";
 
-class PackageCommand : public ::testing::Test {
+class PackageCommand : public InDirectory {
  protected:
   void SetUp() override {
-    std::string path = ::testing::TempDir() + "skep-package-XXXXXX";
-    ASSERT_NE(::mkdtemp(path.data()), nullptr);
-    directory_ = path;
-    std::ofstream(directory_ + "/opens.bpf.c") << kSource;
-    std::ofstream(directory_ + "/two.bpf.s")
-        << ".license \"GPL\"\n.section \"xdp\"\nr0 = 2\nexit\n";
+    InDirectory::SetUp();
+    write("opens.bpf.c", kSource);
+    write("two.bpf.s", ".license \"GPL\"\n.section \"xdp\"\nr0 = 2\nexit\n");
   }
-  void TearDown() override { std::filesystem::remove_all(directory_); }
-
-  Outcome shell(const std::string& arguments) {
-    Outcome outcome;
-    const std::string line =
-        "cd " + directory_ + "; PATH=" SKEP_BINARY_DIR "/bin:$PATH; { " + arguments + "\n} 2>&1";
-    FILE* pipe = ::popen(line.c_str(), "r");
-    if (pipe == nullptr) return outcome;
-    char buffer[4096];
-    for (size_t got; (got = std::fread(buffer, 1, sizeof buffer, pipe)) > 0;)
-      outcome.out.append(buffer, got);
-    const int status = ::pclose(pipe);
-    outcome.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-    return outcome;
-  }
-  std::string directory_;
 };
 
 #define EXPECT_HAS(outcome, text) \

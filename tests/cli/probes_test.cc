@@ -1,34 +1,18 @@
 // USDT, uprobe.multi and the functions of system calls, in a command that skep starts.
 #include <gtest/gtest.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <cstdio>
 #include <string>
 
-#include "test_paths.h"
+#include "cli/shell.h"
 
 namespace {
 
+using skep::cli::test::Outcome;
+using skep::cli::test::run_shell;
+
 const std::string kTargets = SKEP_BINARY_DIR "/hooks_targets/";
 
-struct Outcome {
-  int status = -1;
-  std::string out;  // of both streams
-};
-
-Outcome skep(const std::string& arguments) {
-  const std::string command = SKEP_BINARY_DIR "/bin/skep " + arguments + " 2>&1";
-  Outcome outcome;
-  FILE* pipe = ::popen(command.c_str(), "r");
-  if (pipe == nullptr) return outcome;
-  char buffer[4096];
-  for (size_t got; (got = std::fread(buffer, 1, sizeof buffer, pipe)) > 0;)
-    outcome.out.append(buffer, got);
-  const int status = ::pclose(pipe);
-  outcome.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  return outcome;
-}
+Outcome skep(const std::string& arguments) { return run_shell("skep " + arguments + " 2>&1"); }
 
 const std::string kProbes = "run --json --engine user " SKEP_SOURCE_DIR "/tests/cli/probes.bpf.c ";
 
@@ -38,14 +22,7 @@ bool has(const Outcome& outcome, const std::string& text) {
 
 TEST(Usdt, arguments_are_read_and_the_semaphore_counts) {
   const std::string target = kTargets + "target_usdt";
-  auto bare = [&](const std::string& arguments) {
-    FILE* pipe = ::popen((target + " " + arguments).c_str(), "r");
-    char buffer[256] = {};
-    (void)!std::fread(buffer, 1, sizeof buffer - 1, pipe);
-    ::pclose(pipe);
-    return std::string(buffer);
-  };
-  EXPECT_EQ(bare(""), "semaphore 0, 0 hits\n");
+  EXPECT_EQ(run_shell(target).out, "semaphore 0, 0 hits\n");
   auto traced =
       skep(kProbes + "--program on_usdt --function " + target + ":skep:probe -- " + target);
   EXPECT_TRUE(has(traced, "semaphore 1, 3 hits")) << traced.out;

@@ -1,41 +1,28 @@
 // The command as people use it: the built skep, run as a process of its own.
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <cstdio>
-#include <cstdlib>
 #include <fstream>
 #include <regex>
 #include <sstream>
 #include <string>
 #include <vector>
 
-#include "test_paths.h"
+#include "cli/shell.h"
 
 namespace {
 
+using skep::cli::test::Outcome;
+using skep::cli::test::run_shell;
+
 const std::string kBin = SKEP_BINARY_DIR "/bin/";
 const std::string kExamples = SKEP_SOURCE_DIR "/examples/";
-
-struct Outcome {
-  int status = -1;
-  std::string out, err;
-};
 
 // Runs a shell command line; `skep` in it is the one that was built.
 Outcome shell(const std::string& line) {
   std::string directory = ::testing::TempDir() + "skep-cli-" + std::to_string(::getpid());
   std::string err_path = directory + ".err";
-  std::string command = "PATH=" + kBin + ":$PATH; { " + line + "\n} 2>" + err_path;
-  Outcome outcome;
-  FILE* pipe = ::popen(command.c_str(), "r");
-  if (pipe == nullptr) return outcome;
-  char buffer[4096];
-  for (size_t got; (got = std::fread(buffer, 1, sizeof buffer, pipe)) > 0;)
-    outcome.out.append(buffer, got);
-  int status = ::pclose(pipe);
-  outcome.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  Outcome outcome = run_shell("{ " + line + "\n} 2>" + err_path);
   std::ifstream err(err_path);
   std::stringstream text;
   text << err.rdbuf();

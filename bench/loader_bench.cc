@@ -19,6 +19,7 @@
 #include <filesystem>
 #include <map>
 
+#include "arguments.h"
 #include "base/fd.h"
 #include "engine/kernel/kernel_engine.h"
 #include "loader/loader.h"
@@ -100,24 +101,14 @@ double median_of(int count, Work work) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  bool quick = false, json = false;
-  std::string peer, page;
+  const bench::Arguments arguments = bench::read_arguments(argc, argv);
+  const bool quick = arguments.quick, json = arguments.json;
+  const std::string peer = arguments.value("--peer"), page = arguments.value("--write");
   std::vector<std::string> objects;
-  for (int i = 1; i < argc; ++i) {
-    const std::string argument = argv[i];
-    if (argument == "--quick") {
-      quick = true;
-    } else if (argument == "--json") {
-      json = true;
-    } else if (argument == "--peer" && i + 1 < argc) {
-      peer = argv[++i];
-    } else if (argument == "--write" && i + 1 < argc) {
-      page = argv[++i];
-    } else {
-      std::error_code error;
-      for (const auto& entry : std::filesystem::directory_iterator(argument, error))
-        if (entry.path().extension() == ".o") objects.push_back(entry.path());
-    }
+  for (const std::string& directory : arguments.rest) {
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator(directory, error))
+      if (entry.path().extension() == ".o") objects.push_back(entry.path());
   }
   std::ranges::sort(objects);
   if (auto engine = engine::make_kernel_engine(); !engine) {

@@ -18,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "arguments.h"
 #include "base/fd.h"
 #include "section.h"
 
@@ -130,21 +131,10 @@ int main(int argc, char** argv) {
     fmt::print("{}{:.6f}\n", kMark, now_ms());
     return 0;
   }
-  bool quick = false, json = false;
-  std::string page;
-  std::vector<std::string> names;
-  for (int i = 1; i < argc; ++i) {
-    const std::string argument = argv[i];
-    if (argument == "--quick") {
-      quick = true;
-    } else if (argument == "--json") {
-      json = true;
-    } else if (argument == "--write" && i + 1 < argc) {
-      page = argv[++i];
-    } else {
-      names.push_back(argument);
-    }
-  }
+  const bench::Arguments arguments = bench::read_arguments(argc, argv);
+  const bool quick = arguments.quick, json = arguments.json;
+  const std::string page = arguments.value("--write");
+  const std::vector<std::string>& names = arguments.rest;
   if (names.size() != 2) {
     fmt::print(stderr, "usage: start_bench [--quick] [--json] [--write FILE] SKEP EXAMPLES\n");
     return 2;

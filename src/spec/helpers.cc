@@ -1,5 +1,6 @@
 // The helpers' rows, by id. A helper that the kernel gives several prototypes has a row for each, with
-// disjoint program types. First made from the kernel's own prototype tables (Linux 7.3), kept by hand since.
+// disjoint program types. One file, however long: one row an id in one sorted array, which static_asserts hold as a
+// whole; cut in two, neither half could be checked alone. First made from the kernel's own prototype tables (Linux 7.3), kept by hand since.
 //
 // Reading a row: `arguments` name what the verifier asks of r1 to r5, with flags and, for memory of fixed
 // size, its bytes. To add a helper: SKEP_HELPER_IDS in helpers.h, a row here, a body in helpers/ or maps/.

@@ -9,6 +9,7 @@
 #include "kernel_fixture.h"
 #include "loader/internal.h"
 #include "loader/usdt.h"
+#include "support/usdt_probe.h"
 
 namespace skep::loader {
 namespace {
@@ -21,35 +22,11 @@ extern "C" __attribute__((noinline, visibility("default"))) int skep_probed_func
 }
 void call_probed() { (void)!skep_probed_function(1); }
 
-uint16_t g_semaphore __attribute__((section(".probes"), used));
+extern "C" uint16_t skep_usdt_semaphore;
+uint16_t skep_usdt_semaphore __attribute__((section(".probes"), used));
 
-// A USDT probe "skep:probe" with two arguments and a semaphore, as <sys/sdt.h> would make it.
 __attribute__((noinline)) void fire_usdt(int first, long second) {
-  __asm__ volatile(
-      "990: nop\n"
-      ".pushsection .note.stapsdt,\"?\",\"note\"\n"
-      ".balign 4\n"
-      ".4byte 992f-991f, 994f-993f, 3\n"
-      "991: .asciz \"stapsdt\"\n"
-      "992: .balign 4\n"
-      "993: .8byte 990b\n"
-      ".8byte _.stapsdt.base\n"
-      ".8byte %c2\n"
-      ".asciz \"skep\"\n"
-      ".asciz \"probe\"\n"
-      ".asciz \"-4@%0 8@%1\"\n"
-      "994: .balign 4\n"
-      ".popsection\n"
-      ".ifndef _.stapsdt.base\n"
-      ".pushsection .stapsdt.base,\"aG\",\"progbits\",.stapsdt.base,comdat\n"
-      ".weak _.stapsdt.base\n"
-      ".hidden _.stapsdt.base\n"
-      "_.stapsdt.base: .space 1\n"
-      ".size _.stapsdt.base,1\n"
-      ".popsection\n"
-      ".endif\n"
-      :
-      : "r"(first), "r"(second), "i"(&g_semaphore));
+  SKEP_USDT_PROBE(skep_usdt_semaphore, first, second);
 }
 
 // A datagram to ourselves over loopback.
@@ -130,11 +107,11 @@ TEST_F(KernelLoader, a_session_runs_at_entry_and_return) {
 TEST_F(KernelLoader, usdt_arguments_are_read_and_the_semaphore_counts) {
   AttachOptions options;
   options.function = own_path() + ":skep:probe";
-  EXPECT_EQ(g_semaphore, 0);
+  EXPECT_EQ(skep_usdt_semaphore, 0);
   LOAD_AND_ATTACH("on_usdt", options);
-  EXPECT_EQ(g_semaphore, 1);
+  EXPECT_EQ(skep_usdt_semaphore, 1);
   expect_counts(32, [] { fire_usdt(4, 5); }, 4005);
-  EXPECT_EQ(g_semaphore, 0);
+  EXPECT_EQ(skep_usdt_semaphore, 0);
 }
 TEST_F(KernelLoader, an_unknown_usdt_probe_names_those_that_there_are) {
   AttachOptions options;

@@ -35,6 +35,23 @@ struct Checked {
 inline constexpr uint32_t kKeys = 96, kRoom = 64;  // more keys than room: full maps, evictions
 
 struct BusyMaps {
+  // A controller at work, until it is killed: its own operations on the maps, its consumer, maps that come and go.
+  [[noreturn]] void control(Hive& hive, uint64_t seed) const {
+    RingReader reader(*ring);
+    std::mt19937_64 random(seed);
+    for (;;) {
+      reader.consume([&](ByteSpan) { return true; }, 100);
+      const uint64_t key = random() % kKeys;
+      (void)update_elem(*hash, bytes_of(key), bytes_of(Checked::make(key, random())));
+      (void)delete_elem(*lru, bytes_of(key));
+      if (auto extra = create_map(hive, {.type = MapType::BPF_MAP_TYPE_HASH,
+                                         .key_size = 4,
+                                         .value_size = 8,
+                                         .max_entries = 100}))
+        destroy_map(hive, *extra);
+    }
+  }
+
   MapHeader *hash = nullptr, *lru = nullptr, *percpu_hash = nullptr, *percpu_array = nullptr,
             *array = nullptr, *queue = nullptr, *stack = nullptr, *trie = nullptr, *ring = nullptr,
             *perf = nullptr, *stacks = nullptr;

@@ -175,21 +175,7 @@ TEST(kill_storm, traced_processes_go_on_when_their_controller_is_killed) {
         });
       }
       shared->ready = 1;
-      // A controller at work: its own operations on the maps, its consumer, maps that come and go.
-      RingReader reader(*maps.ring);
-      std::mt19937_64 mine(static_cast<uint64_t>(kill) + 1000);
-      for (;;) {
-        reader.consume([&](ByteSpan) { return true; }, 100);
-        uint64_t key = mine() % kKeys;
-        (void)update_elem(*maps.hash, BusyMaps::bytes_of(key),
-                          BusyMaps::bytes_of(Checked::make(key, mine())));
-        (void)delete_elem(*maps.lru, BusyMaps::bytes_of(key));
-        if (auto extra = create_map(*hive, {.type = MapType::BPF_MAP_TYPE_HASH,
-                                            .key_size = 4,
-                                            .value_size = 8,
-                                            .max_entries = 100}))
-          destroy_map(*hive, *extra);
-      }
+      maps.control(*hive, static_cast<uint64_t>(kill) + 1000);
     });
     while (shared->ready.load() == 0)
       ASSERT_EQ(::waitpid(controller, nullptr, WNOHANG), 0) << "the controller failed";

@@ -9,20 +9,13 @@
 #include "support/aarch64_words.h"
 #include "support/random_program.h"
 #include "support/unsafe_program.h"
+#include "vm/hardened.h"
 #include "vm/jit/jit.h"
 
 namespace skep::jit {
 namespace {
 
-std::array<uint64_t, 1024> helpers{};
-
-JitOptions hardened(uint64_t seed) {
-  JitOptions options;
-  options.helper_table = options.kfunc_table = reinterpret_cast<uint64_t>(helpers.data());
-  options.blinding_seed = seed;
-  options.speculation_barriers = true;
-  return options;
-}
+using test::hardened;
 
 struct Form {
   uint32_t mask, value;

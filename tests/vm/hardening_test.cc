@@ -12,20 +12,14 @@
 #include "object/helper_context.h"
 #include "support/random_program.h"
 #include "support/unsafe_program.h"
+#include "vm/hardened.h"
 #include "vm/jit/jit.h"
 
 namespace skep::jit {
 namespace {
 
-std::array<uint64_t, 1024> helpers{};
-
-JitOptions hardened(uint64_t seed) {
-  JitOptions options;
-  options.helper_table = options.kfunc_table = reinterpret_cast<uint64_t>(helpers.data());
-  options.blinding_seed = seed;
-  options.speculation_barriers = true;
-  return options;
-}
+using test::hardened;
+using test::helpers;
 
 struct Decoded {
   std::map<uint32_t, ZydisDecodedInstruction> insns;  // by offset

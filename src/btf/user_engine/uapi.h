@@ -1,6 +1,7 @@
 // The UAPI's own structures and enums, as Linux 6.18 publishes them in its BTF: contexts of program types, flags,
 // packet headers, the layouts of tracepoints. Part of types.h. Written by our own BTF dump from the list of
-// names that programs use; layouts and names are the UAPI's and never change, only grow.
+// names that programs use; layouts and names are the UAPI's and never change, only grow. One file, however long: it is
+// data in the order of the UAPI's own headers, included whole at one place, and looked up by a type's name.
 
 struct bpf_flow_keys;
 

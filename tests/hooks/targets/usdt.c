@@ -1,8 +1,10 @@
-// A USDT probe "skep:probe" behind a semaphore, as <sys/sdt.h> would make it, hit three times: in the executable, or,
+// A USDT probe behind a semaphore, hit three times: in the executable, or,
 // with a path as argument, in the library that is this file again. Prints what the semaphore was, and what it is after.
 #include <dlfcn.h>
 #include <stdint.h>
 #include <stdio.h>
+
+#include "../../support/usdt_probe.h"
 
 uint16_t skep_semaphore __attribute__((section(".probes"), used, visibility("hidden")));
 
@@ -12,31 +14,7 @@ __attribute__((noinline)) int fire_all(void) {
     // Only a traced process makes the arguments.
     if (*(volatile uint16_t*)&skep_semaphore == 0) continue;
     long second = 1000L * i;
-    __asm__ volatile(
-        "990: nop\n"
-        ".pushsection .note.stapsdt,\"?\",\"note\"\n"
-        ".balign 4\n"
-        ".4byte 992f-991f, 994f-993f, 3\n"
-        "991: .asciz \"stapsdt\"\n"
-        "992: .balign 4\n"
-        "993: .8byte 990b\n"
-        ".8byte _.stapsdt.base\n"
-        ".8byte skep_semaphore\n"
-        ".asciz \"skep\"\n"
-        ".asciz \"probe\"\n"
-        ".asciz \"-4@%0 8@%1\"\n"
-        "994: .balign 4\n"
-        ".popsection\n"
-        ".ifndef _.stapsdt.base\n"
-        ".pushsection .stapsdt.base,\"aG\",\"progbits\",.stapsdt.base,comdat\n"
-        ".weak _.stapsdt.base\n"
-        ".hidden _.stapsdt.base\n"
-        "_.stapsdt.base: .space 1\n"
-        ".size _.stapsdt.base,1\n"
-        ".popsection\n"
-        ".endif\n"
-        :
-        : "r"(i), "r"(second));
+    SKEP_USDT_PROBE(skep_semaphore, i, second);
     ++hits;
   }
   printf("semaphore %d, %d hits\n", skep_semaphore, hits);

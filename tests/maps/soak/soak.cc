@@ -155,20 +155,7 @@ void controlling_turn(std::mt19937_64& random) {
     }
     ::waitpid(middle, nullptr, 0);
     shared->ready = 1;
-    RingReader reader(*maps.ring);
-    std::mt19937_64 mine(seed + 1);
-    for (;;) {
-      reader.consume([&](ByteSpan) { return true; }, 100);
-      const uint64_t key = mine() % kKeys;
-      (void)update_elem(*maps.hash, BusyMaps::bytes_of(key),
-                        BusyMaps::bytes_of(Checked::make(key, mine())));
-      (void)delete_elem(*maps.lru, BusyMaps::bytes_of(key));
-      if (auto extra = create_map(*hive, {.type = MapType::BPF_MAP_TYPE_HASH,
-                                          .key_size = 4,
-                                          .value_size = 8,
-                                          .max_entries = 100}))
-        destroy_map(*hive, *extra);
-    }
+    maps.control(*hive, seed + 1);
   });
   while (shared->ready.load() == 0)
     ASSERT_EQ(::waitpid(controller, nullptr, WNOHANG), 0) << "the controller failed";

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "object/helper_context.h"
+#include "vm/jit/placed_code.h"
 #include "vm/metering.h"
 
 namespace skep::jit::arm {
@@ -14,6 +15,7 @@ using namespace isa;
 
 namespace {
 
+constexpr int kTrap = 0;                  // udf
 constexpr uint32_t kMaxLoops = 8u << 20;  // BPF_MAX_LOOPS: what may_goto allows
 // Bytes of zeros after the code, which is an undefined instruction; where blinded, a random number before it.
 constexpr uint32_t kGuard = 16;
@@ -319,9 +321,7 @@ bool CodeGen::patch_branches() {
 
 Result<NativeCode> CodeGen::finish(CodeMemory& memory) {
   const auto size = static_cast<uint32_t>(e_.code.size() * 4);
-  // | code | zeros | fault table |
-  const size_t fault_at = (size + kGuard + 7u) & ~size_t{7};
-  std::sort(faults_.begin(), faults_.end(), [](auto& a, auto& b) { return a.insn < b.insn; });
+  const size_t fault_at = fault_table_at(size, kGuard);
   SKEP_TRY(block, memory.allocate(fault_at + faults_.size() * sizeof(FaultEntry)));
   for (const Fixup& fixup : addresses_) {
     const uint64_t address =
@@ -330,20 +330,13 @@ Result<NativeCode> CodeGen::finish(CodeMemory& memory) {
       e_.code[fixup.at / 4 + quarter] |= static_cast<uint32_t>(address >> 16 * quarter & 0xffff)
                                          << 5;
   }
-  std::memcpy(block.writable, e_.code.data(), size);
-  std::memset(block.writable + size, 0, fault_at - size);
-  if (!faults_.empty())
-    std::memcpy(block.writable + fault_at, faults_.data(), faults_.size() * sizeof(FaultEntry));
+  NativeCode code =
+      place_code(block, std::as_bytes(std::span(e_.code)), kGuard, kTrap, std::move(faults_));
   // The data cache is the same for both mappings; the instruction cache is asked for the address that runs.
   __builtin___clear_cache(reinterpret_cast<char*>(block.address),
                           reinterpret_cast<char*>(block.address + fault_at));
-  NativeCode code;
-  code.block = block;
   code.entry = block.address + offsets_[0];
   code.tail_entry = block.address + tail_entry_;
-  code.code_size = size;
-  code.fault_table = block.address + fault_at;
-  code.faults = std::move(faults_);
   code.lines = std::move(lines_);
   code.subprograms = std::move(offsets_);
   return code;

@@ -6,6 +6,7 @@
 #include <cstddef>
 
 #include "object/helper_context.h"
+#include "vm/jit/placed_code.h"
 #include "vm/metering.h"
 
 namespace skep::jit::x86 {
@@ -14,6 +15,7 @@ using namespace isa;
 
 namespace {
 
+constexpr int kTrap = 0xcc;    // int3
 constexpr size_t kRoom = 512;  // the most that one instruction emits, short of what it materialises
 constexpr uint8_t kCalleeSaved[] = {rbx, rbp, r14, r15, r13, r12};
 constexpr uint16_t kCalleeSavedMask =
@@ -335,9 +337,8 @@ Result<NativeCode> CodeGen::finish(CodeMemory& memory) {
   size_t tables = 0;
   for (const Fixup& fixup : fixups_) tables += fixup.kind == Fixup::kTable;
   // | code | traps | fault table | addresses of helpers, where the process page is out of reach |
-  size_t fault_at = (size + kGuard + 7u) & ~size_t{7};
+  const size_t fault_at = fault_table_at(size, kGuard);
   size_t pool_at = fault_at + faults_.size() * sizeof(FaultEntry);
-  std::sort(faults_.begin(), faults_.end(), [](auto& a, auto& b) { return a.insn < b.insn; });
   SKEP_TRY(block, memory.allocate(pool_at));
   auto reaches = [](const CodeBlock& at, const Fixup& fixup) {
     return fits32(static_cast<int64_t>(fixup.target - (at.address + fixup.at + 4)));
@@ -362,17 +363,10 @@ Result<NativeCode> CodeGen::finish(CodeMemory& memory) {
     auto low = static_cast<int32_t>(disp);
     std::memcpy(buffer_.get() + fixup.at, &low, 4);
   }
-  std::memcpy(block.writable, buffer_.get(), size);
-  std::memset(block.writable + size, kTrapByte, fault_at - size);
-  if (!faults_.empty())
-    std::memcpy(block.writable + fault_at, faults_.data(), faults_.size() * sizeof(FaultEntry));
-  NativeCode code;
-  code.block = block;
+  NativeCode code = place_code(block, {reinterpret_cast<const std::byte*>(buffer_.get()), size},
+                               kGuard, kTrap, std::move(faults_));
   code.entry = block.address + function_offsets_[0];
   code.tail_entry = block.address + tail_entry_;
-  code.code_size = size;
-  code.fault_table = block.address + fault_at;
-  code.faults = std::move(faults_);
   code.lines = std::move(lines_);
   code.subprograms = std::move(function_offsets_);
   return code;
